@@ -1,0 +1,1 @@
+//! The life of the daemon: watch, reconcile, schedule, dispatch, supervise, stop.

@@ -1,0 +1,1 @@
+//! What a Python source file says, read and never imported.

@@ -1,0 +1,1 @@
+//! What is remembered: four verbs on bytes, and the ledger above them.

@@ -1,0 +1,1 @@
+//! What `{{ }}` becomes: Prefect's placeholder form, for manifests, job variables and steps.
