@@ -1,0 +1,106 @@
+//! Two-word run names, such as `brisk-otter`.
+use super::id::FlowRunId;
+
+/// The name of a run that nobody named: a function of its id, so that a run that is only computed has the same
+/// name before and after it becomes real. Names need not be unique.
+pub fn of_run(run: FlowRunId) -> String {
+    // The last eight bytes are hash or randomness in every kind of id that runs have.
+    let bytes = run.0.as_bytes();
+    let first = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+    let second = u32::from_be_bytes([bytes[9], bytes[10], bytes[11], bytes[12]]);
+    let adjective = ADJECTIVES[first as usize % ADJECTIVES.len()];
+    let animal = ANIMALS[second as usize % ANIMALS.len()];
+    format!("{adjective}-{animal}")
+}
+
+#[rustfmt::skip]
+const ADJECTIVES: [&str; 253] = [
+    "able", "agile", "alert", "amber", "ample", "apt", "ardent", "astute", "august", "avid", "azure", "balmy",
+    "bold", "brave", "breezy", "bright", "brisk", "bronze", "busy", "calm", "candid", "careful", "caring",
+    "cheerful", "chestnut", "chief", "civil", "classic", "clear", "clever", "cobalt", "comely", "composed",
+    "coral", "cordial", "cosmic", "crimson", "crisp", "curious", "dainty", "dapper", "daring", "dazzling",
+    "deft", "denim", "dexterous", "diligent", "discreet", "eager", "earnest", "easy", "elegant", "emerald",
+    "eminent", "enigmatic", "epic", "exact", "expert", "fabulous", "fair", "famous", "fancy", "fearless",
+    "fervent", "festive", "fine", "flashy", "fluent", "frank", "free", "fresh", "frugal", "gallant",
+    "generous", "gentle", "giddy", "gifted", "glad", "gleaming", "glossy", "golden", "graceful", "grand",
+    "great", "green", "grinning", "groovy", "handy", "happy", "hardy", "hasty", "hearty", "helpful", "honest",
+    "humble", "hushed", "ideal", "imaginative", "impartial", "indigo", "industrious", "inky", "intrepid",
+    "invisible", "jade", "jolly", "jovial", "keen", "khaki", "kind", "large", "lavender", "lean", "learned",
+    "light", "lilac", "limber", "lively", "loyal", "lucid", "lucky", "magenta", "magnetic", "majestic",
+    "maroon", "masterful", "mellow", "merry", "mighty", "mild", "modest", "mustard", "natural", "neat",
+    "nimble", "noble", "novel", "observant", "ochre", "olive", "opal", "open", "orange", "organic", "ornate",
+    "outgoing", "pastel", "patient", "peaceful", "peach", "pearl", "pensive", "perky", "placid", "playful",
+    "polite", "portable", "practical", "precious", "prompt", "proud", "provident", "prudent", "puzzling",
+    "quaint", "quick", "quiet", "radical", "rapid", "rare", "ready", "real", "refined", "reliable",
+    "resolute", "rigorous", "robust", "rose", "rousing", "ruby", "rugged", "russet", "sage", "sandy",
+    "sapphire", "savvy", "scarlet", "secret", "sensible", "serene", "shrewd", "sienna", "silent", "silver",
+    "simple", "sincere", "skilled", "smart", "smooth", "sociable", "solid", "sparkling", "spirited",
+    "spotless", "stable", "stalwart", "steady", "sterling", "stoic", "strong", "sturdy", "subtle", "sunny",
+    "swift", "tactful", "tan", "tangerine", "tasteful", "teal", "tender", "terrific", "thankful", "thorough",
+    "tidy", "topaz", "tough", "tranquil", "true", "trusty", "turquoise", "umber", "unique", "upbeat",
+    "uptight", "urban", "valiant", "vanilla", "vehement", "verdant", "versatile", "vibrant", "vigilant",
+    "violet", "viridian", "vivid", "warm", "watchful", "wealthy", "wise", "witty", "wondrous", "zealous",
+    "zesty",
+];
+
+#[rustfmt::skip]
+const ANIMALS: [&str; 321] = [
+    "aardvark", "agouti", "albatross", "alpaca", "anchovy", "anole", "ant", "anteater", "antelope",
+    "armadillo", "asp", "auk", "avocet", "axolotl", "badger", "bandicoot", "barb", "barnacle", "basilisk",
+    "bat", "beagle", "bear", "beaver", "bee", "beetle", "bison", "boar", "bobcat", "bonobo", "booby",
+    "bullfinch", "bumblebee", "bustard", "buzzard", "caiman", "camel", "canary", "capybara", "caracal",
+    "cardinal", "caribou", "carp", "cassowary", "cat", "caterpillar", "catfish", "chameleon", "cheetah",
+    "chicken", "chinchilla", "chipmunk", "cicada", "civet", "clam", "coati", "cobra", "cockatoo", "cod",
+    "collie", "condor", "coot", "coral", "cormorant", "cougar", "coyote", "crab", "crane", "cricket",
+    "crocodile", "crow", "cuckoo", "curlew", "deer", "degu", "dingo", "dog", "dogfish", "dolphin", "donkey",
+    "dormouse", "dove", "dragonfly", "duck", "dugong", "dunlin", "eagle", "earwig", "echidna", "eel", "egret",
+    "eland", "elephant", "elk", "emu", "falcon", "ferret", "finch", "firefly", "flamingo", "fossa", "fox",
+    "frigatebird", "frog", "galago", "gannet", "gar", "gazelle", "gecko", "gerbil", "gibbon", "giraffe",
+    "gnu", "goat", "godwit", "goldfinch", "goose", "gopher", "grebe", "grouse", "guan", "guillemot", "gull",
+    "guppy", "hamster", "hare", "harrier", "hawk", "hedgehog", "heron", "herring", "hippo", "hog", "hornbill",
+    "horse", "hound", "hummingbird", "husky", "hyena", "ibex", "ibis", "iguana", "impala", "jacamar",
+    "jackal", "jackdaw", "jaguar", "jay", "jellyfish", "kagu", "kakapo", "kangaroo", "kestrel", "kingfisher",
+    "kiwi", "koala", "koel", "kookaburra", "kudu", "labradoodle", "ladybug", "lark", "lemming", "lemur",
+    "leopard", "limpet", "linnet", "lion", "lizard", "llama", "lobster", "locust", "lorikeet", "loris",
+    "lynx", "lyrebird", "macaw", "magpie", "malamute", "mammoth", "manatee", "mandrill", "manta", "marlin",
+    "marmot", "marten", "meerkat", "millipede", "mink", "mole", "mongoose", "moose", "moth", "mouse", "mule",
+    "muskrat", "narwhal", "newt", "nightingale", "numbat", "ocelot", "octopus", "okapi", "opossum",
+    "orangutan", "oriole", "oryx", "osprey", "ostrich", "otter", "owl", "ox", "oyster", "panda", "pangolin",
+    "parakeet", "parrot", "partridge", "peacock", "peccary", "pelican", "penguin", "perch", "petrel",
+    "pheasant", "pig", "pigeon", "pika", "pike", "pillbug", "piranha", "platypus", "plover", "polecat",
+    "pony", "porcupine", "porpoise", "prawn", "puffin", "puma", "python", "quail", "quetzal", "quokka",
+    "quoll", "rabbit", "raccoon", "ram", "raven", "ray", "reindeer", "robin", "rook", "rooster", "saiga",
+    "salamander", "salmon", "sambar", "sardine", "seagull", "seahorse", "seal", "serval", "shark", "sheep",
+    "shrew", "shrimp", "skunk", "sloth", "snail", "snake", "sparrow", "spider", "squid", "squirrel",
+    "starfish", "starling", "stingray", "stoat", "stork", "sturgeon", "swallow", "swan", "swift", "tapir",
+    "tarsier", "termite", "tern", "terrier", "tiger", "toad", "tortoise", "toucan", "trout", "tuna", "turkey",
+    "turtle", "uakari", "urchin", "vicuna", "viper", "vole", "vulture", "wallaby", "walrus", "warbler",
+    "wasp", "waxwing", "weasel", "weevil", "whale", "whippet", "wildcat", "wolf", "wolverine", "wombat",
+    "woodpecker", "worm", "wren", "yak", "zebra", "zebu",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use uuid::Uuid;
+
+    #[test]
+    fn names_are_two_words_and_spread() {
+        let mut seen = HashSet::new();
+        for number in 0..2_000u128 {
+            let id = uuid::Builder::from_custom_bytes(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
+            let name = of_run(FlowRunId(id.into_uuid()));
+            let (adjective, animal) = name.split_once('-').unwrap();
+            assert!(ADJECTIVES.contains(&adjective) && ANIMALS.contains(&animal));
+            seen.insert(name);
+        }
+        assert!(seen.len() > 1_900, "{} names", seen.len());
+    }
+
+    #[test]
+    fn a_name_never_changes() {
+        let id: Uuid = "019aa5a0-0000-8000-8000-0123456789ab".parse().unwrap();
+        assert_eq!(of_run(FlowRunId(id)), "");
+    }
+}

@@ -1,0 +1,138 @@
+//! Flow runs.
+use super::JsonMap;
+use super::deployment::FullName;
+use super::id::{DeploymentId, FlowId, FlowRunId, ScheduleId, of_state};
+use super::state::{Proposed, State, StateType};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One execution of a flow, wanted, going on or over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowRun {
+    pub id: FlowRunId,
+    /// Two words, a function of the id where nobody gave one.
+    pub name: String,
+    pub flow_id: FlowId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<DeploymentId>,
+    /// The deployment's name when the run was made: it survives the deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<FullName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_version: Option<String>,
+    #[serde(default, skip_serializing_if = "JsonMap::is_empty")]
+    pub parameters: JsonMap,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "JsonMap::is_empty")]
+    pub labels: JsonMap,
+    #[serde(default, skip_serializing_if = "JsonMap::is_empty")]
+    pub job_variables: JsonMap,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_queue: Option<String>,
+    /// Where it comes from, when a schedule made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Who asked for it, where no schedule did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    #[serde(default)]
+    pub retries: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_delay_seconds: Vec<f64>,
+    /// How often it has been Running: the number of the current attempt.
+    #[serde(default)]
+    pub run_count: u32,
+    /// When it was first to start.
+    pub expected_start_time: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_scheduled_start_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
+    /// Seconds spent Running, over all attempts that are over.
+    #[serde(default)]
+    pub total_run_time: f64,
+    /// What the executor needs to find it again; JSON of `executor::Handle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure_pid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    pub state: State,
+    /// Earlier states, oldest first, at most `MAX_PAST_STATES`: the first one is always kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_states: Vec<State>,
+    /// How many states it has had: the next state's number.
+    pub state_count: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// How many earlier states a run keeps: 20 attempts with three states each.
+pub const MAX_PAST_STATES: usize = 60;
+
+/// The slot that a scheduled run stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    pub schedule: ScheduleId,
+    pub key: String,
+    pub at: Timestamp,
+}
+
+/// What a run used, over all its processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub user_cpu_seconds: f64,
+    pub system_cpu_seconds: f64,
+    pub peak_memory_bytes: u64,
+}
+
+impl FlowRun {
+    pub fn is_over(&self) -> bool {
+        self.state.kind.is_terminal()
+    }
+
+    /// The instant before which it must not start.
+    pub fn scheduled_time(&self) -> Option<Timestamp> {
+        self.state.details.scheduled_time
+    }
+
+    /// Enters `state` at `now` and keeps the books as Prefect's server does: `run_count` grows with each Running,
+    /// `start_time` is the first of them, `end_time` stands only while the run is over. `transition` decides
+    /// whether a state may be entered; nothing else may call this.
+    pub(super) fn enter(&mut self, proposed: Proposed, now: Timestamp) {
+        let left = self.state.kind;
+        if left == StateType::Running {
+            self.total_run_time += now.duration_since(self.state.timestamp).as_secs_f64().max(0.0);
+        }
+        let state = State {
+            id: of_state(self.id, self.state_count),
+            kind: proposed.kind,
+            name: proposed.effective_name().to_owned(),
+            timestamp: now,
+            message: proposed.message,
+            data: proposed.data,
+            details: proposed.details,
+        };
+        self.state_count += 1;
+        self.past_states.push(std::mem::replace(&mut self.state, state));
+        if self.past_states.len() > MAX_PAST_STATES {
+            self.past_states.remove(1);
+        }
+        self.next_scheduled_start_time =
+            if self.state.kind == StateType::Scheduled { self.state.details.scheduled_time } else { None };
+        if self.state.kind == StateType::Running {
+            self.run_count += 1;
+            self.start_time.get_or_insert(now);
+        }
+        self.end_time = self.state.kind.is_terminal().then_some(now);
+        self.updated = now;
+    }
+}

@@ -1,0 +1,61 @@
+//! What is remembered of a project's definitions: the other input of a plan.
+use super::deployment::{Deployment, Flow, FullName};
+use super::id::HomeId;
+use super::work_pool::{WorkPool, WorkQueue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A snapshot of the definitions at one revision: all that the project owns, and whatever else bears a name that
+/// the project declares or refers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    pub home: HomeId,
+    /// Grows by one with every change of a definition; a plan is applied only to the revision it was made for.
+    pub revision: u64,
+    pub project: Option<Project>,
+    pub flows: BTreeMap<String, Flow>,
+    pub work_pools: BTreeMap<String, WorkPool>,
+    /// By (pool, queue).
+    pub work_queues: BTreeMap<(String, String), WorkQueue>,
+    pub deployments: BTreeMap<FullName, Deployment>,
+    /// Names that were pruned less than 7 days ago, with what they were.
+    pub tombstones: BTreeMap<FullName, Tombstone>,
+}
+
+impl Stored {
+    /// A home in which nothing was ever applied.
+    pub fn empty(home: HomeId) -> Self {
+        Stored {
+            home,
+            revision: 0,
+            project: None,
+            flows: BTreeMap::new(),
+            work_pools: BTreeMap::new(),
+            work_queues: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+        }
+    }
+}
+
+/// A project that was applied to this home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    pub name: String,
+    pub root: String,
+    /// How often its definitions changed.
+    pub generation: u64,
+    pub applied: Timestamp,
+}
+
+/// What a pruned deployment was, kept for 7 days so that it can be restored with its id and history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tombstone {
+    pub deployment: Deployment,
+    pub pruned: Timestamp,
+    pub project: String,
+}
+
+/// How long a tombstone is kept.
+pub const TOMBSTONE_DAYS: i64 = 7;

@@ -1,0 +1,204 @@
+//! The one table that says whether a run may enter a state (Prefect 3's orchestration rules, as measured).
+//!
+//! Everybody proposes through here: the daemon's own dispatcher, an operator's cancel, a Prefect client. Nothing
+//! else yields a new state. The rules, in the order in which they are asked:
+//!
+//! 1. `force` skips them all.
+//! 2. The same `transition_id` twice is one transition: the second answer is a harmless reject.
+//! 3. What is cancelling can only become Cancelled.
+//! 4. Cancelling: what has not started is Cancelled at once; what is over stays over.
+//! 5. Paused: only what is Running can pause, once per key.
+//! 6. Pending: only from Scheduled, or from Pending under another name (the guard against a second claim).
+//! 7. Running: not before its time; a pause that was never resumed fails.
+//! 8. Failed with retries left becomes Scheduled/AwaitingRetry; so does Crashed of a process that reeve ran.
+//! 9. What is over: a completed run stays completed if it has a result; a reschedule needs a deployment.
+use super::run::FlowRun;
+use super::state::{Proposed, StateType, names};
+use jiff::{SignedDuration, Timestamp};
+
+/// What the decision may depend on besides the run and the proposal.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    pub now: Timestamp,
+    /// Skip every rule (Prefect's `force`).
+    pub force: bool,
+    /// Whether an external process has been started for it that only its worker can stop.
+    pub has_infrastructure: bool,
+}
+
+/// The answer. `Accept` and `Reject` with a state carry the run as it is after the transition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    Accept(Box<FlowRun>),
+    /// Another state than the proposed one: entered (`Some`), or the current one stays (`None`).
+    Reject { run: Option<Box<FlowRun>>, reason: String },
+    /// Propose again after this long.
+    Wait { delay: SignedDuration, reason: String },
+    Abort { reason: String },
+}
+
+impl Decision {
+    /// The run to store, where the transition changed it.
+    pub fn changed(&self) -> Option<&FlowRun> {
+        match self {
+            Decision::Accept(run) | Decision::Reject { run: Some(run), .. } => Some(run),
+            _ => None,
+        }
+    }
+}
+
+/// Decides whether `run` enters the `proposed` state.
+pub fn transition(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
+    if context.force {
+        return accept(run, proposed, context.now);
+    }
+    let from = run.state.kind;
+    if proposed.details.transition_id.is_some() && proposed.details.transition_id == run.state.details.transition_id {
+        return stay("This run has already made this state transition.");
+    }
+    if from == StateType::Cancelling && !matches!(proposed.kind, StateType::Cancelled | StateType::Cancelling | StateType::Pending) {
+        return stay("Cannot transition flows that are cancelling to a state other than Cancelled.");
+    }
+    match proposed.kind {
+        StateType::Cancelling => to_cancelling(run, proposed, context),
+        StateType::Paused => to_paused(run, proposed, context),
+        StateType::Pending => to_pending(run, proposed, context),
+        StateType::Running => to_running(run, proposed, context),
+        StateType::Failed | StateType::Crashed => to_failure(run, proposed, context),
+        StateType::Scheduled if from.is_terminal() && run.deployment_id.is_none() => {
+            abort("Cannot reschedule a run without an associated deployment.")
+        }
+        StateType::Scheduled => leave_terminal(run, proposed, context),
+        StateType::Completed | StateType::Cancelled => accept(run, proposed, context.now),
+    }
+}
+
+fn to_cancelling(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
+    let from = run.state.kind;
+    if from.is_terminal() {
+        return already_over(from);
+    }
+    if from == StateType::Cancelling {
+        return stay("This run is already cancelling.");
+    }
+    let waits = from == StateType::Scheduled && (!context.has_infrastructure || run.state.name == names::RESUMING);
+    let suspended = from == StateType::Paused && run.state.name == names::SUSPENDED;
+    if waits || suspended {
+        let mut cancelled = Proposed::new(StateType::Cancelled);
+        cancelled.message = proposed.message;
+        return instead(run, cancelled, context.now, "The flow run has not started: it is cancelled at once.");
+    }
+    accept(run, proposed, context.now)
+}
+
+fn to_paused(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
+    let from = run.state.kind;
+    if from.is_terminal() {
+        return already_over(from);
+    }
+    if from != StateType::Running {
+        return stay("Cannot pause flows that are not currently running.");
+    }
+    let key = &proposed.details.pause_key;
+    let fired = run.past_states.iter().any(|past| past.kind == StateType::Paused && past.details.pause_key == *key);
+    if key.is_some() && fired {
+        return stay("This pause has already fired.");
+    }
+    if proposed.details.pause_reschedule && run.deployment_id.is_none() {
+        return abort("Cannot suspend flows without a deployment.");
+    }
+    accept(run, proposed, context.now)
+}
+
+fn to_pending(run: &FlowRun, mut proposed: Proposed, context: Context) -> Decision {
+    let from = run.state.kind;
+    let renamed = proposed.effective_name() != run.state.name && proposed.effective_name() != StateType::Pending.title();
+    match from {
+        StateType::Scheduled => {}
+        StateType::Pending if renamed => {}
+        _ => {
+            return abort(&format!("This run is in a {from} state and cannot transition to a PENDING state."));
+        }
+    }
+    if proposed.details.scheduled_time.is_none() {
+        proposed.details.scheduled_time = run.state.details.scheduled_time;
+    }
+    accept(run, proposed, context.now)
+}
+
+fn to_running(run: &FlowRun, mut proposed: Proposed, context: Context) -> Decision {
+    let state = &run.state;
+    if state.kind == StateType::Paused && state.details.pause_timeout.is_some_and(|timeout| timeout < context.now) {
+        let failed = Proposed::new(StateType::Failed).message("The flow was paused and never resumed.");
+        return instead(run, failed, context.now, "The flow was paused and never resumed.");
+    }
+    if matches!(state.kind, StateType::Scheduled | StateType::Pending)
+        && let Some(due) = state.details.scheduled_time
+        && due > context.now
+    {
+        let delay = due.duration_since(context.now);
+        return Decision::Wait { delay, reason: "Scheduled time is in the future".to_owned() };
+    }
+    if run.run_count > 0 && proposed.name.is_none() && state.name == names::AWAITING_RETRY {
+        proposed.name = Some(names::RETRYING.to_owned());
+    }
+    leave_terminal(run, proposed, context)
+}
+
+fn to_failure(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
+    let from = run.state.kind;
+    if proposed.kind == StateType::Crashed && from.is_terminal() {
+        return already_over(from);
+    }
+    let attempted = matches!(from, StateType::Running | StateType::Pending);
+    let retried = proposed.kind == StateType::Failed || run.slot.is_some() || run.infrastructure.is_some();
+    if attempted && retried && run.run_count <= run.retries && run.retries > 0 && run.run_count > 0 {
+        let delay = retry_delay(&run.retry_delay_seconds, run.run_count);
+        let mut retry = Proposed::new(StateType::Scheduled)
+            .named(names::AWAITING_RETRY)
+            .scheduled_time(context.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+        retry.message = proposed.message;
+        return instead(run, retry, context.now, "Retrying");
+    }
+    accept(run, proposed, context.now)
+}
+
+fn leave_terminal(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
+    if run.state.kind == StateType::Completed && run.state.data.is_some() {
+        return stay("Run is already COMPLETED.");
+    }
+    accept(run, proposed, context.now)
+}
+
+/// Seconds before attempt `attempt + 1`: the list's entry for it, or its last one.
+fn retry_delay(seconds: &[f64], attempt: u32) -> SignedDuration {
+    let index = (attempt.max(1) as usize - 1).min(seconds.len().saturating_sub(1));
+    let seconds = seconds.get(index).copied().unwrap_or(0.0);
+    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::ZERO)
+}
+
+fn accept(run: &FlowRun, proposed: Proposed, now: Timestamp) -> Decision {
+    Decision::Accept(entered(run, proposed, now))
+}
+
+fn instead(run: &FlowRun, proposed: Proposed, now: Timestamp, reason: &str) -> Decision {
+    Decision::Reject { run: Some(entered(run, proposed, now)), reason: reason.to_owned() }
+}
+
+fn entered(run: &FlowRun, proposed: Proposed, now: Timestamp) -> Box<FlowRun> {
+    let mut run = Box::new(run.clone());
+    run.enter(proposed, now);
+    run
+}
+
+fn stay(reason: &str) -> Decision {
+    Decision::Reject { run: None, reason: reason.to_owned() }
+}
+
+fn abort(reason: &str) -> Decision {
+    Decision::Abort { reason: reason.to_owned() }
+}
+
+fn already_over(state: StateType) -> Decision {
+    abort(&format!("Run is already in terminal state {state}."))
+}
