@@ -101,6 +101,6 @@ mod tests {
     #[test]
     fn a_name_never_changes() {
         let id: Uuid = "019aa5a0-0000-8000-8000-0123456789ab".parse().unwrap();
-        assert_eq!(of_run(FlowRunId(id)), "");
+        assert_eq!(of_run(FlowRunId(id)), "great-emu");
     }
 }
