@@ -10,11 +10,13 @@
 //! * a name points to a record that exists, and the record bears that name;
 //! * what is over has no row among the active runs.
 mod definitions;
+mod feed;
 mod key;
 mod record;
 mod runs;
 mod unit;
 
+pub use feed::{Changed, Feed};
 pub use runs::ProposalOutcome;
 pub use unit::Unit;
 
