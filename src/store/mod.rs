@@ -22,6 +22,7 @@ mod batch;
 mod changes;
 mod commit;
 mod error;
+pub mod ledger;
 pub mod ram;
 pub mod redo;
 pub mod sled;
