@@ -183,20 +183,20 @@ impl Ledger {
 
     /// Applies what `decide` makes of the current definitions, again if they moved on meanwhile. For an operator's
     /// edit of one object; `decide` must read through the ledger each time.
-    pub async fn edit<T>(
+    pub async fn edit<T, E: From<LedgerError>>(
         &self,
-        mut decide: impl FnMut() -> Result<(Vec<Write>, T), LedgerError>,
-    ) -> Result<T, LedgerError> {
+        mut decide: impl FnMut() -> Result<(Vec<Write>, T), E>,
+    ) -> Result<T, E> {
         for _ in 0..super::runs::MOST_TRIES {
             let base = self.revision()?;
             let (writes, answer) = decide()?;
             match self.apply(base, &writes).await {
                 Ok(_) => return Ok(answer),
                 Err(LedgerError::Stale { .. }) => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(LedgerError::Conflict("definitions".to_owned()))
+        Err(LedgerError::Conflict("definitions".to_owned()).into())
     }
 }
 

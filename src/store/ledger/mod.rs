@@ -61,8 +61,6 @@ pub enum LedgerError {
     Unwritable(String),
     #[error("there is no flow run {0}")]
     NoSuchRun(crate::model::id::FlowRunId),
-    #[error("there is no {0}")]
-    NotFound(String),
 }
 
 impl From<CommitError> for LedgerError {
