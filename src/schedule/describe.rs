@@ -67,10 +67,15 @@ fn clock(hours: u32, minutes: u64, seconds: u64) -> Clock {
             let often = if step == 1 { "every hour".to_owned() } else { format!("every {step} hours") };
             format!("{often} at minute {}", minutes.trailing_zeros())
         }
-        (_, Some(1)) => format!("every minute of {}", hours_words(hours)),
-        (_, Some(step)) => format!("every {step} minutes of {}", hours_words(hours)),
+        (_, Some(step)) => {
+            let often = if step == 1 { "every minute".to_owned() } else { format!("every {step} minutes") };
+            match run(hours) {
+                Some((from, to)) => format!("{often} from {from:02}:00 to {to:02}:{:02}", 60 - step),
+                None => format!("{often} of {}", hours_words(hours)),
+            }
+        }
         _ if minutes == 1 => format!("on the hour in {}", hours_words(hours)),
-        _ => format!("at minutes {} of {}", ranges(minutes, ""), hours_words(hours)),
+        _ => format!("at minutes {} of {}", ranges(minutes), hours_words(hours)),
     };
     Clock::Every(if seconds_word.is_empty() { words } else { format!("{words}, {seconds_word} of each") })
 }
@@ -80,15 +85,21 @@ fn seconds_words(seconds: u64) -> String {
         (1, _) => String::new(),
         (_, Some(1)) => "every second".to_owned(),
         (_, Some(step)) => format!("every {step} seconds"),
-        _ => format!("at seconds {}", ranges(seconds, "")),
+        _ => format!("at seconds {}", ranges(seconds)),
     }
 }
 
 fn hours_words(hours: u64) -> String {
     match step(hours, 24) {
         Some(1) => "every hour".to_owned(),
-        _ => format!("the hours {}", ranges(hours, "h")),
+        _ => format!("the hours {}", ranges(hours)),
     }
+}
+
+/// First and last of a set without holes.
+fn run(bits: u64) -> Option<(u32, u32)> {
+    let (low, count) = (bits.trailing_zeros(), bits.count_ones());
+    (bits >> low == (1 << count) - 1).then_some((low, low + count - 1))
 }
 
 /// k, if the set is 0, k, 2k, … and k divides the whole.
@@ -132,7 +143,7 @@ fn month_days(days: &Days) -> String {
     let mut parts = Vec::new();
     if numbered != 0 {
         let plural = if numbered.count_ones() == 1 { "day" } else { "days" };
-        parts.push(format!("{plural} {}", ranges(numbered.into(), "")));
+        parts.push(format!("{plural} {}", ranges(numbered.into())));
     }
     if days.last_day {
         parts.push("the last day".to_owned());
@@ -180,7 +191,7 @@ fn ordinal(number: i32) -> String {
 }
 
 /// `1, 2 and 5 to 9`.
-fn ranges(bits: u64, suffix: &str) -> String {
+fn ranges(bits: u64) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for at in (0..64).filter(|at| bits >> at & 1 == 1) {
         match runs.last_mut() {
@@ -189,9 +200,9 @@ fn ranges(bits: u64, suffix: &str) -> String {
         }
     }
     let text = |(from, to): (u32, u32)| match to - from {
-        0 => vec![format!("{from}{suffix}")],
-        1 => vec![format!("{from}{suffix}"), format!("{to}{suffix}")],
-        _ => vec![format!("{from} to {to}{suffix}")],
+        0 => vec![from.to_string()],
+        1 => vec![from.to_string(), to.to_string()],
+        _ => vec![format!("{from} to {to}")],
     };
     and(runs.into_iter().flat_map(text).collect())
 }
