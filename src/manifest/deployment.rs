@@ -11,7 +11,7 @@ use super::{entrypoint, schedule, words, work_pool};
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The keys that are read.
@@ -250,7 +250,7 @@ impl Reader<'_> {
 
     /// The decorator's name, else `flow_name`, else the function's name with dashes, else (of a command) the deployment's.
     fn flow_name(&self, entrypoint: Option<&Entrypoint>, flow: Option<&Flow>, deployment: Option<&str>) -> Option<String> {
-        let written = self.node.field("flow_name");
+        let written = self.node.field("flow_name").filter(|field| field.value != "");
         let written_name = written.as_ref().and_then(|field| work_pool::name(field));
         if let Some(decorated) = flow.and_then(|flow| flow.name.clone()) {
             if let (Some(field), Some(name)) = (&written, &written_name)
@@ -407,9 +407,4 @@ fn timeout_seconds(node: &Node<'_>) -> Option<f64> {
     let message = format!("{} is {}; expected more than 0 seconds", node.name(), described(node.value));
     node.report.push(node.error("out-of-range", message).help("leave it out for no limit"));
     None
-}
-
-/// Names of work pools that deployments use, for the check against those declared.
-pub fn pools_used<'a>(specs: impl Iterator<Item = &'a DeploymentSpec>) -> BTreeSet<&'a str> {
-    specs.filter_map(|spec| spec.work_pool.as_deref()).collect()
 }

@@ -6,6 +6,7 @@ use super::report::{At, Place, Problem, Report, described, shown};
 use super::words;
 use crate::model::JsonMap;
 use serde_json::Value;
+use std::ops::Range;
 
 #[derive(Debug, Clone, Copy)]
 enum Step<'a> {
@@ -58,6 +59,16 @@ impl<'a> Path<'a> {
 
     pub fn place(&self, at: At) -> Place {
         Place::Pointer { file: self.file_index(), pointer: self.pointer(), at }
+    }
+
+    /// The place of the text at `pointer` below this value: the bytes `part` of it, or all of it.
+    pub fn part_below(&self, pointer: &str, text: &str, part: Option<Range<usize>>) -> Place {
+        let count = |text: &str| text.chars().count() as u32;
+        let at = match part.and_then(|part| Some((text.get(..part.start)?, text.get(part)?))) {
+            Some((before, part)) => At::Part { start: count(before), length: count(part) },
+            None => At::Value,
+        };
+        Place::Pointer { file: self.file_index(), pointer: format!("{}{pointer}", self.pointer()), at }
     }
 
     /// What to call the value in a sentence: `` `tags` ``, `` `tags[2]` ``.

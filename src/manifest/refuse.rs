@@ -73,7 +73,7 @@ fn conflict(file: &str, text: &str) -> Option<Problem> {
 
 /// `key: value` at the left margin, with the value.
 fn margin<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let rest = line.strip_prefix(key)?.strip_prefix(':')?;
+    let rest = line.strip_prefix(key)?.trim_start_matches(' ').strip_prefix(':')?;
     (rest.is_empty() || rest.starts_with([' ', '\t'])).then(|| rest.split(" #").next().unwrap_or("").trim())
 }
 
@@ -84,13 +84,12 @@ pub fn is_kubernetes(text: &str) -> bool {
 }
 
 fn kubernetes(file: &str, text: &str) -> Option<Problem> {
-    let (number, version) = numbered(text).find_map(|(number, line)| Some((number, margin(line, "apiVersion")?)))?;
+    let (number, line) = numbered(text).find(|(_, line)| margin(line, "apiVersion").is_some())?;
     let kind = numbered(text).find_map(|(_, line)| margin(line, "kind"))?;
     if numbered(text).any(|(_, line)| margin(line, "deployments").is_some()) {
         return None;
     }
-    let line = format!("apiVersion: {version}");
-    let place = Exact::new(file, number, 1, line.as_str(), line.chars().count() as u32);
+    let place = Exact::new(file, number, 1, line.trim_end(), line.trim_end().chars().count() as u32);
     let message = format!(
         "this is a Kubernetes manifest (kind {}), not a project of flows and deployments",
         super::report::shown(kind)

@@ -15,8 +15,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
 const RULES: [&str; 3] = ["cron", "interval", "rrule"];
-/// Keys beside the rule, in the flat shape and around the nested one.
-const AROUND: [&str; 7] = ["active", "parameters", "slug", "replaces", "max_scheduled_runs", "max_active_runs", "catchup"];
 /// Every key of an entry of `schedules:`.
 pub const KEYS: [&str; 14] = [
     "cron", "interval", "rrule", "timezone", "day_or", "anchor_date", "active", "parameters", "slug", "replaces",
@@ -316,7 +314,9 @@ fn refused(node: &Node<'_>, code: &'static str, error: &schedule::Error) -> Prob
     });
     let mut message = error.problem.clone();
     if let Some(found) = &error.found {
-        message.push_str(&format!(": found {}", shown(found)));
+        // A count (`4 fields`) is no quotation.
+        let found = if written.is_empty() || written.contains(found.as_str()) { shown(found) } else { found.clone() };
+        message.push_str(&format!(": found {found}"));
     }
     if let Some(expected) = &error.expected {
         message.push_str(&format!("{} expected {expected}", if error.found.is_some() { "," } else { ":" }));
