@@ -176,7 +176,6 @@ impl From<crate::store::ledger::LedgerError> for ControlError {
         use crate::store::ledger::LedgerError;
         match error {
             LedgerError::NoSuchRun(_) => ControlError::NotFound("Flow run not found".to_owned()),
-            LedgerError::NotFound(what) => ControlError::NotFound(what),
             LedgerError::Conflict(_) | LedgerError::Stale { .. } => {
                 ControlError::Unavailable(format!("{error}: try again"))
             }

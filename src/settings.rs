@@ -1,6 +1,7 @@
 //! Settings: a flag over an environment variable over a default; and the layout of a home directory.
-use std::path::{Path, PathBuf};
+use crate::model::id::{self, FlowRunId};
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// The port that Prefect's server uses too.
 pub const DEFAULT_PORT: u16 = 4200;
@@ -48,6 +49,12 @@ impl Home {
     /// Where runs keep their job, log and exit status.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
+    }
+
+    /// The directory of one attempt of a run: by day, so that a directory stays small and old ones go together.
+    pub fn attempt(&self, run: FlowRunId, attempt: u32) -> PathBuf {
+        let day = id::time_of_run(run).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_else(|| "unknown".to_owned());
+        self.runs().join(day).join(run.to_string()).join(attempt.to_string())
     }
 
     /// Where a running daemon says how to reach it (`DaemonAddress`).

@@ -12,6 +12,7 @@ pub mod position;
 pub mod problem;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod state;
 pub mod status;
 pub mod stored;

@@ -1,22 +1,82 @@
-//! A schedule's rule as it was declared, before anything is parsed: comparable and serialisable.
+//! A schedule's rule as it was declared: comparable and serialisable, not yet parsed. Its normal form is what schedule
+//! keys are made of, so its text is frozen: a change of one character there would rename every unslugged schedule.
+
+use super::cron::Cron;
+use super::error::Error;
+use super::interval::{self, Every, Interval};
+use super::rrule::RecurrenceSet;
+use super::rule::{Body, Rule};
+use super::{describe, zone};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A schedule's rule with its time zone.
+/// A rule and the zone whose clock it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
+    #[serde(flatten)]
     pub rule: RuleSpec,
     /// IANA name; `None` is UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
 }
 
-/// The three forms of a rule.
+/// The three forms, as Prefect has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RuleSpec {
-    Cron { expression: String, day_or: bool },
-    /// `every` is in whole microseconds.
-    Interval { every: i64, anchor: Option<Timestamp> },
-    Rrule { text: String },
+    Cron {
+        expression: String,
+        /// A day of month beside a day of week: OR (true, cron's way) or AND.
+        #[serde(default = "day_or")]
+        day_or: bool,
+    },
+    Interval {
+        /// Whole microseconds.
+        every: Every,
+        /// `None`: 2020-01-01T00:00 in the schedule's zone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        anchor: Option<Timestamp>,
+    },
+    Rrule {
+        text: String,
+    },
+}
+
+fn day_or() -> bool {
+    true
+}
+
+impl Spec {
+    /// Reads the rule. Errors name what was found, what was expected, and where.
+    pub fn parse(&self) -> Result<Rule, Error> {
+        let zone = zone::lookup(self.timezone.as_deref())?;
+        let body = match &self.rule {
+            RuleSpec::Cron { expression, day_or } => Body::Cron(Cron::parse(expression, *day_or)?),
+            RuleSpec::Interval { every, anchor } => {
+                Body::Interval(Interval { every: *every, anchor: anchor.unwrap_or_else(|| interval::default_anchor(&zone)) })
+            }
+            RuleSpec::Rrule { text } => Body::Rrule(RecurrenceSet::parse(text)?),
+        };
+        Ok(Rule { body, zone })
+    }
+
+    /// One line that is equal for rules that mean the same: `@daily` and `0 0 * * *`, `MON` and `1`, `PT15M` and `900`.
+    /// A rule that cannot be parsed is its own text, marked `unread`.
+    pub fn normal_form(&self) -> String {
+        let timezone = self.timezone.as_deref().unwrap_or("UTC");
+        match (self.parse(), &self.rule) {
+            (Ok(rule), _) => format!("{} in {timezone}", rule.normal_form()),
+            (Err(_), RuleSpec::Cron { expression, day_or }) => format!("unread cron {expression} day_or={day_or} in {timezone}"),
+            (Err(_), RuleSpec::Interval { every, anchor }) => format!("unread interval {}us {anchor:?} in {timezone}", every.microseconds()),
+            (Err(_), RuleSpec::Rrule { text }) => format!("unread rrule {text} in {timezone}"),
+        }
+    }
+
+    /// Plain words: `weekdays at 09:00, Europe/Berlin`. Where words would mislead, a truthful technical form.
+    pub fn describe(&self) -> String {
+        match self.parse() {
+            Ok(rule) => describe::rule(&rule, self.timezone.as_deref().unwrap_or("UTC")),
+            Err(error) => format!("unreadable schedule ({error})"),
+        }
+    }
 }

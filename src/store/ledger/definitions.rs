@@ -7,7 +7,7 @@ use crate::model::id::{DeploymentId, FlowId, WorkPoolId, WorkQueueId};
 use crate::model::stored::{Project, Stored, Tombstone};
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::model::write::Write;
-use crate::store::{Expect, Key, Range, Value, commit_unit};
+use crate::store::{Batch, CommitError, Expect, Key, Range, StoreError, Value, redo};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -152,6 +152,7 @@ impl Ledger {
     /// # Errors
     /// `Stale` when the definitions have moved on: plan again.
     pub async fn apply(&self, base: u64, writes: &[Write]) -> Result<u64, LedgerError> {
+        let _alone = self.definitions.lock().await;
         let (expect, revision) = self.revision_row()?;
         if revision != base {
             return Err(LedgerError::Stale { expected: base, found: revision });
@@ -164,30 +165,38 @@ impl Ledger {
             rows_of(write, &mut rows)?;
         }
         rows.insert(key::REVISION.to_vec(), Some(encode(&(revision + 1))?));
-        let committed = commit_unit(&self.store, vec![(key::REVISION.to_vec(), expect)], rows.into_iter().collect()).await;
-        match committed.map_err(LedgerError::from) {
-            Ok(_) => Ok(revision + 1),
-            Err(LedgerError::Conflict(_)) => Err(LedgerError::Stale { expected: base, found: self.revision()? }),
-            Err(error) => Err(error),
+        let mut unit = Batch { expect: vec![(key::REVISION.to_vec(), expect)], ..Batch::new() };
+        for (row_key, value) in rows {
+            match value {
+                Some(value) => unit.put.push((row_key, value)),
+                None => unit.delete.push(row_key),
+            }
+        }
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || redo::commit_unit(&*store, unit)).await {
+            Ok(Ok(_)) => Ok(revision + 1),
+            Ok(Err(CommitError::Conflict { .. })) => Err(LedgerError::Stale { expected: base, found: self.revision()? }),
+            Ok(Err(CommitError::Store(error))) => Err(error.into()),
+            Err(_ended) => Err(StoreError::Closed.into()),
         }
     }
 
     /// Applies what `decide` makes of the current definitions, again if they moved on meanwhile. For an operator's
     /// edit of one object; `decide` must read through the ledger each time.
-    pub async fn edit<T>(
+    pub async fn edit<T, E: From<LedgerError>>(
         &self,
-        mut decide: impl FnMut() -> Result<(Vec<Write>, T), LedgerError>,
-    ) -> Result<T, LedgerError> {
+        mut decide: impl FnMut() -> Result<(Vec<Write>, T), E>,
+    ) -> Result<T, E> {
         for _ in 0..super::runs::MOST_TRIES {
             let base = self.revision()?;
             let (writes, answer) = decide()?;
             match self.apply(base, &writes).await {
                 Ok(_) => return Ok(answer),
                 Err(LedgerError::Stale { .. }) => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(LedgerError::Conflict("definitions".to_owned()))
+        Err(LedgerError::Conflict("definitions".to_owned()).into())
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::model::deployment::FullName;
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, ScheduleId};
 use crate::store::Key;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub(super) const REVISION: &[u8] = b"v";
@@ -69,8 +70,9 @@ pub(super) fn active(id: FlowRunId) -> Key {
 }
 
 pub(super) fn idempotency(deployment: DeploymentId, key: &str) -> Key {
+    // Hashed: a client may send a key of any length.
     let mut bytes = with_id(IDEMPOTENCY, deployment.0);
-    bytes.extend_from_slice(key.as_bytes());
+    bytes.extend_from_slice(&Sha256::digest(key.as_bytes()));
     bytes
 }
 

@@ -10,11 +10,13 @@
 //! * a name points to a record that exists, and the record bears that name;
 //! * what is over has no row among the active runs.
 mod definitions;
+mod feed;
 mod key;
 mod record;
 mod runs;
 mod unit;
 
+pub use feed::{Changed, Feed};
 pub use runs::ProposalOutcome;
 pub use unit::Unit;
 
@@ -35,6 +37,9 @@ pub struct Reader {
 pub struct Ledger {
     reader: Reader,
     store: Arc<dyn Store>,
+    /// Held while definitions are written: a large unit is many commits, and no other writer of its rows may come
+    /// between them. (Runs are written beside it: their rows are never part of such a unit.)
+    definitions: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why the ledger cannot do what was asked.
@@ -56,8 +61,6 @@ pub enum LedgerError {
     Unwritable(String),
     #[error("there is no flow run {0}")]
     NoSuchRun(crate::model::id::FlowRunId),
-    #[error("there is no {0}")]
-    NotFound(String),
 }
 
 impl From<CommitError> for LedgerError {
@@ -70,8 +73,8 @@ impl From<CommitError> for LedgerError {
 }
 
 impl Reader {
-    /// A reader of `store`, which belongs to `home`.
-    pub fn new(store: Arc<dyn ReadStore>, home: HomeId) -> Self {
+    pub fn new(store: Arc<dyn ReadStore>) -> Self {
+        let home = HomeId(store.home().id);
         Reader { store, home }
     }
 
@@ -81,9 +84,8 @@ impl Reader {
 }
 
 impl Ledger {
-    /// The ledger of `store`, which belongs to `home`.
-    pub fn new<S: Store>(store: Arc<S>, home: HomeId) -> Self {
-        Ledger { reader: Reader { store: store.clone(), home }, store }
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Ledger { reader: Reader::new(store.clone()), store, definitions: Arc::default() }
     }
 
     /// A handle that cannot write.

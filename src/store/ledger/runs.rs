@@ -7,6 +7,7 @@ use crate::model::schedule::Cursor;
 use crate::model::state::Proposed;
 use crate::model::transition::{Context, Decision};
 use crate::store::Range;
+use std::ops::Bound;
 
 /// How often a compare-and-set is tried before its caller hears of the conflict. Every failure means that another
 /// writer of the same record succeeded.
@@ -31,7 +32,7 @@ impl Reader {
     ) -> impl Iterator<Item = Result<FlowRun, LedgerError>> + '_ {
         let mut range = Range::prefix(&[key::RUN]).reverse();
         if let Some(before) = before {
-            range = range.below(&key::run(before));
+            range.end = Bound::Excluded(key::run(before));
         }
         self.store.scan(range).map(|row| {
             let (row_key, value) = row?;

@@ -1,0 +1,223 @@
+//! The process above a run: `reeve __supervise RUN_DIRECTORY`, the same binary, started before anything else of it is set up.
+//!
+//! It outlives the daemon, and it is the only process that knows how the run ended: so it must stay small (single thread, no
+//! runtime, no tracing, no network, no lock on anything), never wait for the daemon, and never fail because a disk is full.
+//! In its life:
+//! 1. hold back all signals (`signals.rs`), take a session of its own, become the subreaper of everything below;
+//! 2. write `supervisor.json`, then take `job.json` away: from here on the run is its own;
+//! 3. start the run (`launch.rs`) and write `started.json`;
+//! 4. copy output to the log, enforce timeout and stop requests, until no descendant is left (`watch_run.rs`);
+//! 5. write `exit.json` and tell the daemon, if one still listens on the report pipe (its standard output).
+//!
+//! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
+mod launch;
+pub mod signals;
+mod watch_run;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use rustix::process::{getpgid, getpid, getppid, set_child_subreaper, setpgid, setsid};
+use serde::{Deserialize, Serialize};
+
+use self::launch::LaunchError;
+use self::signals::Signals;
+use self::watch_run::{RunEnd, Watch};
+use super::directory::{self, ExitFile, Started};
+use super::identity::{boot_id, process_stat};
+use super::log_writer::LogWriter;
+use super::mask::Secrets;
+use super::outcome::{End, Outcome};
+use super::{FORMAT_VERSION, Handle, Job};
+
+/// The hidden argument that makes the binary a supervisor.
+pub const ARGUMENT: &str = "__supervise";
+
+/// Bytes of `result.json` that are read; the runner writes less.
+const RESULT_LIMIT: u64 = 64 * 1024;
+
+/// What the supervisor tells the daemon through the report pipe, one JSON object per line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    Started(Started),
+    Finished(Box<Outcome>),
+}
+
+/// The whole life of a supervisor; the result is the process's exit code.
+pub fn main(run_directory: &OsStr) -> u8 {
+    let directory = PathBuf::from(run_directory);
+    let attempt = std::panic::catch_unwind(|| supervise(&directory));
+    match attempt {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            leave_failure(&directory, &error.to_string());
+            1
+        }
+        Err(_) => {
+            leave_failure(&directory, "it met a bug in itself (a panic)");
+            1
+        }
+    }
+}
+
+fn supervise(run_directory: &Path) -> io::Result<()> {
+    let signals = Signals::hold_back()?;
+    let mut report = ReportPipe::take()?;
+    leave_session();
+    set_child_subreaper(Some(getpid()))?;
+    rustix::process::chdir("/")?;
+    let Some(job) = take_job(run_directory)? else { return Ok(()) };
+    let exit_file = ExitFile::reserve(run_directory);
+    let secrets = Secrets::new(&job.secrets);
+    let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
+    let (end, started) = match start(&job, run_directory, &mut log, &mut report) {
+        Ok((launched, started)) => (Watch::new(&job, launched, signals, &mut log).until_the_end(), Some(started)),
+        Err(LaunchError { why, message }) => (RunEnd::not_started(why, message), None),
+    };
+    let outcome = conclude(&job, run_directory, end, started, &secrets, &mut log);
+    let written = exit_file.write(&outcome);
+    report.send(&Message::Finished(Box::new(outcome)));
+    written
+}
+
+/// Identifies itself, then takes the job away. `None`: somebody else was faster, and this run is not ours to start.
+fn take_job(run_directory: &Path) -> io::Result<Option<Job>> {
+    let Some(job) = directory::read::<Job>(run_directory, directory::JOB)? else { return Ok(None) };
+    let handle = Handle {
+        version: FORMAT_VERSION,
+        run_id: job.run_id,
+        attempt: job.attempt,
+        boot_id: boot_id()?,
+        supervisor_pid: std::process::id(),
+        supervisor_start: start_time(std::process::id())?,
+        run_directory: run_directory.to_path_buf(),
+    };
+    directory::write(run_directory, directory::SUPERVISOR, &handle)?;
+    Ok(directory::claim(run_directory)?.then_some(job))
+}
+
+fn start_time(pid: u32) -> io::Result<u64> {
+    Ok(process_stat(pid)?.ok_or_else(|| io::Error::other(format!("process {pid} is not in /proc")))?.start)
+}
+
+fn start(job: &Job, run_directory: &Path, log: &mut LogWriter, report: &mut ReportPipe) -> Result<(launch::Launched, Started), LaunchError> {
+    let plan = launch::plan(job, run_directory);
+    if let Some(remark) = &plan.remark {
+        log.remark(remark, Timestamp::now());
+    }
+    let launched = plan.launch(job)?;
+    let at = Timestamp::now();
+    log.remark(&format!("run {} (attempt {}): started {} as process {}", job.name, job.attempt, launch::describe(&job.program), launched.pid), at);
+    let started = Started { version: FORMAT_VERSION, at, pid: launched.pid, start: start_time(launched.pid).unwrap_or(0) };
+    // A disk that is full already must not end the run; then only the report tells of its start.
+    let _best_effort = directory::write(run_directory, directory::STARTED, &started);
+    report.send(&Message::Started(started.clone()));
+    log.flush(at);
+    Ok((launched, started))
+}
+
+/// Puts the facts into the record, and the sentence at the end of the log.
+fn conclude(job: &Job, run_directory: &Path, end: RunEnd, started: Option<Started>, secrets: &Rc<Secrets>, log: &mut LogWriter) -> Outcome {
+    let result = read_result(run_directory);
+    let exception = result.exception.map(|text| secrets.mask(&text));
+    let mut message = end.message.unwrap_or_else(|| end.end.sentence().unwrap_or_default());
+    if let End::Exited { code } = end.end {
+        let reason = exception.as_deref().or_else(|| launch::shell_hint(&job.program, code));
+        message.extend(reason.map(|reason| format!(": {reason}")));
+    }
+    message.extend(end.leftover.sentence().map(|left| format!("; {left}")));
+    let message = secrets.mask(&message);
+    log.remark(&message, Timestamp::now());
+    log.flush(Timestamp::now());
+    Outcome {
+        version: FORMAT_VERSION,
+        run_id: job.run_id,
+        attempt: job.attempt,
+        end: end.end,
+        message,
+        started_at: started.map(|started| started.at),
+        ended_at: end.at,
+        resources: watch_run::resources(),
+        leftover: end.leftover,
+        exception,
+        value: result.value,
+        notes: end.notes.into_iter().chain(log.problem()).collect(),
+    }
+}
+
+/// What the Python runner left.
+#[derive(Default, Deserialize)]
+struct RunnerResult {
+    #[serde(default)]
+    value: Option<serde_json::Value>,
+    #[serde(default)]
+    exception: Option<String>,
+}
+
+fn read_result(run_directory: &Path) -> RunnerResult {
+    let read = super::log::read_bounded(&run_directory.join(directory::RESULT), RESULT_LIMIT);
+    // The run could write anything there; what is not the runner's is nobody's.
+    read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// A session of its own. The daemon made us a group leader, and a leader cannot begin a session: step back into its group
+/// first. Signals are held back meanwhile, so a Ctrl-C in this moment does no harm.
+fn leave_session() {
+    if let Some(parent) = getppid()
+        && let Ok(group) = getpgid(Some(parent))
+    {
+        let _parent_is_gone = setpgid(Some(getpid()), Some(group));
+    }
+    // Where this fails (the daemon died in this very moment), we stay a background group that ignores all signals.
+    let _best_effort = setsid();
+}
+
+/// The pipe to the daemon that started us; a daemon that does not read, or is gone, is no concern of the run.
+struct ReportPipe(File);
+
+impl ReportPipe {
+    /// Takes it from standard output, and puts `/dev/null` in its place (and in the others').
+    fn take() -> io::Result<ReportPipe> {
+        let pipe: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+        let flags = rustix::fs::fcntl_getfl(&pipe)?;
+        rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK)?;
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdin(null.as_fd())?;
+        rustix::stdio::dup2_stdout(null.as_fd())?;
+        rustix::stdio::dup2_stderr(null.as_fd())?;
+        Ok(ReportPipe(File::from(pipe)))
+    }
+
+    fn send(&mut self, message: &Message) {
+        if let Ok(mut line) = serde_json::to_vec(message) {
+            line.push(b'\n');
+            let _nobody_listens = self.0.write_all(&line);
+        }
+    }
+}
+
+/// The supervisor's own failure must not look like the run's: says so where the outcome is expected.
+fn leave_failure(run_directory: &Path, reason: &str) {
+    let Ok(Some(handle)) = directory::read::<Handle>(run_directory, directory::SUPERVISOR) else { return };
+    let outcome = Outcome {
+        version: FORMAT_VERSION,
+        run_id: handle.run_id,
+        attempt: handle.attempt,
+        end: End::SupervisorFailed,
+        message: format!("the run's supervisor failed: {reason}"),
+        started_at: None,
+        ended_at: Timestamp::now(),
+        resources: watch_run::resources(),
+        leftover: Default::default(),
+        exception: None,
+        value: None,
+        notes: Vec::new(),
+    };
+    let _nothing_more_to_do = ExitFile::reserve(run_directory).write(&outcome);
+}

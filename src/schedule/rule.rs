@@ -1,0 +1,71 @@
+//! A parsed rule, and the one question it answers: when? Cheap to make and drop; costly forms are built when first asked for.
+
+use super::cron::Cron;
+use super::interval::Interval;
+use super::notes::{self, Note};
+use super::rrule::RecurrenceSet;
+use super::zone::{self, Instants, Resolution};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// A rule that can be asked for instants. Made by `Spec::parse`.
+#[derive(Debug)]
+pub struct Rule {
+    pub(super) body: Body,
+    pub(super) zone: TimeZone,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Cron(Cron),
+    Interval(Interval),
+    Rrule(RecurrenceSet),
+}
+
+impl Rule {
+    /// The first instant at or after this one; `None` when the rule never fires again.
+    pub fn next(&self, at_or_after: Timestamp) -> Option<Timestamp> {
+        self.instants(at_or_after).next()
+    }
+
+    /// The first instant later than this one.
+    pub fn after(&self, instant: Timestamp) -> Option<Timestamp> {
+        self.next(instant.checked_add(SignedDuration::from_nanos(1)).ok()?)
+    }
+
+    /// All instants at or after `from`: strictly increasing, lazy, the same whichever point one starts from. The work for
+    /// each step is bounded; a rule that never fires again ends.
+    pub fn instants(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+        let zone = &self.zone;
+        let instants: Box<dyn Iterator<Item = Timestamp> + '_> = match &self.body {
+            Body::Interval(interval) => interval.instants(zone, from),
+            Body::Cron(cron) => {
+                Box::new(Instants::new(cron.walls(zone::first_wall(zone, from)), zone.clone(), Resolution::CRON, from))
+            }
+            Body::Rrule(set) => {
+                Box::new(Instants::new(set.walls(zone::first_wall(zone, from)), zone.clone(), Resolution::RRULE, from))
+            }
+        };
+        instants
+    }
+
+    /// What a person should know about the instants from `from` up to `until`: clock changes that move or repeat one, months
+    /// that are skipped, a rule that never fires.
+    pub fn notes(&self, from: Timestamp, until: Timestamp) -> Vec<Note> {
+        notes::of(self, from, until)
+    }
+
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The rule's canonical text, without its zone.
+    pub(super) fn normal_form(&self) -> String {
+        match &self.body {
+            Body::Cron(cron) if cron.both_days() => format!("cron {} day_or=false", cron.canonical()),
+            Body::Cron(cron) => format!("cron {}", cron.canonical()),
+            Body::Interval(interval) => format!("interval {}us from {}", interval.every.microseconds(), interval.anchor),
+            Body::Rrule(set) => format!("rrule {}", set.canonical()),
+        }
+    }
+}
