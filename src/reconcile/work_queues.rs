@@ -128,6 +128,11 @@ impl<'a> Planner<'a> {
 
     /// A queue of ours that is no longer declared.
     fn leave_queue(&mut self, old: &WorkQueue) {
+        let pool = self.stored.work_pools.get(&old.pool);
+        let pool_ours = pool.is_none_or(|pool| self.is_ours(pool.owner.as_ref()));
+        if old.name == DEFAULT_QUEUE && !pool_ours && !self.desired.work_pools.contains_key(&old.pool) {
+            return self.release_default_queue(old);
+        }
         let pool_stays = self.implied.has_pool(&old.pool);
         if pool_stays && let Some(need) = self.implied.queues.get(&(old.pool.as_str(), old.name.as_str())) {
             // It was declared once, and is now what it is when it is only used.
@@ -137,8 +142,8 @@ impl<'a> Planner<'a> {
             }
             return;
         }
-        if old.name == DEFAULT_QUEUE && self.stored.work_pools.contains_key(&old.pool) {
-            // It stays and goes with its pool.
+        if old.name == DEFAULT_QUEUE && pool.is_some() {
+            // It goes with its pool.
             return;
         }
         if pool_stays && let Some(why) = self.others.keep_queue(&old.pool, &old.name) {
@@ -153,6 +158,25 @@ impl<'a> Planner<'a> {
             changes: Vec::new(),
             makes: Vec::new(),
             writes: vec![Write::DeleteWorkQueue { pool: old.pool.clone(), name: old.name.clone() }],
+        };
+        self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+    }
+
+    /// The `default` queue of a pool that is not ours: it stays as every pool has it, and is nobody's again.
+    fn release_default_queue(&mut self, old: &WorkQueue) {
+        let spec = WorkQueueSpec::default();
+        let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(&spec));
+        fields::shade(&mut changes, "", &old.overrides);
+        let new = WorkQueue { declared: spec, owner: None, updated: self.now, ..old.clone() };
+        let deed = Deed {
+            action: Action::Update,
+            kind: Kind::WorkQueue,
+            name: old.full_name(),
+            id: old.id.0,
+            reason: "no longer declared; it stays as every work pool has it".into(),
+            changes,
+            makes: Vec::new(),
+            writes: vec![Write::PutWorkQueue(new)],
         };
         self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
     }

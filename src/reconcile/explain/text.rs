@@ -199,7 +199,7 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
         (Some(one), None) | (None, Some(one)) => clip(&shown(change, one), room),
         (None, None) => String::new(),
     };
-    if let (Some(words), Some(_), Some(_)) = (&change.in_words, &change.old, &change.new) {
+    if let Some(words) = change.in_words.as_ref().filter(|_| !is_whole_schedule(change)) {
         value.push_str(&format!("  ({words})"));
     }
     page.line(&[(ink, &format!("      {mark}")), (Ink::Plain, &format!("{label}: {value}"))]);
@@ -211,11 +211,16 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
 
 /// A whole schedule in words, any other value as JSON.
 fn shown(change: &FieldChange, value: &Value) -> String {
-    match &change.in_words {
+    match change.in_words.as_ref().filter(|_| is_whole_schedule(change)) {
         None => value.to_string(),
         Some(words) if value.get("active") == Some(&Value::Bool(false)) => format!("{words} (inactive)"),
         Some(words) => words.clone(),
     }
+}
+
+/// The change is about a schedule as a whole, which comes or goes, and not about a field of it.
+fn is_whole_schedule(change: &FieldChange) -> bool {
+    [&change.old, &change.new].into_iter().flatten().all(Value::is_object)
 }
 
 fn bare(value: &Value) -> String {

@@ -246,6 +246,20 @@ fn a_queue_without_a_pool_stands_in_the_agents_pool_which_is_nobodys() {
 }
 
 #[test]
+fn the_default_queue_of_anothers_pool_is_given_back() {
+    let mut home = Home::new();
+    home.apply(&project("ops").with_pool("p", pool("process")));
+    home.queue("p", "default").owner = None;
+    let desired = project("shop").with("a/b", |_| {});
+    home.apply(&desired.clone().with_queue("p", "default", queue(7)));
+    let plan = home.apply(&desired);
+    assert_eq!(deeds(&plan), ["update work queue p/default"]);
+    let given = home.queue("p", "default");
+    assert_eq!((&given.owner, given.declared.priority), (&None, 1));
+    assert!(home.plan(&desired).is_empty());
+}
+
+#[test]
 fn a_queue_that_a_deployment_names_is_made_where_its_pool_is_there() {
     let uses = |d: &mut crate::model::deployment::DeploymentSpec| {
         d.work_pool = Some("p".into());
@@ -266,6 +280,7 @@ fn a_queue_that_a_deployment_names_is_made_where_its_pool_is_there() {
     assert_eq!(deeds(&plan), ["prune work queue p/fast", "update deployment a/b"]);
     // In a pool of somebody else it is the project's.
     home.pool("p").owner = None;
+    home.queue("p", "default").owner = None;
     assert_eq!(deeds(&home.apply(&without_pool)), ["create work queue p/fast", "update deployment a/b"]);
     // A second project that names it claims nothing, and keeps it there.
     let second = project("second").with("x/y", uses);

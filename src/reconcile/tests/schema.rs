@@ -66,8 +66,8 @@ fn null_and_absent_are_told_apart() {
     });
     let plan = home.apply(&desired);
     let json = explain::json(&plan);
-    let change = json.pointer("/steps/0/changes/0").unwrap();
+    let change = json.pointer("/steps/0/changes/1").unwrap();
     assert_eq!(*change, json!({"field": "env/GONE", "new": null}));
     let back: Plan = serde_json::from_value(json).unwrap();
-    assert_eq!(back.steps[0].changes[0].new, Some(Value::Null));
+    assert_eq!(back.steps[0].changes[1].new, Some(Value::Null));
 }
