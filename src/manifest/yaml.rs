@@ -218,8 +218,13 @@ fn problem(file: &str, text: &str, error: &serde_yaml::Error, exhausted: bool) -
     {
         (line, column) = begun;
     }
+    // At the end of the text the parser names a line that is not there: show the last one that is.
+    let last = text.trim_end().split('\n').count();
+    if line > last {
+        (line, column) = (last, usize::MAX);
+    }
     let found = line_of(line);
-    let (line, column) = (line as u32, (column as u32).min(found.chars().count() as u32 + 1));
+    let (line, column) = (line as u32, column.min(found.trim_end().chars().count() + 1) as u32);
     if exhausted || message.contains("repetition limit") {
         let whole = "aliases expand to far more than the file holds";
         return Problem::of_file(file, "alias-bomb", whole.into(), "write repeated parts out, or use fewer levels of aliases");
