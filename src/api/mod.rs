@@ -29,7 +29,7 @@ pub use health::{API_VERSION, PREFECT_VERSION};
 use crate::control::{Control, ControlError};
 use crate::settings::Home;
 use crate::executor::watch::DirectoryWatcher;
-use crate::store::ledger::{Feed, Ledger, Reader};
+use crate::store::ledger::Reader;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, Uri};
@@ -50,21 +50,16 @@ pub struct Api {
     pub home: Arc<Home>,
     /// reeve's own version.
     pub version: &'static str,
-    /// Begins a reader of what changes in the ledger.
-    feed: Arc<dyn Fn() -> Feed + Send + Sync>,
     watcher: Arc<OnceLock<Arc<DirectoryWatcher>>>,
 }
 
 impl Api {
-    /// Of the ledger only the reading half is kept.
-    pub fn new(ledger: &Ledger, control: Arc<dyn Control>, home: Home) -> Self {
-        let ledger = ledger.clone();
+    pub fn new(reader: Reader, control: Arc<dyn Control>, home: Home) -> Self {
         Api {
-            reader: ledger.reader(),
+            reader,
             control,
             home: Arc::new(home),
             version: env!("CARGO_PKG_VERSION"),
-            feed: Arc::new(move || ledger.feed()),
             watcher: Arc::default(),
         }
     }

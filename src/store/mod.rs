@@ -68,6 +68,11 @@ pub trait ReadStore: Send + Sync + 'static {
 
     /// The rows of `range` in its order. Not a snapshot. An error ends the scan.
     fn scan(&self, range: Range) -> Scan<'_>;
+
+    /// The keys of committed batches from sequence `from_sequence` on, oldest first, as they become durable.
+    /// Kept in memory and bounded: a reader that asks for what is gone (or for a future this store has not
+    /// reached) is told so once ([`Lagged`]), and goes on with the newest; it must read again what it follows.
+    fn changes(&self, from_sequence: u64) -> Changes;
 }
 
 /// The whole store. Everything that changes it is a [`Batch`].
@@ -75,11 +80,6 @@ pub trait Store: ReadStore {
     /// Queues `batch` at once, in call order, and gives the ticket to wait for it. Dropping the ticket does not take
     /// the batch back.
     fn commit(&self, batch: Batch) -> Commit;
-
-    /// The keys of committed batches from sequence `from_sequence` on, oldest first, as they become durable.
-    /// Kept in memory and bounded: a reader that asks for what is gone (or for a future this store has not
-    /// reached) is told so once ([`Lagged`]), and goes on with the newest; it must read again what it follows.
-    fn changes(&self, from_sequence: u64) -> Changes;
 }
 
 /// One kind of store: the URL scheme that selects it and how it is opened.

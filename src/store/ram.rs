@@ -96,6 +96,10 @@ impl RamStore {
 }
 
 impl ReadStore for RamStore {
+    fn changes(&self, from_sequence: u64) -> Changes {
+        self.feed.subscribe(from_sequence)
+    }
+
     fn home(&self) -> Home {
         self.home
     }
@@ -124,9 +128,6 @@ impl Store for RamStore {
         Commit::ready(self.apply(batch))
     }
 
-    fn changes(&self, from_sequence: u64) -> Changes {
-        self.feed.subscribe(from_sequence)
-    }
 }
 
 impl Drop for RamStore {

@@ -243,6 +243,10 @@ mod tests {
     }
 
     impl ReadStore for Dying {
+        fn changes(&self, from_sequence: u64) -> Changes {
+            self.rows.changes(from_sequence)
+        }
+
         fn home(&self) -> Home {
             self.rows.home()
         }
@@ -271,11 +275,7 @@ mod tests {
                 let _ = self.rows.commit(batch).wait();
             }
             Commit::ready(Err(StoreError::Closed.into()))
-        }
-        fn changes(&self, from_sequence: u64) -> Changes {
-            self.rows.changes(from_sequence)
-        }
-    }
+        }    }
 
     fn ram() -> Arc<RamStore> {
         Arc::new(RamStore::new(Uuid::nil()))

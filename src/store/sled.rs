@@ -91,6 +91,10 @@ impl SledStore {
 }
 
 impl ReadStore for SledStore {
+    fn changes(&self, from_sequence: u64) -> Changes {
+        self.feed.subscribe(from_sequence)
+    }
+
     fn home(&self) -> Home {
         self.home
     }
@@ -149,9 +153,6 @@ impl Store for SledStore {
         })
     }
 
-    fn changes(&self, from_sequence: u64) -> Changes {
-        self.feed.subscribe(from_sequence)
-    }
 }
 
 impl Drop for SledStore {
