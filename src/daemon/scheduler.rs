@@ -21,10 +21,25 @@ use tokio::sync::watch;
 const TIMERS_PER_PASS: usize = 1_000;
 
 /// The timers, for whoever wants to know what is next.
-#[derive(Clone, Default)]
-pub struct Upcoming(Arc<Mutex<Timers>>);
+#[derive(Clone)]
+pub struct Upcoming {
+    timers: Arc<Mutex<Timers>>,
+    /// The revision of the definitions that the timers stand for.
+    revision: watch::Sender<u64>,
+}
+
+impl Default for Upcoming {
+    fn default() -> Self {
+        Upcoming { timers: Arc::default(), revision: watch::Sender::new(0) }
+    }
+}
 
 impl Upcoming {
+    /// Waits until the timers stand for `revision` or a later one.
+    pub async fn reaches(&self, revision: u64) {
+        drop(self.revision.subscribe().wait_for(|reached| *reached >= revision).await);
+    }
+
     /// The next `count` timers.
     pub fn next(&self, count: usize) -> Vec<Timer> {
         self.lock().in_order().take(count).collect()
@@ -32,7 +47,7 @@ impl Upcoming {
 
     /// Each method of `Timers` leaves it whole, so a poisoned lock is still good.
     fn lock(&self) -> MutexGuard<'_, Timers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -50,6 +65,7 @@ impl Scheduler {
         let feed = ledger.feed();
         let scheduler = Scheduler { ledger, feed, timers, alarm: Alarm::new()? };
         scheduler.load_all()?;
+        scheduler.note_revision()?;
         Ok(scheduler)
     }
 
@@ -94,6 +110,15 @@ impl Scheduler {
                 _ => {}
             }
         }
+        match changed.iter().any(|change| !matches!(change, Changed::Run(_))) {
+            true => self.note_revision(),
+            false => Ok(()),
+        }
+    }
+
+    fn note_revision(&self) -> Result<(), DaemonError> {
+        let revision = self.ledger.revision()?;
+        self.timers.revision.send_if_modified(|reached| std::mem::replace(reached, revision) != revision);
         Ok(())
     }
 

@@ -12,6 +12,7 @@
 //! ```
 //! The daemon may die at any moment: everything it needs to find the run again is in its [`Handle`] and
 //! in the run's directory (`directory.rs` names the files and the order in which they appear).
+mod cgroup;
 pub mod directory;
 pub mod follow;
 pub mod identity;
@@ -128,6 +129,9 @@ pub struct Handle {
     /// Clock ticks since boot: field 22 of `/proc/PID/stat`.
     pub supervisor_start: u64,
     pub run_directory: PathBuf,
+    /// The run's cgroup, where the host lets us make one.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
 }
 
 /// The version written into [`Handle`], `exit.json` and the other files of a run's directory.

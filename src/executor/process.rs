@@ -23,6 +23,7 @@ use tokio::net::unix::pipe;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::cgroup::{self, Cgroup};
 use super::directory::{self, ExitFile, Started};
 use super::identity::{boot_id, open_process, process_stat};
 use super::outcome::{End, signal_text};
@@ -41,6 +42,8 @@ pub struct ProcessExecutor {
     program: PathBuf,
     boot_id: Arc<str>,
     watcher: Arc<DirectoryWatcher>,
+    /// In which each run gets a group of its own, where that is allowed.
+    cgroup: Option<PathBuf>,
 }
 
 impl ProcessExecutor {
@@ -51,11 +54,16 @@ impl ProcessExecutor {
 
     /// With another program as supervisor, for processes that are not the reeve binary (tests).
     pub fn with_supervisor(program: PathBuf) -> io::Result<ProcessExecutor> {
-        Ok(ProcessExecutor { program, boot_id: boot_id()?.into(), watcher: DirectoryWatcher::new()? })
+        Ok(ProcessExecutor { program, boot_id: boot_id()?.into(), watcher: DirectoryWatcher::new()?, cgroup: cgroup::own_directory() })
     }
 
     pub(super) fn make() -> io::Result<Arc<dyn Executor>> {
         Ok(Arc::new(ProcessExecutor::new()?))
+    }
+
+    /// Where every run gets a cgroup of its own; `None` where the host does not let us make any.
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.cgroup.as_deref()
     }
 
     /// Waits for changes of run directories, for [`super::follow::Follower`]s beside this executor.
@@ -65,7 +73,8 @@ impl ProcessExecutor {
 
     async fn start_run(&self, job: Job, context: Context) -> Result<Handle, StartError> {
         let (program, boot_id, directory) = (self.program.clone(), self.boot_id.clone(), context.run_directory.clone());
-        let spawned = spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory)).await;
+        let cgroup = self.cgroup.as_deref().map(|parent| cgroup::path_for(parent, job.run_id, job.attempt));
+        let spawned = spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory, cgroup)).await;
         let (handle, pidfd, report) = spawned.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
         let pidfd = readable(pidfd).map_err(StartError::Spawn)?;
         let report = pipe::Receiver::from_owned_fd(report).map_err(StartError::Spawn)?;
@@ -183,7 +192,13 @@ impl Executor for ProcessExecutor {
 }
 
 /// Writes the job and starts the supervisor on it. Blocks for about as long as a spawn takes.
-fn spawn_supervisor(program: &Path, boot_id: &str, job: &Job, run_directory: &Path) -> Result<(Handle, OwnedFd, OwnedFd), StartError> {
+fn spawn_supervisor(
+    program: &Path,
+    boot_id: &str,
+    job: &Job,
+    run_directory: &Path,
+    cgroup: Option<PathBuf>,
+) -> Result<(Handle, OwnedFd, OwnedFd), StartError> {
     let failed = |source| StartError::Directory { path: run_directory.to_path_buf(), source };
     directory::create(run_directory).map_err(failed)?;
     let run_directory = run_directory.canonicalize().map_err(failed)?;
@@ -191,7 +206,7 @@ fn spawn_supervisor(program: &Path, boot_id: &str, job: &Job, run_directory: &Pa
         return Err(StartError::Occupied { path: run_directory });
     }
     directory::write(&run_directory, directory::JOB, job).map_err(failed)?;
-    let spawned = spawn(program, &run_directory);
+    let spawned = spawn(program, &run_directory, cgroup.as_deref());
     if spawned.is_err() {
         // It holds secrets, and nobody will read it.
         let _nothing_to_do = directory::claim(&run_directory);
@@ -205,17 +220,19 @@ fn spawn_supervisor(program: &Path, boot_id: &str, job: &Job, run_directory: &Pa
         supervisor_pid: pid,
         supervisor_start: start,
         run_directory,
+        cgroup,
     };
     Ok((handle, pidfd, report))
 }
 
-fn spawn(program: &Path, run_directory: &Path) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
+fn spawn(program: &Path, run_directory: &Path, cgroup: Option<&Path>) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
     let (report, report_end) = io::pipe()?;
     let _until_spawned = HeldBack::in_this_thread();
     let child = Command::new(program)
         .arg0("reeve")
         .arg(ARGUMENT)
         .arg(run_directory)
+        .args(cgroup)
         .env_clear()
         .stdin(Stdio::null())
         .stdout(report_end)
@@ -315,7 +332,8 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
         Ok(None) => {}
         Err(error) => evidence.push_str(&format!("; its exit.json cannot be read: {error}")),
     }
-    let killed = tree::end_marked(handle.run_id).len();
+    let in_group = handle.cgroup.as_deref().and_then(Cgroup::find).map_or(0, Cgroup::remove);
+    let killed = tree::end_marked(handle.run_id).len() + in_group as usize;
     if killed > 0 {
         evidence.push_str(&format!("; {killed} processes of the run were left and have been killed"));
     }

@@ -1,1 +1,114 @@
-//! Text of a project file in, `Desired` or every problem with its place out.
+//! Text of a project's files in, `Desired` or every problem with its place out.
+//!
+//! Pure: the text, the Python sources and the environment come in as arguments; nothing of the project is imported
+//! or run. Reads Prefect's files of three generations (2.0's one-deployment form, 2.10's pair of files, 3.x) and
+//! reeve's own additions.
+//!
+//! The way of a file: [`refuse`] tells what is no manifest at all from its bytes; [`yaml`] gives a plain value;
+//! [`project`] and its parts read that by hand, so that every problem is found and none hides another;
+//! [`report`] collects them, and looks positions up only for those that are shown.
+//!
+//! # Decided
+//! - **Placeholders** (`{{ }}`): see [`placeholders`]. What cannot be known is kept as it stands and reported.
+//! - **A source that is not here**: when the code comes from elsewhere (a `pull` step that fetches it, a `path`, an
+//!   `image`), a missing file or function is a warning, and parameters are not checked. Otherwise it is an error;
+//!   [`OnMissing::Warning`] in [`Input::missing_sources`] makes that a warning too, for reading a manifest alone.
+//! - **Keys that Prefect ignores** load with a warning; a key that would change when or whether something runs, and
+//!   is not supported yet, is refused.
+//! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
+//!   `parameters: null`, a number as version) are read as they are meant, with a warning where it could matter.
+mod deployment;
+mod entrypoint;
+mod locate;
+mod node;
+mod parameters;
+mod placeholders;
+mod project;
+mod refuse;
+mod render;
+mod report;
+mod schedule;
+mod schema;
+mod source_code;
+mod steps;
+mod words;
+mod work_pool;
+mod yaml;
+
+use crate::model::desired::Desired;
+use crate::model::problem::Problem;
+
+pub use locate::locate;
+pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
+pub use render::render_problems;
+pub use schema::json_schema;
+
+/// What a file of the project holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    Found(Vec<u8>),
+    Missing,
+    /// It is there and cannot be read: why, in a few words.
+    Unreadable(String),
+}
+
+/// The project's files beside the manifests: Python sources that entrypoints name.
+pub trait Files {
+    /// The content of a file; the path is relative to the root, with `/`.
+    fn read(&self, path: &str) -> FileContent;
+
+    /// Paths of files that stand near `path` (which may be missing), for "did you mean".
+    fn near(&self, _path: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// One manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// Relative to the root, with `/`.
+    pub path: String,
+    pub content: Vec<u8>,
+}
+
+/// What to do about something that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// Report it and go on: an unset variable stays a symbol, a flow is known by its entrypoint alone.
+    Warning,
+    Error,
+}
+
+/// What is to be read, and with what.
+pub struct Input<'a> {
+    /// The root directory, absolute.
+    pub root: &'a str,
+    pub manifests: &'a [ManifestFile],
+    pub files: &'a dyn Files,
+    /// The environment that `{{ $X }}` is rendered with.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Unknown keys, duplicate keys and skipped entries are errors.
+    pub strict: bool,
+    /// Variables that are not set.
+    pub missing_environment: OnMissing,
+    /// Python files that are not there although they should be.
+    pub missing_sources: OnMissing,
+}
+
+/// What a reading gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// `None` when there is any error.
+    pub desired: Option<Desired>,
+    /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a project.
+pub fn load(input: &Input<'_>) -> Loaded {
+    let report = report::Report::new(input.manifests, input.strict);
+    let desired = project::read(input, &report);
+    let failed = report.has_errors();
+    let problems = report.finish();
+    Loaded { desired: (!failed).then_some(desired), problems }
+}

@@ -34,6 +34,8 @@ mod notes;
 mod rrule;
 mod rule;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 pub use error::Error;

@@ -1,1 +1,7 @@
-//! Where the text of a manifest comes from: a complete set of files or an error.
+//! Where the text of a project comes from: a complete set of files, or an error.
+//!
+//! Never gives a part of a set: a file that should be there and cannot be read is an error, so that nothing is
+//! pruned because of it. Reads regular files only, and none larger than a manifest may be.
+mod directory;
+
+pub use directory::{SourceError, SourceSet, discover, read_directory};

@@ -44,7 +44,7 @@ impl Commands {
                 deployment.name, owner.file, owner.project, deployment.name
             )));
         }
-        let edited = self.ledger.edit(|| {
+        let edited = self.writer()?.edit(|| {
             let deployment = self.deployment(id)?;
             Ok((vec![Write::DeleteDeployment { id, name: deployment.name }], ()))
         });
@@ -52,6 +52,6 @@ impl Commands {
     }
 
     fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
-        self.ledger.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
+        self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
     }
 }

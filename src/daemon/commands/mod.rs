@@ -20,7 +20,7 @@ use crate::model::status::{NextFire, RunCounts, Status};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, Reader};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -30,7 +30,9 @@ const NEXT_SHOWN: usize = 5;
 
 /// The daemon's commands.
 pub struct Commands {
-    pub(super) ledger: Ledger,
+    /// `None` over a copy of a home: reading only.
+    pub(super) ledger: Option<Ledger>,
+    pub(super) reader: Reader,
     pub(super) reconciler: Arc<Reconciler>,
     pub(super) upcoming: Upcoming,
     pub(super) counts: watch::Receiver<RunCounts>,
@@ -42,16 +44,29 @@ impl Commands {
         Override { value: value.into(), who: author.who.clone(), why: author.why.clone(), since: clock::now(), until: None }
     }
 
+    /// Waits until the scheduler knows the definitions as they are now. Only beside a running scheduler.
+    pub(super) async fn scheduler_has_caught_up(&self) {
+        if let Ok(revision) = self.reader.revision() {
+            self.upcoming.reaches(revision).await;
+        }
+    }
+
+    /// Where changes go.
+    fn writer(&self) -> Result<&Ledger, ControlError> {
+        let reading = "this is a copy of the home for reading only: nothing can be changed through it";
+        self.ledger.as_ref().ok_or_else(|| ControlError::Unavailable(reading.to_owned()))
+    }
+
     async fn flow_named(&self, name: &str, tags: &[String], labels: &JsonMap) -> Result<Made<Flow>, ControlError> {
         check_name("flow", name)?;
         self.ledger
             .edit(|| {
-                if let Some(flow) = self.ledger.flow_by_name(name)? {
+                if let Some(flow) = self.reader.flow_by_name(name)? {
                     return Ok((Vec::new(), Made::Existing(flow)));
                 }
                 let now = clock::now();
                 let flow = Flow {
-                    id: FlowId(id::of_new_object(self.ledger.home(), Kind::Flow, name, self.ledger.revision()?)),
+                    id: FlowId(id::of_new_object(self.reader.home(), Kind::Flow, name, self.reader.revision()?)),
                     name: name.to_owned(),
                     tags: tags.to_vec(),
                     labels: labels.clone(),
@@ -73,7 +88,7 @@ impl Control for Commands {
             .next(NEXT_SHOWN)
             .into_iter()
             .filter_map(|timer| {
-                let deployment = self.ledger.deployment(timer.deployment).ok()??;
+                let deployment = self.reader.deployment(timer.deployment).ok()??;
                 let schedule = deployment.schedules.iter().find(|schedule| schedule.id == timer.schedule)?;
                 let (at, name) = (timer.at, deployment.name.to_string());
                 Some(NextFire { at, deployment: name, schedule: schedule.declared.spec.describe() })

@@ -15,23 +15,23 @@ use serde_json::Value;
 impl Commands {
     pub(super) async fn create_run_of(&self, request: RunRequest) -> Result<Made<FlowRun>, ControlError> {
         let deployment = match request.deployment {
-            Some(id) => Some(self.ledger.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))?),
+            Some(id) => Some(self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))?),
             None => None,
         };
         if let (Some(deployment), Some(key)) = (&deployment, &request.idempotency_key)
-            && let Some(run) = self.ledger.run_by_idempotency_key(deployment.id, key)?
+            && let Some(run) = self.reader.run_by_idempotency_key(deployment.id, key)?
         {
             return Ok(Made::Existing(run));
         }
         let run = self.new_run(request, deployment.as_ref())?;
-        let mut unit = self.ledger.unit();
+        let mut unit = self.writer()?.unit();
         unit.create_run(&run)?;
         match unit.commit().await {
             Ok(()) => Ok(Made::New(run)),
             // The same key came twice at once: the other one made it.
             Err(LedgerError::Conflict(_)) if run.idempotency_key.is_some() => {
                 let found = match (run.deployment_id, &run.idempotency_key) {
-                    (Some(deployment), Some(key)) => self.ledger.run_by_idempotency_key(deployment, key)?,
+                    (Some(deployment), Some(key)) => self.reader.run_by_idempotency_key(deployment, key)?,
                     _ => None,
                 };
                 found.map(Made::Existing).ok_or_else(|| ControlError::Conflict("A flow run with this id already exists.".to_owned()))
@@ -96,7 +96,7 @@ impl Commands {
 
     fn existing_flow(&self, flow: Option<FlowId>) -> Result<FlowId, ControlError> {
         match flow {
-            Some(flow) if self.ledger.flow(flow)?.is_some() => Ok(flow),
+            Some(flow) if self.reader.flow(flow)?.is_some() => Ok(flow),
             _ => Err(ControlError::NotFound("Flow not found".to_owned())),
         }
     }
@@ -110,7 +110,7 @@ impl Commands {
         let current = self.run(run)?;
         let has_infrastructure = current.infrastructure.is_some() || current.infrastructure_pid.is_some();
         let context = Context { now: clock::now(), force, has_infrastructure };
-        let outcome = self.ledger.propose(run, proposed, context).await?;
+        let outcome = self.writer()?.propose(run, proposed, context).await?;
         Ok((outcome.run, outcome.decision))
     }
 
@@ -120,7 +120,7 @@ impl Commands {
         }
         let now = clock::now();
         let changed = self
-            .ledger
+            .writer()?
             .amend_run(run, |run| {
                 let before = run.clone();
                 if let Some(name) = &patch.name {
@@ -159,14 +159,14 @@ impl Commands {
                 current.name, current.state.name
             )));
         }
-        let mut unit = self.ledger.unit();
+        let mut unit = self.writer()?.unit();
         unit.delete_run(run)?;
         unit.commit().await?;
         Ok(())
     }
 
     fn run(&self, run: FlowRunId) -> Result<FlowRun, ControlError> {
-        self.ledger.run(run)?.ok_or_else(|| ControlError::NotFound("Flow run not found".to_owned()))
+        self.reader.run(run)?.ok_or_else(|| ControlError::NotFound("Flow run not found".to_owned()))
     }
 }
 

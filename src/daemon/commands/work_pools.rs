@@ -17,8 +17,8 @@ impl Commands {
         if name.to_lowercase().starts_with("prefect") {
             return Err(ControlError::Refused("Work pools starting with 'Prefect' are reserved for internal use.".to_owned()));
         }
-        let edited = self.ledger.edit(|| {
-            if self.ledger.work_pool(&name)?.is_some() {
+        let edited = self.writer()?.edit(|| {
+            if self.reader.work_pool(&name)?.is_some() {
                 return Err(ControlError::Conflict("A work pool with this name already exists.".to_owned()));
             }
             let (pool, queue) = self.new_pool(&name, spec.clone())?;
@@ -33,7 +33,7 @@ impl Commands {
         patch: WorkPoolPatch,
         by: Author,
     ) -> Result<WorkPool, ControlError> {
-        let edited = self.ledger.edit(|| {
+        let edited = self.writer()?.edit(|| {
             let mut pool = self.pool(&name)?;
             let before = pool.clone();
             let mut edit = Edit { owner: &pool.owner, overrides: &mut pool.overrides, by: &by };
@@ -59,11 +59,11 @@ impl Commands {
     }
 
     pub(super) async fn delete_work_pool_of(&self, name: String) -> Result<(), ControlError> {
-        let edited = self.ledger.edit(|| {
+        let edited = self.writer()?.edit(|| {
             let pool = self.pool(&name)?;
             refuse_owned("work pool", &pool.name, &pool.owner)?;
             let mut writes = vec![Write::DeleteWorkPool(name.clone())];
-            for queue in self.ledger.work_queues()?.into_iter().filter(|queue| queue.pool == name) {
+            for queue in self.reader.work_queues()?.into_iter().filter(|queue| queue.pool == name) {
                 writes.push(Write::DeleteWorkQueue { pool: queue.pool, name: queue.name });
             }
             Ok((writes, ()))
@@ -79,12 +79,12 @@ impl Commands {
     ) -> Result<WorkQueue, ControlError> {
         check_name("work queue", &name)?;
         let pool_name = pool.clone().unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
-        let edited = self.ledger.edit(|| {
-            if self.ledger.work_queue(&pool_name, &name)?.is_some() {
+        let edited = self.writer()?.edit(|| {
+            if self.reader.work_queue(&pool_name, &name)?.is_some() {
                 return Err(ControlError::Conflict("A work queue with this name already exists.".to_owned()));
             }
             let mut writes = Vec::new();
-            if self.ledger.work_pool(&pool_name)?.is_none() {
+            if self.reader.work_pool(&pool_name)?.is_none() {
                 if pool.is_some() {
                     return Err(ControlError::NotFound(format!("Work pool \"{pool_name}\" not found.")));
                 }
@@ -117,7 +117,7 @@ impl Commands {
         if let Some(name) = &patch.name {
             check_name("work queue", name)?;
         }
-        let edited = self.ledger.edit(|| {
+        let edited = self.writer()?.edit(|| {
             let mut queue = self.queue(id)?;
             let before = queue.clone();
             let mut writes = Vec::new();
@@ -154,7 +154,7 @@ impl Commands {
 
     /// Deletes a queue. The runs that named it wait until it exists again or they are cancelled.
     pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<(), ControlError> {
-        let edited = self.ledger.edit(|| {
+        let edited = self.writer()?.edit(|| {
             let queue = self.queue(id)?;
             refuse_owned("work queue", &queue.full_name(), &queue.owner)?;
             Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], ()))
@@ -165,7 +165,7 @@ impl Commands {
     fn new_pool(&self, name: &str, spec: WorkPoolSpec) -> Result<(WorkPool, WorkQueue), LedgerError> {
         let now = clock::now();
         let pool = WorkPool {
-            id: WorkPoolId(id::of_new_object(self.ledger.home(), Kind::WorkPool, name, self.ledger.revision()?)),
+            id: WorkPoolId(id::of_new_object(self.reader.home(), Kind::WorkPool, name, self.reader.revision()?)),
             name: name.to_owned(),
             declared: spec,
             owner: None,
@@ -180,7 +180,7 @@ impl Commands {
         let now = clock::now();
         let full_name = format!("{pool}/{name}");
         Ok(WorkQueue {
-            id: WorkQueueId(id::of_new_object(self.ledger.home(), Kind::WorkQueue, &full_name, self.ledger.revision()?)),
+            id: WorkQueueId(id::of_new_object(self.reader.home(), Kind::WorkQueue, &full_name, self.reader.revision()?)),
             pool: pool.to_owned(),
             name: name.to_owned(),
             declared: spec,
@@ -192,11 +192,11 @@ impl Commands {
     }
 
     fn pool(&self, name: &str) -> Result<WorkPool, ControlError> {
-        self.ledger.work_pool(name)?.ok_or_else(|| ControlError::NotFound(format!("Work pool \"{name}\" not found.")))
+        self.reader.work_pool(name)?.ok_or_else(|| ControlError::NotFound(format!("Work pool \"{name}\" not found.")))
     }
 
     fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
-        self.ledger.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
+        self.reader.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
     }
 }
 

@@ -3,7 +3,7 @@ use super::Dispatcher;
 use super::active::{Active, Claim};
 use crate::daemon::error::DaemonError;
 use crate::daemon::job;
-use crate::executor::{Context as ExecutorContext, Handle, Job};
+use crate::executor::{Context as ExecutorContext, Handle};
 use crate::model::id::FlowRunId;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
@@ -76,15 +76,19 @@ impl Dispatcher {
         };
         let context = ExecutorContext { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let executor = self.executors.get(claim.executor.as_str()).cloned();
-        self.narrator.follow(&run, &claim.run_directory);
         let holder = claim.holder(&run);
         self.active.insert(run.id, Active { holder, claim, handle: None, stopping: false });
+        let narrator = self.narrator.clone();
         self.starts.spawn(async move {
+            let directory = context.run_directory.clone();
             let started = match (job, executor) {
-                (Ok(job), Some(executor)) => begin_job(&*executor, job, context).await,
+                (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| error.to_string()),
                 (Err(reason), _) => Err(reason),
                 (_, None) => Err("no executor of that kind is here".to_owned()),
             };
+            if started.is_ok() {
+                narrator.follow(&run, &directory);
+            }
             (run.id, started)
         });
         Ok(())
@@ -122,8 +126,4 @@ impl Dispatcher {
         }
         Ok(())
     }
-}
-
-async fn begin_job(executor: &dyn crate::executor::Executor, job: Job, context: ExecutorContext) -> Result<Handle, String> {
-    executor.start(job, context).await.map_err(|error| error.to_string())
 }

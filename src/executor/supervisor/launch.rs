@@ -3,13 +3,15 @@
 //! Whatever keeps it from starting becomes a sentence for the person who wrote the command.
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
-use super::signals;
+use super::{fork, signals};
+use crate::executor::cgroup::Cgroup;
 use crate::executor::directory::RESULT;
 use crate::executor::outcome::NotStarted;
 use crate::executor::{Job, Program, RUN_ID_VARIABLE};
@@ -75,8 +77,11 @@ fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBu
 
 impl Plan {
     /// Starts it. On return the program is being executed (exec(3) has succeeded).
-    pub fn launch(mut self, job: &Job) -> Result<Launched, LaunchError> {
+    pub fn launch(mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Launched, LaunchError> {
         check_directory(&job.working_directory)?;
+        if let Some(message) = holds_nul(&self.command) {
+            return Err(LaunchError { why: NotStarted::Other, message });
+        }
         if self.program.is_empty() {
             return Err(LaunchError { why: NotStarted::NotFound, message: "the command is empty".to_owned() });
         }
@@ -86,31 +91,29 @@ impl Plan {
         let supervisor = getpid();
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
         unsafe { self.command.pre_exec(move || isolate(supervisor)) };
-        match self.command.spawn() {
-            // Waited for by pid, with all other children.
-            Ok(child) => Ok(Launched { pid: child.id(), output, error }),
-            Err(error) => Err(self.explain(&error, job)),
+        let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
+        match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
+            Ok(pid) => Ok(Launched { pid, output, error }),
+            Err(error) => Err(explain(&self.program, &error, job)),
         }
-    }
-
-    fn explain(&self, error: &io::Error, job: &Job) -> LaunchError {
-        let program = &self.program;
-        let path = program.contains('/').then(|| job.working_directory.join(program));
-        let (why, message) = match error.raw_os_error() {
-            Some(libc::ENOENT) if path.as_deref().is_some_and(Path::exists) => {
-                (NotStarted::NotFound, format!("{program} exists, but the interpreter that it names (in its #! line or program header) does not"))
-            }
-            Some(libc::ENOENT | libc::ENOTDIR) => (NotStarted::NotFound, format!("command not found: {program}")),
-            Some(libc::EACCES) if path.as_deref().is_some_and(Path::is_dir) => (NotStarted::NotExecutable, format!("{program} is a directory, not a program")),
-            Some(libc::EACCES) => (NotStarted::NotExecutable, format!("permission denied: {program} is not executable")),
-            Some(libc::ENOEXEC) => (NotStarted::NotExecutable, format!("{program} is not a program that this system can execute")),
-            Some(libc::E2BIG) => (NotStarted::Other, format!("{program} was not started: its arguments and environment together are larger than the system allows")),
-            _ => (NotStarted::Other, format!("{program} was not started: {error}")),
-        };
-        LaunchError { why, message }
     }
 }
 
+fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
+    let path = program.contains('/').then(|| job.working_directory.join(program));
+    let (why, message) = match error.raw_os_error() {
+        Some(libc::ENOENT) if path.as_deref().is_some_and(Path::exists) => {
+            (NotStarted::NotFound, format!("{program} exists, but the interpreter that it names (in its #! line or program header) does not"))
+        }
+        Some(libc::ENOENT | libc::ENOTDIR) => (NotStarted::NotFound, format!("command not found: {program}")),
+        Some(libc::EACCES) if path.as_deref().is_some_and(Path::is_dir) => (NotStarted::NotExecutable, format!("{program} is a directory, not a program")),
+        Some(libc::EACCES) => (NotStarted::NotExecutable, format!("permission denied: {program} is not executable")),
+        Some(libc::ENOEXEC) => (NotStarted::NotExecutable, format!("{program} is not a program that this system can execute")),
+        Some(libc::E2BIG) => (NotStarted::Other, format!("{program} was not started: its arguments and environment together are larger than the system allows")),
+        _ => (NotStarted::Other, format!("{program} was not started: {error}")),
+    };
+    LaunchError { why, message }
+}
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
 fn isolate(supervisor: Pid) -> io::Result<()> {
     setsid()?;
@@ -121,6 +124,16 @@ fn isolate(supervisor: Pid) -> io::Result<()> {
     }
     signals::let_through();
     Ok(())
+}
+
+/// What no program can be given: a C string ends at NUL.
+fn holds_nul(command: &Command) -> Option<String> {
+    let nul = |text: &OsStr| text.as_encoded_bytes().contains(&0);
+    if command.get_args().chain([command.get_program()]).any(nul) {
+        return Some("the command holds a NUL character, which no argument can".to_owned());
+    }
+    let variable = command.get_envs().find(|(name, value)| nul(name) || value.is_some_and(nul))?;
+    Some(format!("the environment variable {:?} holds a NUL character, which no variable can", variable.0.to_string_lossy()))
 }
 
 fn check_directory(directory: &Path) -> Result<(), LaunchError> {

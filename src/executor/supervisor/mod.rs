@@ -1,4 +1,4 @@
-//! The process above a run: `reeve __supervise RUN_DIRECTORY`, the same binary, started before anything else of it is set up.
+//! The process above a run: `reeve __supervise RUN_DIRECTORY [CGROUP]`, the same binary, started before anything else of it is set up.
 //!
 //! It outlives the daemon, and it is the only process that knows how the run ended: so it must stay small (single thread, no
 //! runtime, no tracing, no network, no lock on anything), never wait for the daemon, and never fail because a disk is full.
@@ -10,11 +10,12 @@
 //! 5. write `exit.json` and tell the daemon, if one still listens on the report pipe (its standard output).
 //!
 //! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
+mod fork;
 mod launch;
 pub mod signals;
 mod watch_run;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use self::launch::LaunchError;
 use self::signals::Signals;
 use self::watch_run::{RunEnd, Watch};
+use super::cgroup::Cgroup;
 use super::directory::{self, ExitFile, Started};
 use super::identity::{boot_id, process_stat};
 use super::log_writer::LogWriter;
@@ -49,10 +51,11 @@ pub enum Message {
     Finished(Box<Outcome>),
 }
 
-/// The whole life of a supervisor; the result is the process's exit code.
-pub fn main(run_directory: &OsStr) -> u8 {
-    let directory = PathBuf::from(run_directory);
-    let attempt = std::panic::catch_unwind(|| supervise(&directory));
+/// The whole life of a supervisor, given the arguments after [`ARGUMENT`]; the result is the process's exit code.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
+    let Some(directory) = arguments.next().map(PathBuf::from) else { return 1 };
+    let cgroup = arguments.next().map(PathBuf::from);
+    let attempt = std::panic::catch_unwind(|| supervise(&directory, cgroup.as_deref()));
     match attempt {
         Ok(Ok(())) => 0,
         Ok(Err(error)) => {
@@ -66,19 +69,24 @@ pub fn main(run_directory: &OsStr) -> u8 {
     }
 }
 
-fn supervise(run_directory: &Path) -> io::Result<()> {
+fn supervise(run_directory: &Path, cgroup: Option<&Path>) -> io::Result<()> {
     let signals = Signals::hold_back()?;
     let mut report = ReportPipe::take()?;
     leave_session();
     set_child_subreaper(Some(getpid()))?;
     rustix::process::chdir("/")?;
-    let Some(job) = take_job(run_directory)? else { return Ok(()) };
+    let Some(job) = take_job(run_directory, cgroup)? else { return Ok(()) };
     let exit_file = ExitFile::reserve(run_directory);
     let secrets = Secrets::new(&job.secrets);
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
-    let (end, started) = match start(&job, run_directory, &mut log, &mut report) {
-        Ok((launched, started)) => (Watch::new(&job, launched, signals, &mut log).until_the_end(), Some(started)),
-        Err(LaunchError { why, message }) => (RunEnd::not_started(why, message), None),
+    // Where none can be made, the run does without.
+    let cgroup = cgroup.and_then(|path| Cgroup::create(path).ok());
+    let (end, started) = match start(&job, run_directory, cgroup.as_ref(), &mut log, &mut report) {
+        Ok((launched, started)) => (Watch::new(&job, launched, cgroup, signals, &mut log).until_the_end(), Some(started)),
+        Err(LaunchError { why, message }) => {
+            cgroup.map(Cgroup::remove);
+            (RunEnd::not_started(why, message), None)
+        }
     };
     let outcome = conclude(&job, run_directory, end, started, &secrets, &mut log);
     let written = exit_file.write(&outcome);
@@ -87,7 +95,7 @@ fn supervise(run_directory: &Path) -> io::Result<()> {
 }
 
 /// Identifies itself, then takes the job away. `None`: somebody else was faster, and this run is not ours to start.
-fn take_job(run_directory: &Path) -> io::Result<Option<Job>> {
+fn take_job(run_directory: &Path, cgroup: Option<&Path>) -> io::Result<Option<Job>> {
     let Some(job) = directory::read::<Job>(run_directory, directory::JOB)? else { return Ok(None) };
     let handle = Handle {
         version: FORMAT_VERSION,
@@ -97,6 +105,7 @@ fn take_job(run_directory: &Path) -> io::Result<Option<Job>> {
         supervisor_pid: std::process::id(),
         supervisor_start: start_time(std::process::id())?,
         run_directory: run_directory.to_path_buf(),
+        cgroup: cgroup.map(Path::to_path_buf),
     };
     directory::write(run_directory, directory::SUPERVISOR, &handle)?;
     Ok(directory::claim(run_directory)?.then_some(job))
@@ -106,12 +115,18 @@ fn start_time(pid: u32) -> io::Result<u64> {
     Ok(process_stat(pid)?.ok_or_else(|| io::Error::other(format!("process {pid} is not in /proc")))?.start)
 }
 
-fn start(job: &Job, run_directory: &Path, log: &mut LogWriter, report: &mut ReportPipe) -> Result<(launch::Launched, Started), LaunchError> {
+fn start(
+    job: &Job,
+    run_directory: &Path,
+    cgroup: Option<&Cgroup>,
+    log: &mut LogWriter,
+    report: &mut ReportPipe,
+) -> Result<(launch::Launched, Started), LaunchError> {
     let plan = launch::plan(job, run_directory);
     if let Some(remark) = &plan.remark {
         log.remark(remark, Timestamp::now());
     }
-    let launched = plan.launch(job)?;
+    let launched = plan.launch(job, cgroup)?;
     let at = Timestamp::now();
     log.remark(&format!("run {} (attempt {}): started {} as process {}", job.name, job.attempt, launch::describe(&job.program), launched.pid), at);
     let started = Started { version: FORMAT_VERSION, at, pid: launched.pid, start: start_time(launched.pid).unwrap_or(0) };

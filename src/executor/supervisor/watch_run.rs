@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_proc
 
 use super::launch::Launched;
 use super::signals::{Signals, StopRequest};
+use crate::executor::cgroup::Cgroup;
 use crate::executor::log::Stream;
 use crate::executor::log_writer::LogWriter;
 use crate::executor::outcome::{End, Ended, Leftover, NotStarted, Resources, StoppedBy};
@@ -88,6 +89,7 @@ pub struct Watch<'a> {
     job: &'a Job,
     main: Process,
     main_end: Option<MainEnd>,
+    cgroup: Option<Cgroup>,
     signals: Signals,
     pipes: Vec<Pipe>,
     log: &'a mut LogWriter,
@@ -97,7 +99,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(job: &'a Job, launched: Launched, signals: Signals, log: &'a mut LogWriter) -> Watch<'a> {
+    pub fn new(job: &'a Job, launched: Launched, cgroup: Option<Cgroup>, signals: Signals, log: &'a mut LogWriter) -> Watch<'a> {
         let pipes = vec![
             Pipe { reader: launched.output, stream: Stream::Output },
             Pipe { reader: launched.error, stream: Stream::Error },
@@ -111,6 +113,7 @@ impl<'a> Watch<'a> {
             job,
             main: Process { pid: launched.pid, start: 0 },
             main_end: None,
+            cgroup,
             signals,
             pipes,
             log,
@@ -136,12 +139,9 @@ impl<'a> Watch<'a> {
                 self.act(received.stop);
             }
         }
-        if let Some(ending) = &mut self.ending {
-            // Joined another pid namespace, say, and so escaped the subreaper.
-            ending.killed.extend(tree::end_marked(self.job.run_id));
-        }
+        let escaped = self.end_escaped();
         self.drain();
-        self.conclude()
+        self.conclude(escaped)
     }
 
     fn wait(&self) {
@@ -263,6 +263,9 @@ impl<'a> Watch<'a> {
             // Not collected yet, so the number is still its group's: reaches even what is being forked at this moment.
             let _group_is_empty = kill_process_group(pid, Signal::KILL);
         }
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
         let killed: Vec<Process> = found.into_iter().filter(|process| process.signal(Signal::KILL)).collect();
         let Some(ending) = &mut self.ending else { return };
         let pause = ending.search.map_or(FIRST_SEARCH, |(_, pause)| (pause * 2).min(LAST_SEARCH));
@@ -281,6 +284,16 @@ impl<'a> Watch<'a> {
 
     fn main_pid(&self) -> Option<Pid> {
         i32::try_from(self.main.pid).ok().and_then(Pid::from_raw)
+    }
+
+    /// What escaped the subreaper (by joining another pid namespace, say). Returns how many those were.
+    fn end_escaped(&mut self) -> u32 {
+        let in_group = self.cgroup.take().map_or(0, Cgroup::remove);
+        // Looking through all environments takes its time: only where there is reason for it.
+        if self.ending.is_none() && in_group == 0 {
+            return 0;
+        }
+        in_group + u32::try_from(tree::end_marked(self.job.run_id).len()).unwrap_or(u32::MAX)
     }
 
     /// What the pipes still hold.
@@ -310,11 +323,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn conclude(self) -> RunEnd {
+    fn conclude(self, escaped: u32) -> RunEnd {
         let mut end = RunEnd { end: End::SupervisorFailed, message: None, at: Timestamp::now(), leftover: Leftover::default(), notes: Vec::new() };
         let main = self.main_end.unwrap_or(MainEnd { code: None, signal: None, core_dumped: false, at: end.at });
         end.at = main.at;
-        let killed = self.ending.as_ref().map_or(0, |ending| u32::try_from(ending.killed.len()).unwrap_or(u32::MAX));
+        let killed = self.ending.as_ref().map_or(0, |ending| size(&ending.killed)).saturating_add(escaped);
         let how = |grace| Ended { grace, code: main.code, signal: main.signal, killed };
         end.end = match self.ending.as_ref().map(|ending| (&ending.cause, ending.grace)) {
             Some((Cause::TimedOut(after), grace)) => End::TimedOut { after: *after, how: how(grace) },
@@ -328,14 +341,17 @@ impl<'a> Watch<'a> {
                 }
             },
         };
-        if let Some(ending) = &self.ending
-            && ending.cause == Cause::Leftover
-        {
-            let found = ending.leftover.union(&ending.killed).count();
-            end.leftover = Leftover { found: u32::try_from(found).unwrap_or(u32::MAX), killed };
+        let left = self.ending.as_ref().filter(|ending| ending.cause == Cause::Leftover);
+        if left.is_some() || self.ending.is_none() {
+            let found = left.map_or(0, |ending| size(&(&ending.leftover | &ending.killed))).saturating_add(escaped);
+            end.leftover = Leftover { found, killed };
         }
         end
     }
+}
+
+fn size(processes: &HashSet<Process>) -> u32 {
+    u32::try_from(processes.len()).unwrap_or(u32::MAX)
 }
 
 /// What all descendants together used that have been collected by now.

@@ -60,7 +60,7 @@ pub(super) struct Walls<'a> {
 
 impl Recurrence {
     /// The rule's times at or after `from`.
-    pub fn walls(&self, from: DateTime) -> Walls<'_> {
+    pub(super) fn walls(&self, from: DateTime) -> Walls<'_> {
         let end = match (self.until, self.count) {
             (until, None) => until,
             (until, Some(_)) => match self.end_of_count() {

@@ -9,7 +9,7 @@ use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::model::write::Write;
 use crate::store::{Batch, CommitError, Expect, Key, Range, StoreError, Value, redo};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Reader {
     /// The revision of the definitions: 0 in a new home, one more with every change.
@@ -97,7 +97,8 @@ impl Reader {
         self.all(key::TOMBSTONE)
     }
 
-    /// What a plan for `desired` is made against: what its project owns, and whatever else bears a name that it uses.
+    /// What a plan for `desired` is made against: what its project owns, whatever else bears a name that it uses, and
+    /// others' deployments in its pools.
     pub fn stored(&self, desired: &Desired) -> Result<Stored, LedgerError> {
         let mut stored = Stored::empty(self.home);
         stored.revision = self.revision()?;
@@ -106,10 +107,17 @@ impl Reader {
         stored.work_pools = by(self.work_pools()?, |pool| pool.name.clone());
         stored.work_queues = by(self.work_queues()?, |queue| (queue.pool.clone(), queue.name.clone()));
         stored.tombstones = by(self.tombstones()?, |tombstone| tombstone.deployment.name.clone());
+        let own_pools: BTreeSet<String> = stored
+            .work_pools
+            .values()
+            .filter(|pool| pool.owner.as_ref().is_some_and(|owner| owner.project == desired.project))
+            .map(|pool| pool.name.clone())
+            .collect();
         for deployment in self.deployments() {
             let deployment = deployment?;
             let owned = deployment.owner.as_ref().is_some_and(|owner| owner.project == desired.project);
-            if owned || desired.deployments.contains_key(&deployment.name) {
+            let in_its_pool = || deployment.declared.work_pool.as_ref().is_some_and(|pool| own_pools.contains(pool));
+            if owned || desired.deployments.contains_key(&deployment.name) || in_its_pool() {
                 stored.deployments.insert(deployment.name.clone(), deployment);
             }
         }

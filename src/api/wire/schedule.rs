@@ -1,0 +1,80 @@
+//! A deployment's schedules.
+use super::WireTime;
+use crate::model::JsonMap;
+use crate::model::deployment::Deployment;
+use crate::model::id::{DeploymentId, ScheduleId};
+use crate::model::schedule::Schedule;
+use crate::schedule::RuleSpec;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::cmp::Reverse;
+
+#[derive(Debug, Serialize)]
+pub(in crate::api) struct ScheduleResponse {
+    id: ScheduleId,
+    created: WireTime,
+    updated: WireTime,
+    deployment_id: DeploymentId,
+    schedule: Rule,
+    active: bool,
+    max_scheduled_runs: Option<u32>,
+    parameters: JsonMap,
+    slug: Option<String>,
+    reeve: Beyond,
+}
+
+/// Prefect tells the three forms apart by their first key.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Rule {
+    Cron { cron: String, timezone: String, day_or: bool },
+    /// Seconds.
+    Interval { interval: f64, anchor_date: WireTime, timezone: String },
+    Rrule { rrule: String, timezone: String },
+}
+
+#[derive(Debug, Serialize)]
+struct Beyond {
+    key: String,
+    effective_since: WireTime,
+}
+
+impl ScheduleResponse {
+    fn of(deployment: DeploymentId, schedule: Schedule) -> Self {
+        let active = schedule.active();
+        let declared = schedule.declared;
+        let timezone = declared.spec.timezone.unwrap_or_else(|| "UTC".to_owned());
+        ScheduleResponse {
+            id: schedule.id,
+            created: schedule.created.into(),
+            updated: schedule.updated.into(),
+            deployment_id: deployment,
+            schedule: rule(declared.spec.rule, timezone, schedule.created),
+            active,
+            max_scheduled_runs: declared.max_scheduled_runs,
+            parameters: declared.parameters,
+            slug: declared.slug,
+            reeve: Beyond { key: schedule.key, effective_since: schedule.effective_since.into() },
+        }
+    }
+
+    /// All of a deployment, in Prefect's order: the last changed first.
+    pub fn all_of(deployment: &mut Deployment) -> Vec<Self> {
+        let mut schedules = std::mem::take(&mut deployment.schedules);
+        schedules.sort_by_key(|schedule| Reverse(schedule.updated));
+        schedules.into_iter().map(|schedule| ScheduleResponse::of(deployment.id, schedule)).collect()
+    }
+}
+
+/// `created`: shown as the anchor of an interval that was declared without one, for clients that need some date there.
+fn rule(rule: RuleSpec, timezone: String, created: Timestamp) -> Rule {
+    match rule {
+        RuleSpec::Cron { expression, day_or } => Rule::Cron { cron: expression, timezone, day_or },
+        RuleSpec::Interval { every, anchor } => Rule::Interval {
+            interval: every as f64 / 1e6,
+            anchor_date: anchor.unwrap_or(created).into(),
+            timezone,
+        },
+        RuleSpec::Rrule { text } => Rule::Rrule { rrule: text, timezone },
+    }
+}

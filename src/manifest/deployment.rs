@@ -1,0 +1,410 @@
+//! One deployment: a mapping of the file to a normalised `DeploymentSpec`.
+//!
+//! Keys of all three generations are read here. Every problem is reported; what is wrong is left at its default, so
+//! that the rest of the deployment is still checked.
+use super::node::Node;
+use super::placeholders::{self, Placeholders};
+use super::report::{At, Problem, described, shown};
+use super::source_code::{Flow, SourceCode};
+use super::steps::Steps;
+use super::{entrypoint, schedule, words, work_pool};
+use crate::model::JsonMap;
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The keys that are read.
+pub const KEYS: &[&str] = &[
+    "name", "version", "tags", "description", "flow_name", "entrypoint", "command", "parameters", "enforce_parameter_schema",
+    "schedule", "schedules", "paused", "concurrency_limit", "work_pool", "job_variables", "env", "working_dir", "retries",
+    "retry_delay_seconds", "timeout_seconds", "build", "push", "pull", "triggers", "path",
+];
+/// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
+pub const OLD_KEYS: &[&str] = &[
+    "work_pool_name", "work_queue_name", "infra_overrides", "is_schedule_active", "is_paused", "infrastructure", "storage",
+    "manifest_path", "timestamp", "parameter_openapi_schema",
+];
+/// Keys of `work_pool:`.
+pub const WORK_POOL_KEYS: [&str; 3] = ["name", "work_queue_name", "job_variables"];
+const LIMIT_KEYS: [&str; 3] = ["limit", "collision_strategy", "grace_period_seconds"];
+/// Keys whose placeholders are left for run time, or that are not templated at all.
+const VERBATIM: [&str; 5] = ["build", "push", "pull", "triggers", "parameter_openapi_schema"];
+
+/// What all deployments of a file share.
+pub struct Shared<'a> {
+    pub placeholders: &'a Placeholders<'a>,
+    pub code: &'a SourceCode<'a>,
+    pub schedules: &'a schedule::Known,
+    pub steps: &'a Steps,
+    /// The whole file is this deployment, as Prefect 2.0 wrote it: its old keys are then no news.
+    pub one_deployment: bool,
+}
+
+/// Reads a deployment; `None` when it is skipped (unnamed), or has no name that could be used.
+pub fn read(raw: &Node<'_>, shared: &Shared<'_>, also_known: &[&str]) -> Option<(FullName, DeploymentSpec)> {
+    raw.mapping("a deployment (a mapping with `name` and `entrypoint`)")?;
+    let known: Vec<&str> = KEYS.iter().chain(OLD_KEYS).chain(also_known).copied().collect();
+    raw.unknown_keys("a deployment", &known, words::DEPLOYMENT_LATER);
+    let steps = Steps::read(raw).over(shared.steps);
+    let rendered = render(raw, shared, &steps);
+    let rendered = rendered.as_ref().unwrap_or(raw.value);
+    let node = raw.with(rendered);
+    if is_unnamed(&node) {
+        skip(&node);
+        return None;
+    }
+    Some(Reader { node, shared, steps }.deployment()).flatten()
+}
+
+/// The deployment with its placeholders filled in, where it has any.
+fn render(raw: &Node<'_>, shared: &Shared<'_>, steps: &Steps) -> Option<Value> {
+    let map = raw.value.as_object()?;
+    let templated = |key: &str, value: &Value| !VERBATIM.contains(&key) && KEYS.iter().chain(OLD_KEYS).any(|known| *known == key) && placeholders::any(value);
+    if !map.iter().any(|(key, value)| templated(key, value)) {
+        return None;
+    }
+    let mut rendered = map.clone();
+    for (key, value) in map.iter().filter(|(key, value)| templated(key, value)) {
+        let field = Node::new(value, raw.path.key(key), raw.report);
+        rendered.insert(key.clone(), shared.placeholders.render(&field, steps));
+    }
+    Some(Value::Object(rendered))
+}
+
+fn is_unnamed(node: &Node<'_>) -> bool {
+    match node.field("name") {
+        None => true,
+        Some(name) => name.value.as_str().is_some_and(|name| name.trim().is_empty()),
+    }
+}
+
+/// Prefect's `deploy --all` skips unnamed entries, which its own templates hold.
+fn skip(node: &Node<'_>) {
+    let place = if node.field_or_null("name").is_some() { node.path.key("name").place(At::Key) } else { node.place(At::Value) };
+    let problem = Problem::warning("unnamed-deployment", "this deployment has no name and is skipped", place);
+    node.report.push_strict(problem.help("give it a `name`"));
+}
+
+/// The work pool, its queue and job variables, in the old and the new keys.
+#[derive(Default)]
+struct Pool {
+    name: Option<String>,
+    queue: Option<String>,
+    job_variables: JsonMap,
+}
+
+struct Reader<'a> {
+    node: Node<'a>,
+    shared: &'a Shared<'a>,
+    steps: Steps,
+}
+
+impl Reader<'_> {
+    fn deployment(&self) -> Option<(FullName, DeploymentSpec)> {
+        let node = &self.node;
+        self.old_keys();
+        let pool = self.pool();
+        let entrypoint = entrypoint::read(node);
+        let flow = entrypoint.as_ref().and_then(|entrypoint| self.flow(entrypoint, &pool));
+        let name = node.field("name").and_then(|name| work_pool::name(&name));
+        let flow_name = self.flow_name(entrypoint.as_ref(), flow.as_deref(), name.as_deref());
+        let mut spec = DeploymentSpec {
+            version: node.field("version").and_then(|version| version.text()),
+            description: self.text("description").or_else(|| flow.as_ref().and_then(|flow| flow.description.clone())),
+            tags: node.field("tags").map(|tags| tags.texts()).unwrap_or_default(),
+            path: self.text("path").map(|path| entrypoint::normal(&path)).filter(|path| !path.is_empty()),
+            parameters: self.mapping("parameters", "a mapping of parameters"),
+            enforce_parameter_schema: self.boolean("enforce_parameter_schema").unwrap_or(true),
+            work_pool: pool.name,
+            work_queue: pool.queue,
+            job_variables: pool.job_variables,
+            pull_steps: self.steps.pull.clone(),
+            schedules: schedule::read(node, self.shared.schedules),
+            paused: self.paused(),
+            concurrency_limit: node.field("concurrency_limit").and_then(|limit| concurrency_limit(&limit)),
+            env: node.field("env").map(|env| environment(&env)).unwrap_or_default(),
+            working_dir: self.text("working_dir").map(|path| entrypoint::normal(&path)).filter(|path| !path.is_empty()),
+            retries: node.field("retries").and_then(|retries| retries.integer(0, 10_000)).unwrap_or(0),
+            retry_delay_seconds: node.field("retry_delay_seconds").map(|delays| retry_delays(&delays)).unwrap_or_default(),
+            timeout_seconds: node.field("timeout_seconds").and_then(|timeout| timeout_seconds(&timeout)),
+            triggers: self.triggers(),
+            parameter_schema: None,
+            entrypoint,
+        };
+        self.parameters(&mut spec, flow.as_deref());
+        let name = FullName::new(flow_name?, name?);
+        spec.entrypoint.is_some().then_some((name, spec))
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.node.field(key)?.text().filter(|text| !text.is_empty())
+    }
+
+    fn boolean(&self, key: &str) -> Option<bool> {
+        self.node.field(key)?.boolean()
+    }
+
+    fn mapping(&self, key: &str, expected: &str) -> JsonMap {
+        self.node.field(key).and_then(|field| field.mapping(expected).cloned()).unwrap_or_default()
+    }
+
+    /// Keys of Prefect 2.0 that mean nothing here; said once each, where they hold something.
+    fn old_keys(&self) {
+        const INSTEAD: [(&str, &str); 2] = [
+            ("infrastructure", "infrastructure blocks are Prefect 2.0's; here the work pool and `job_variables` say how a run starts"),
+            ("storage", "storage blocks are Prefect 2.0's; here code is read from the project's directory, or fetched by `pull` steps"),
+        ];
+        for (key, instead) in INSTEAD {
+            if let Some(field) = self.node.field(key) {
+                let problem = Problem::warning("ignored-key", format!("`{key}` is ignored"), field.place(At::Key));
+                self.node.report.push(problem.help(instead));
+            }
+        }
+    }
+
+    fn pool(&self) -> Pool {
+        let node = &self.node;
+        let mut pool = Pool::default();
+        if let Some(field) = node.field("work_pool") {
+            if field.value.is_string() {
+                let message = "`work_pool` is a text; expected a mapping";
+                node.report.push(field.warning("odd-work-pool", message).help("read as the pool's name: write `work_pool: {name: ...}`"));
+                pool.name = work_pool::name(&field);
+            } else if field.mapping("a mapping with `name`").is_some() {
+                field.unknown_keys("`work_pool`", &WORK_POOL_KEYS, &[]);
+                pool.name = field.field("name").and_then(|name| work_pool::name(&name));
+                pool.queue = field.field("work_queue_name").and_then(|name| work_pool::name(&name));
+            }
+        }
+        let infra_overrides = node.field("infra_overrides");
+        let inner = node.field("work_pool");
+        let inner = inner.as_ref().filter(|pool| pool.value.is_object()).and_then(|pool| pool.field("job_variables"));
+        for variables in [infra_overrides, inner, node.field("job_variables")].into_iter().flatten() {
+            for (key, value) in variables.mapping("a mapping of job variables").into_iter().flatten() {
+                pool.job_variables.insert(key.clone(), value.clone());
+            }
+        }
+        self.old_name("work_pool_name", &mut pool.name, "name");
+        self.old_name("work_queue_name", &mut pool.queue, "work_queue_name");
+        pool
+    }
+
+    /// Prefect 2.0's keys beside `work_pool:`.
+    fn old_name(&self, key: &str, name: &mut Option<String>, inner: &str) {
+        let Some(field) = self.node.field(key) else { return };
+        let Some(old) = work_pool::name(&field) else { return };
+        match name {
+            Some(name) if *name != old => {
+                let pool = self.node.path.key("work_pool");
+                let message = format!("`{key}` says {}, and `work_pool.{inner}` says {}; expected one of them", shown(&old), shown(name));
+                let problem = Problem::error("two-work-pools", message, field.place(At::Key));
+                self.node.report.push(problem.related("the other stands at", pool.key(inner).place(At::Key)));
+            }
+            _ => *name = Some(old),
+        }
+    }
+
+    /// `paused`, else what the old keys meant (Prefect 3 ignores those).
+    fn paused(&self) -> bool {
+        let mut paused = self.boolean("paused");
+        for (key, sense) in [("is_paused", true), ("is_schedule_active", false)] {
+            let Some(value) = self.boolean(key) else { continue };
+            let old = value == sense;
+            if self.shared.one_deployment && paused.is_none() {
+                paused = Some(old);
+                continue;
+            }
+            let place = self.node.path.key(key).place(At::Key);
+            let problem = Problem::warning("old-key", format!("`{key}` is an old key; expected `paused`"), place);
+            let help = match paused {
+                Some(_) => "`paused` is given too, and counts".to_owned(),
+                None => format!("read as `paused: {old}`"),
+            };
+            self.node.report.push(problem.help(help));
+            paused = paused.or(Some(old));
+        }
+        paused.unwrap_or(false)
+    }
+
+    fn triggers(&self) -> Vec<Value> {
+        let Some(field) = self.node.field("triggers") else { return Vec::new() };
+        let triggers = match field.value {
+            Value::Object(_) => vec![field.value.clone()],
+            _ => field.list("a list of triggers").map(<[Value]>::to_vec).unwrap_or_default(),
+        };
+        if !triggers.is_empty() {
+            self.node.report.push(Problem::warning("not-acted-on", "`triggers` are kept, not acted on yet", field.place(At::Key)));
+        }
+        triggers
+    }
+
+    fn flow(&self, entrypoint: &Entrypoint, pool: &Pool) -> Option<Rc<Flow>> {
+        let field = self.node.field("entrypoint")?;
+        let elsewhere = self.steps.fetch_code()
+            || self.node.field("path").is_some_and(|path| path.value.as_str().is_some_and(|path| !entrypoint::normal(path).is_empty()))
+            || self.node.field("storage").is_some()
+            || pool.job_variables.contains_key("image");
+        self.shared.code.flow(&field, entrypoint, elsewhere)
+    }
+
+    /// The decorator's name, else `flow_name`, else the function's name with dashes, else (of a command) the deployment's.
+    fn flow_name(&self, entrypoint: Option<&Entrypoint>, flow: Option<&Flow>, deployment: Option<&str>) -> Option<String> {
+        let written = self.node.field("flow_name").filter(|field| field.value != "");
+        let written_name = written.as_ref().and_then(|field| work_pool::name(field));
+        if let Some(decorated) = flow.and_then(|flow| flow.name.clone()) {
+            if let (Some(field), Some(name)) = (&written, &written_name)
+                && *name != decorated
+            {
+                let message = format!("`flow_name` is {}, but the flow's decorator names it {}, which counts", shown(name), shown(&decorated));
+                self.node.report.push(field.warning("other-flow-name", message));
+            }
+            return self.good_flow_name(decorated);
+        }
+        if written_name.is_some() || written.is_some() {
+            return written_name;
+        }
+        match entrypoint? {
+            Entrypoint::Python { function, .. } | Entrypoint::Module { function, .. } => {
+                Some(function.rsplit('.').next().unwrap_or(function).replace('_', "-"))
+            }
+            Entrypoint::Shell { .. } | Entrypoint::Program { .. } => deployment.map(str::to_owned),
+        }
+    }
+
+    fn good_flow_name(&self, name: String) -> Option<String> {
+        let value = Value::String(name);
+        let field = self.node.field("entrypoint")?;
+        work_pool::name(&field.with(&value))
+    }
+
+    /// Checks and completes the parameters against the function's signature, where that is known.
+    fn parameters(&self, spec: &mut DeploymentSpec, flow: Option<&Flow>) {
+        let old = self.node.field("parameter_openapi_schema").filter(|_| flow.is_none_or(|flow| flow.signature.is_none()));
+        let old = old.filter(|schema| schema.value.is_object()).map(|schema| super::parameters::Signature::new(schema.value.clone()));
+        let Some(signature) = flow.and_then(|flow| flow.signature.as_ref()).or(old.as_ref()) else { return };
+        signature.settle_booleans(&mut spec.parameters);
+        for schedule in &mut spec.schedules {
+            signature.settle_booleans(&mut schedule.parameters);
+        }
+        spec.parameter_schema = Some(signature.schema.clone());
+        if !spec.enforce_parameter_schema {
+            return;
+        }
+        let function = spec.entrypoint.as_ref().map(|entrypoint| entrypoint.to_string()).unwrap_or_default();
+        let function = function.rsplit(':').next().unwrap_or(&function);
+        if let Some(field) = self.node.field("parameters") {
+            signature.check(&field, &spec.parameters, function);
+        }
+        let schedules = self.node.field("schedules");
+        for (index, item) in schedules.iter().flat_map(|list| list.value.as_array()).flatten().enumerate() {
+            let Some(item) = schedules.as_ref().map(|list| list.item(index, item)) else { continue };
+            let Some(field) = item.field("parameters") else { continue };
+            if let Some(mut parameters) = field.value.as_object().cloned() {
+                signature.settle_booleans(&mut parameters);
+                signature.check(&field, &parameters, function);
+            }
+        }
+        signature.check_required(&self.node, &always_given(spec), function);
+    }
+}
+
+/// The parameters that every scheduled run is given.
+fn always_given(spec: &DeploymentSpec) -> JsonMap {
+    let mut given = spec.parameters.clone();
+    if let Some((first, rest)) = spec.schedules.split_first() {
+        for (key, value) in &first.parameters {
+            if rest.iter().all(|schedule| schedule.parameters.contains_key(key)) {
+                given.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    given
+}
+
+/// A number, or `{limit, collision_strategy, grace_period_seconds}`.
+fn concurrency_limit(node: &Node<'_>) -> Option<ConcurrencyLimit> {
+    if !node.value.is_object() {
+        let limit = node.integer(1, u32::MAX)?;
+        return Some(ConcurrencyLimit { limit, collision_strategy: CollisionStrategy::Enqueue, grace_period_seconds: None });
+    }
+    node.unknown_keys("`concurrency_limit`", &LIMIT_KEYS, &[]);
+    let strategy = node.field("collision_strategy");
+    let collision_strategy = match strategy.as_ref().map(|strategy| strategy.value.as_str()) {
+        None | Some(Some("ENQUEUE")) => CollisionStrategy::Enqueue,
+        Some(Some("CANCEL_NEW")) => CollisionStrategy::CancelNew,
+        Some(_) => {
+            if let Some(strategy) = &strategy {
+                let near = strategy.value.as_str().and_then(|word| words::closest(&word.to_uppercase(), ["ENQUEUE", "CANCEL_NEW"]));
+                let exact = strategy.value.as_str().map(str::to_uppercase).filter(|word| word == "ENQUEUE" || word == "CANCEL_NEW");
+                let meant = near.map(str::to_owned).or(exact).map(|meant| format!("did you mean `{meant}`?"));
+                strategy.report.push(strategy.unexpected("`ENQUEUE` or `CANCEL_NEW`").maybe_help(meant));
+            }
+            return None;
+        }
+    };
+    let grace_period_seconds = node.field("grace_period_seconds").and_then(|grace| grace.integer(60, 86_400));
+    let Some(limit) = node.field("limit") else {
+        node.report.push(node.error("missing-limit", "`concurrency_limit` has no `limit`; expected how many runs may go at once"));
+        return None;
+    };
+    Some(ConcurrencyLimit { limit: limit.integer(1, u32::MAX)?, collision_strategy, grace_period_seconds })
+}
+
+/// Variables of the run; null unsets one. Numbers and booleans become the text that they are.
+fn environment(node: &Node<'_>) -> BTreeMap<String, Option<String>> {
+    let mut environment = BTreeMap::new();
+    for (name, value) in node.mapping("a mapping of environment variables").into_iter().flatten() {
+        let field = Node::new(value, node.path.key(name), node.report);
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let message = format!("{} is no name of an environment variable", shown(name));
+            node.report.push(Problem::error("bad-name", message, field.place(At::Key)).help("names must not be empty or hold `=`"));
+            continue;
+        }
+        let text = match value {
+            Value::Null => None,
+            Value::Bool(value) => Some(value.to_string()),
+            _ => match field.text() {
+                Some(text) => Some(text),
+                None => continue,
+            },
+        };
+        environment.insert(name.clone(), text);
+    }
+    environment
+}
+
+/// Delays before each further attempt: the last one counts for all that follow, so repetitions at the end say nothing.
+fn retry_delays(node: &Node<'_>) -> Vec<f64> {
+    let mut delays: Vec<f64> = match node.value {
+        Value::Array(items) => items.iter().enumerate().filter_map(|(index, item)| node.item(index, item).seconds()).collect(),
+        Value::String(text) if text.trim().parse::<f64>().is_err() => {
+            node.report.push(
+                node.error("wrong-type", format!("`retry_delay_seconds` is {}; expected seconds, or a list of seconds", described(node.value)))
+                    .maybe_help((text == "exponential").then(|| "`exponential` is not supported yet; write the delays out: `[1, 2, 4, 8]`".to_owned())),
+            );
+            Vec::new()
+        }
+        Value::Object(_) | Value::Bool(_) => {
+            node.expected("seconds, or a list of seconds");
+            Vec::new()
+        }
+        _ => node.seconds().into_iter().collect(),
+    };
+    while let [.., before, last] = delays.as_slice()
+        && before == last
+    {
+        delays.pop();
+    }
+    if delays == [0.0] { Vec::new() } else { delays }
+}
+
+fn timeout_seconds(node: &Node<'_>) -> Option<f64> {
+    let seconds = node.seconds()?;
+    if seconds > 0.0 {
+        return Some(seconds);
+    }
+    let message = format!("{} is {}; expected more than 0 seconds", node.name(), described(node.value));
+    node.report.push(node.error("out-of-range", message).help("leave it out for no limit"));
+    None
+}

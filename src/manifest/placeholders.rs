@@ -1,0 +1,103 @@
+//! Which placeholders of a deployment are filled in when its file is read, and which are left for run time.
+//!
+//! - `{{ $X }}`, and a bare `{{ X }}` that is set: the environment's value, as Prefect 3 has it; but never the value of
+//!   a secret-looking name (`TOKEN`, `PASSWORD`, ...): that stays a symbol and is resolved when the run starts.
+//! - `{{ prefect.blocks... }}`, `{{ prefect.variables... }}`, `{{ ctx... }}`, `{{ parameters... }}`, `{{ event... }}`:
+//!   kept, without a word.
+//! - Outputs of `build` and `push` steps are known only to who runs them: kept, with a warning.
+//! - Anything else is kept and reported. Prefect would drop the key, or leave a gap in the text.
+use super::node::Node;
+use super::report::{Place, Problem, shown};
+use super::steps::Steps;
+use super::words;
+use super::{Input, OnMissing};
+use crate::template::{self, Reason, Reference, Resolution, Unresolved};
+use serde_json::Value;
+
+/// What placeholders are rendered with.
+pub struct Placeholders<'a> {
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    missing: OnMissing,
+}
+
+/// Whether any text in the value may hold a placeholder.
+pub fn any(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("{{"),
+        Value::Array(items) => items.iter().any(any),
+        Value::Object(map) => map.values().any(any),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+impl<'a> Placeholders<'a> {
+    pub fn new(input: &Input<'a>) -> Self {
+        Placeholders { environment: input.environment, missing: input.missing_environment }
+    }
+
+    /// The value at `node`, rendered; what stays unresolved is reported at its place.
+    pub fn render(&self, node: &Node<'_>, steps: &Steps) -> Value {
+        let rendered = template::render(node.value, &mut |reference| self.resolve(reference));
+        for unresolved in &rendered.unresolved {
+            self.report(node, unresolved, steps);
+        }
+        rendered.value
+    }
+
+    fn resolve(&self, reference: &Reference<'_>) -> Resolution {
+        match reference {
+            Reference::Block(_) | Reference::Variable(_) | Reference::Context(_) | Reference::Parameter(_) => Resolution::Keep,
+            Reference::Environment(name) | Reference::Value(name) if words::is_secret(name) && is_variable(name) => Resolution::Keep,
+            Reference::Environment(name) => (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into())),
+            Reference::Value(name) if is_variable(name) => {
+                (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into()))
+            }
+            Reference::Value(_) => Resolution::Missing,
+        }
+    }
+
+    fn report(&self, node: &Node<'_>, unresolved: &Unresolved, steps: &Steps) {
+        let place = below(node, unresolved);
+        let written = shown(&format!("{{{{ {} }}}}", unresolved.name));
+        if unresolved.reason == Reason::TooDeep {
+            node.report.push(Problem::error("too-deep", "values are nested too deep here to be rendered", place));
+            return;
+        }
+        if let Reference::Environment(name) = Reference::of(&unresolved.name) {
+            let message = format!("the environment has no {}; {written} stays as it is", shown(name));
+            match self.missing {
+                OnMissing::Warning => node.report.push(Problem::warning("unset-variable", message, place)),
+                OnMissing::Error => {
+                    let problem = Problem::error("unset-variable", format!("the environment has no {}", shown(name)), place);
+                    node.report.push(problem.help("set it for the process that reads this file"));
+                }
+            }
+            return;
+        }
+        let (first, _) = unresolved.name.split_once('.').unwrap_or((unresolved.name.as_str(), ""));
+        if steps.ids().contains(first) || (steps.has_outputs() && !unresolved.name.contains('.')) {
+            let message = format!("{written} is the output of a step, which is not run yet; it stays as it is");
+            node.report.push(Problem::warning("step-output", message, place));
+            return;
+        }
+        let help = match first {
+            "flow_run" | "flow" | "deployment" => Some(format!("did you mean {}?", shown(&format!("{{{{ ctx.{} }}}}", unresolved.name)))),
+            _ => words::closest(first, steps.ids()).map(|near| format!("did you mean the step `{near}`?")),
+        };
+        let message = format!("nothing is known as {written}; it stays as it is");
+        let default = "an environment variable is written `{{ $NAME }}`";
+        node.report.push_strict(Problem::warning("unresolved", message, place).help(help.unwrap_or_else(|| default.to_owned())));
+    }
+}
+
+/// Whether a bare name could be one of the environment.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The place of the text in the rendered value, at the placeholder itself.
+fn below(node: &Node<'_>, unresolved: &Unresolved) -> Place {
+    let text = node.value.pointer(&unresolved.path).and_then(Value::as_str).unwrap_or("");
+    let found = template::placeholders(text).into_iter().find(|placeholder| placeholder.name == unresolved.name);
+    node.path.part_below(&unresolved.path, text, found.map(|placeholder| placeholder.range))
+}

@@ -1,0 +1,289 @@
+//! Collects every problem of a project while it is read, each with the place it belongs to, and at the end
+//! turns those that are shown into the model's problems with line and column.
+//!
+//! Reading must never stop at the first problem, and must never keep more of them than a person can read.
+use super::ManifestFile;
+use super::locate::{Found, Locator};
+use crate::model::position::Position;
+use crate::model::problem::{self, Severity, SourceLine};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+/// Problems shown at most; the rest is counted.
+pub const MAXIMUM_SHOWN: usize = 200;
+/// Characters of a source line that are kept.
+const MAXIMUM_LINE: usize = 2_000;
+
+/// A place that is known by line and column from the start.
+#[derive(Debug, Clone)]
+pub struct Exact {
+    position: Position,
+    line: String,
+    length: u32,
+}
+
+impl Exact {
+    /// Line and column from 1; `length` is in characters.
+    pub fn new(file: &str, line: u32, column: u32, text: impl Into<String>, length: u32) -> Self {
+        Exact { position: Position { file: file.to_owned(), line, column }, line: text.into(), length: length.max(1) }
+    }
+}
+
+/// Which part of the object at a JSON pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// Its key (for an item of a list, the item).
+    Key,
+    Value,
+    /// From this character of a one-line text on, so many characters.
+    Part { start: u32, length: u32 },
+}
+
+/// Where a problem stands.
+#[derive(Debug, Clone)]
+pub enum Place {
+    Pointer { file: usize, pointer: String, at: At },
+    Exact(Exact),
+    /// The file as a whole.
+    File(String),
+}
+
+/// A problem before its place is looked up.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    severity: Severity,
+    code: &'static str,
+    message: String,
+    place: Place,
+    help: Option<String>,
+    related: Option<(&'static str, Place)>,
+    unless_anchored: bool,
+}
+
+impl Problem {
+    fn new(severity: Severity, code: &'static str, message: impl Into<String>, place: Place) -> Self {
+        Problem { severity, code, message: message.into(), place, help: None, related: None, unless_anchored: false }
+    }
+
+    pub fn error(code: &'static str, message: impl Into<String>, place: Place) -> Self {
+        Problem::new(Severity::Error, code, message, place)
+    }
+
+    pub fn warning(code: &'static str, message: impl Into<String>, place: Place) -> Self {
+        Problem::new(Severity::Warning, code, message, place)
+    }
+
+    /// An error about a file as a whole.
+    pub fn of_file(file: &str, code: &'static str, message: String, help: &str) -> Self {
+        Problem::error(code, message, Place::File(file.to_owned())).help(help)
+    }
+
+    /// An error at a known line and column.
+    pub fn exact(place: Exact, code: &'static str, message: impl Into<String>) -> Self {
+        Problem::error(code, message, Place::Exact(place))
+    }
+
+    /// What to do.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// A second place, named in the help: `first declared at deployment.yaml:3:5`.
+    pub fn related(mut self, label: &'static str, place: Place) -> Self {
+        self.related = Some((label, place));
+        self
+    }
+
+    /// Drops the problem where the value holds a YAML anchor: the key is then only a home for shared parts.
+    pub fn unless_anchored(mut self) -> Self {
+        self.unless_anchored = true;
+        self
+    }
+}
+
+/// The problems of one reading.
+pub struct Report<'a> {
+    files: &'a [ManifestFile],
+    strict: bool,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    more_errors: usize,
+    more_warnings: usize,
+}
+
+impl<'a> Report<'a> {
+    /// `strict` turns warnings about what is unknown or skipped into errors.
+    pub fn new(files: &'a [ManifestFile], strict: bool) -> Self {
+        Report { files, strict, kept: RefCell::default() }
+    }
+
+    pub fn push(&self, problem: Problem) {
+        let mut kept = self.kept.borrow_mut();
+        let kept = &mut *kept;
+        let (list, more) = match problem.severity {
+            Severity::Error => (&mut kept.errors, &mut kept.more_errors),
+            Severity::Warning => (&mut kept.warnings, &mut kept.more_warnings),
+        };
+        if list.len() < MAXIMUM_SHOWN { list.push(problem) } else { *more += 1 }
+    }
+
+    /// A warning that `strict` makes an error.
+    pub fn push_strict(&self, mut problem: Problem) {
+        if self.strict {
+            problem.severity = Severity::Error;
+        }
+        self.push(problem);
+    }
+
+    pub fn has_errors(&self) -> bool {
+        !self.kept.borrow().errors.is_empty()
+    }
+
+    /// All problems with their positions, in the order of their places.
+    pub fn finish(self) -> Vec<problem::Problem> {
+        let kept = self.kept.into_inner();
+        let mut places = Places { files: self.files, locators: self.files.iter().map(|_| None).collect() };
+        let mut resolved: Vec<_> = kept.errors.into_iter().chain(kept.warnings).filter_map(|p| places.resolve(p)).collect();
+        // Errors first when not all can be shown.
+        resolved.sort_by_key(|problem| problem.severity);
+        let (mut more_errors, mut more_warnings) = (kept.more_errors, kept.more_warnings);
+        for cut in resolved.drain(MAXIMUM_SHOWN.min(resolved.len())..) {
+            match cut.severity {
+                Severity::Error => more_errors += 1,
+                Severity::Warning => more_warnings += 1,
+            }
+        }
+        resolved.sort_by(by_place);
+        resolved.dedup();
+        if more_errors + more_warnings > 0 {
+            resolved.push(and_more(more_errors, more_warnings));
+        }
+        resolved
+    }
+}
+
+fn by_place(left: &problem::Problem, right: &problem::Problem) -> Ordering {
+    (&left.position, left.severity, &left.code, &left.message).cmp(&(&right.position, right.severity, &right.code, &right.message))
+}
+
+fn and_more(errors: usize, warnings: usize) -> problem::Problem {
+    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let message = match (errors, warnings) {
+        (0, warnings) => format!("and {} more", count(warnings, "warning")),
+        (errors, 0) => format!("and {} more", count(errors, "error")),
+        (errors, warnings) => format!("and {} and {} more", count(errors, "error"), count(warnings, "warning")),
+    };
+    problem::Problem {
+        severity: if errors > 0 { Severity::Error } else { Severity::Warning },
+        code: "more".to_owned(),
+        message,
+        position: None,
+        help: None,
+        source: None,
+    }
+}
+
+/// Looks places up; each file's syntax tree is built at most once, and only if it has a problem.
+struct Places<'a> {
+    files: &'a [ManifestFile],
+    locators: Vec<Option<Locator>>,
+}
+
+impl Places<'_> {
+    fn resolve(&mut self, problem: Problem) -> Option<problem::Problem> {
+        if problem.unless_anchored && self.anchored(&problem.place) {
+            return None;
+        }
+        let (position, source) = self.look_up(&problem.place);
+        let related = problem.related.map(|(label, place)| {
+            let (position, _) = self.look_up(&place);
+            position.map_or_else(|| label.to_owned(), |position| format!("{label} {position}"))
+        });
+        let help = match (related, problem.help) {
+            (Some(related), Some(help)) => Some(format!("{related}; {help}")),
+            (related, help) => related.or(help),
+        };
+        Some(problem::Problem {
+            severity: problem.severity,
+            code: problem.code.to_owned(),
+            message: problem.message,
+            position,
+            help,
+            source,
+        })
+    }
+
+    fn locator(&mut self, file: usize) -> Option<&Locator> {
+        let content = &self.files.get(file)?.content;
+        let slot = self.locators.get_mut(file)?;
+        if slot.is_none() {
+            let text = std::str::from_utf8(content).ok()?;
+            *slot = Some(Locator::new(text.strip_prefix('\u{feff}').unwrap_or(text)));
+        }
+        slot.as_ref()
+    }
+
+    fn anchored(&mut self, place: &Place) -> bool {
+        match place {
+            Place::Pointer { file, pointer, .. } => self.locator(*file).is_some_and(|locator| locator.is_anchored(pointer)),
+            _ => false,
+        }
+    }
+
+    fn look_up(&mut self, place: &Place) -> (Option<Position>, Option<SourceLine>) {
+        match place {
+            Place::File(file) => (Some(Position { file: file.clone(), line: 1, column: 1 }), None),
+            Place::Exact(exact) => (Some(exact.position.clone()), source_line(exact.line.clone(), exact.length)),
+            Place::Pointer { file, pointer, at } => {
+                let name = self.files.get(*file).map_or_else(String::new, |file| file.path.clone());
+                let Some(found) = self.locator(*file).and_then(|locator| locator.find(pointer, *at)) else {
+                    return (Some(Position { file: name, line: 1, column: 1 }), None);
+                };
+                let Found { line, column, text, length } = found;
+                (Some(Position { file: name, line, column }), source_line(text, length))
+            }
+        }
+    }
+}
+
+fn source_line(text: String, length: u32) -> Option<SourceLine> {
+    let text = if text.len() > MAXIMUM_LINE { text.chars().take(MAXIMUM_LINE).collect() } else { text };
+    (!text.is_empty()).then_some(SourceLine { text, length: length.max(1) })
+}
+
+/// Text from a file as it may stand in a message: in backticks, short, nothing that moves a terminal's cursor.
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut clean: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        clean.push('…');
+    }
+    format!("`{clean}`")
+}
+
+/// A value in words: `the text `x``, `a list`.
+pub fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing (null)".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number `{number}`"),
+        Value::String(text) if text.is_empty() => "an empty text".to_owned(),
+        Value::String(text) => format!("the text {}", shown(text)),
+        Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(map) if map.is_empty() => "an empty mapping".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}

@@ -1,0 +1,339 @@
+//! The JSON schema of a project file, for editors: generated from the types below.
+//!
+//! The types say what is accepted and documented; `node` and its neighbours read it. A test holds both lists of keys
+//! together. Unknown keys are allowed, as Prefect allows them: YAML anchors need a home.
+#![allow(dead_code)] // The types are never built: only their schema is used.
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+/// The schema of `deployment.yaml` and `prefect.yaml`.
+pub fn json_schema() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Project>();
+    schema.insert("$id".to_owned(), json!("deployment.schema.json"));
+    schema.to_value()
+}
+
+/// A text, or a number or boolean that is read as one.
+fn text(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": ["string", "number", "null"] })
+}
+
+/// `true`, `false`, YAML 1.1's `yes`, `no`, `on`, `off`, or a placeholder.
+fn boolean(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": ["boolean", "string", "null"] })
+}
+
+/// A whole number, or a placeholder.
+fn count(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
+}
+
+/// Seconds, or a placeholder.
+fn seconds(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
+}
+
+/// One text or a list of them.
+fn texts(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array" }, { "type": "null" }] })
+}
+
+/// Steps: a list, or one step.
+fn steps(_: &mut schemars::SchemaGenerator) -> Schema {
+    let step = json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": { "type": ["object", "null"] } });
+    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": step }, step, { "type": "object", "maxProperties": 0 }, { "type": "null" }] })
+}
+
+/// A program: one text for the shell, or a list of its name and arguments.
+fn command(_: &mut schemars::SchemaGenerator) -> Schema {
+    let argument = json!({ "type": ["string", "number", "boolean"] });
+    schemars::json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "array", "minItems": 1, "items": argument }, { "type": "null" }] })
+}
+
+/// Environment variables; null unsets one.
+fn environment(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
+}
+
+/// Seconds, or a list of seconds.
+fn delays(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "array", "items": { "type": "number", "minimum": 0 } }, { "type": "null" }] })
+}
+
+/// An interval: seconds, an ISO 8601 duration or `HH:MM:SS`.
+fn interval(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string" }, { "type": "null" }] })
+}
+
+/// A project: flows' deployments, and the work pools they run in.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub struct Project {
+    /// The project's name, by which it is known wherever it is checked out; without one, its directory's.
+    #[schemars(schema_with = "text")]
+    name: Option<String>,
+    /// The version of Prefect that wrote the file; not used.
+    #[schemars(rename = "prefect-version", schema_with = "text")]
+    prefect_version: Option<String>,
+    /// For people; not used.
+    #[schemars(schema_with = "text")]
+    description: Option<String>,
+    /// Inputs of a Prefect recipe; not used.
+    required_inputs: Option<Map<String, Value>>,
+    /// Steps that build an image; kept, not acted on yet.
+    #[schemars(schema_with = "steps")]
+    build: Option<Value>,
+    /// Steps that upload code; kept, not acted on yet.
+    #[schemars(schema_with = "steps")]
+    push: Option<Value>,
+    /// Steps that fetch the code where a run starts. `[]`: none.
+    #[schemars(schema_with = "steps")]
+    pull: Option<Value>,
+    /// A home for YAML anchors; never read.
+    definitions: Option<Value>,
+    deployments: Option<Vec<Deployment>>,
+    /// Work pools that the project declares.
+    work_pools: Option<Vec<WorkPool>>,
+    /// Work queues with a pool of their own choice.
+    work_queues: Option<Vec<WorkQueue>>,
+}
+
+/// One deployment: what runs, with what, where and when.
+#[derive(JsonSchema)]
+pub struct Deployment {
+    /// The name, unique with its flow's. An entry without one is skipped.
+    #[schemars(schema_with = "text")]
+    name: Option<String>,
+    /// A free text, such as a release number.
+    #[schemars(schema_with = "text")]
+    version: Option<String>,
+    /// One tag or a list of tags.
+    #[schemars(schema_with = "texts")]
+    tags: Option<Value>,
+    /// Without one, the function's docstring.
+    #[schemars(schema_with = "text")]
+    description: Option<String>,
+    /// The flow's name where its decorator does not say it.
+    #[schemars(schema_with = "text")]
+    flow_name: Option<String>,
+    /// `path/file.py:function` or `package.module:function`.
+    #[schemars(schema_with = "text")]
+    entrypoint: Option<String>,
+    /// Any program, in place of an entrypoint: a text runs under `sh -c`, a list runs as it stands.
+    #[schemars(schema_with = "command")]
+    command: Option<Value>,
+    parameters: Option<Map<String, Value>>,
+    /// Whether parameters are checked against the function's signature. Default true.
+    #[schemars(schema_with = "boolean")]
+    enforce_parameter_schema: Option<Value>,
+    /// One schedule; null or `{}` is none. See `schedules`.
+    schedule: Option<Schedule>,
+    schedules: Option<Vec<Schedule>>,
+    /// Whether its schedules are held back. Default false.
+    #[schemars(schema_with = "boolean")]
+    paused: Option<Value>,
+    /// How many of its runs may go at once.
+    concurrency_limit: Option<ConcurrencyLimit>,
+    /// Where it runs; without one, on this host.
+    work_pool: Option<WorkPoolReference>,
+    /// Job variables, over those of `work_pool`.
+    job_variables: Option<Map<String, Value>>,
+    /// Environment variables of its runs; null unsets one.
+    #[schemars(schema_with = "environment")]
+    env: Option<Value>,
+    /// Where its runs start, relative to the project's root. Default: the root.
+    #[schemars(schema_with = "text")]
+    working_dir: Option<String>,
+    /// How often a failed run is tried again. Default 0.
+    #[schemars(schema_with = "count")]
+    retries: Option<Value>,
+    /// Seconds before each further attempt; of a list, the last counts for all that follow.
+    #[schemars(schema_with = "delays")]
+    retry_delay_seconds: Option<Value>,
+    /// A run that takes longer is stopped.
+    #[schemars(schema_with = "seconds")]
+    timeout_seconds: Option<Value>,
+    /// As at the top of the file, for this deployment alone.
+    #[schemars(schema_with = "steps")]
+    build: Option<Value>,
+    /// As at the top of the file, for this deployment alone.
+    #[schemars(schema_with = "steps")]
+    push: Option<Value>,
+    /// As at the top of the file, for this deployment alone.
+    #[schemars(schema_with = "steps")]
+    pull: Option<Value>,
+    /// Automations that start it; kept, not acted on yet.
+    triggers: Option<Vec<Map<String, Value>>>,
+    /// Where the code lies at run time, if not in the project's root.
+    #[schemars(schema_with = "text")]
+    path: Option<String>,
+}
+
+/// When runs start: exactly one of `cron`, `interval` and `rrule`.
+#[derive(JsonSchema)]
+pub struct Schedule {
+    /// A cron expression of 5 to 7 fields, or a name such as `@daily`.
+    #[schemars(schema_with = "text")]
+    cron: Option<String>,
+    /// Seconds, an ISO 8601 duration (`PT15M`) or `HH:MM:SS`.
+    #[schemars(schema_with = "interval")]
+    interval: Option<Value>,
+    /// An RFC 5545 recurrence rule.
+    #[schemars(schema_with = "text")]
+    rrule: Option<String>,
+    /// An IANA name such as `Europe/Berlin`. Default UTC.
+    #[schemars(schema_with = "text")]
+    timezone: Option<String>,
+    /// For cron: a day matches when day of month or day of week does (true, the default), or when both do.
+    #[schemars(schema_with = "boolean")]
+    day_or: Option<Value>,
+    /// For an interval: an instant at which it fires. Default 2020-01-01T00:00 in its zone.
+    #[schemars(schema_with = "text")]
+    anchor_date: Option<String>,
+    /// Default true.
+    #[schemars(schema_with = "boolean")]
+    active: Option<Value>,
+    /// Laid over the deployment's parameters.
+    parameters: Option<Map<String, Value>>,
+    /// A name that stays when the rule changes; unique in the deployment.
+    #[schemars(schema_with = "text")]
+    slug: Option<String>,
+    /// The slug that this schedule had before; not acted on yet.
+    #[schemars(schema_with = "text")]
+    replaces: Option<String>,
+    /// At most so many runs are planned ahead.
+    #[schemars(schema_with = "count")]
+    max_scheduled_runs: Option<Value>,
+    /// Not acted on yet.
+    #[schemars(schema_with = "count")]
+    max_active_runs: Option<Value>,
+    /// Not acted on yet.
+    #[schemars(schema_with = "boolean")]
+    catchup: Option<Value>,
+    /// The rule, when `active` and the like stand around it.
+    schedule: Option<Map<String, Value>>,
+}
+
+/// A number, or a number with what happens to runs beyond it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum ConcurrencyLimit {
+    Number(u32),
+    Placeholder(String),
+    Full(FullConcurrencyLimit),
+}
+
+#[derive(JsonSchema)]
+pub struct FullConcurrencyLimit {
+    #[schemars(schema_with = "count")]
+    limit: Value,
+    /// `ENQUEUE` (default): further runs wait. `CANCEL_NEW`: they are cancelled.
+    collision_strategy: Option<CollisionStrategy>,
+    /// 60 to 86400.
+    #[schemars(schema_with = "count")]
+    grace_period_seconds: Option<Value>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CollisionStrategy {
+    Enqueue,
+    CancelNew,
+}
+
+/// The work pool of a deployment.
+#[derive(JsonSchema)]
+pub struct WorkPoolReference {
+    #[schemars(schema_with = "text")]
+    name: Option<String>,
+    /// Default: the pool's queue `default`, or one whose filter matches.
+    #[schemars(schema_with = "text")]
+    work_queue_name: Option<String>,
+    job_variables: Option<Map<String, Value>>,
+}
+
+/// A work pool: one kind of infrastructure.
+#[derive(JsonSchema)]
+pub struct WorkPool {
+    #[schemars(schema_with = "text")]
+    name: String,
+    /// `process` (default), or a kind that a worker elsewhere serves.
+    #[schemars(rename = "type", schema_with = "text")]
+    kind: Option<String>,
+    #[schemars(schema_with = "text")]
+    description: Option<String>,
+    /// How many of its runs may go at once; 0 is none at all.
+    #[schemars(schema_with = "count")]
+    concurrency_limit: Option<Value>,
+    #[schemars(schema_with = "boolean")]
+    paused: Option<Value>,
+    /// `job_configuration` and `variables`, as Prefect has them.
+    base_job_template: Option<Map<String, Value>>,
+    work_queues: Option<Vec<InnerWorkQueue>>,
+}
+
+/// A work queue of the pool that it stands in.
+#[derive(JsonSchema)]
+pub struct InnerWorkQueue {
+    #[schemars(schema_with = "text")]
+    name: String,
+    #[schemars(schema_with = "text")]
+    description: Option<String>,
+    /// 1 (default) is served first.
+    #[schemars(schema_with = "count")]
+    priority: Option<Value>,
+    #[schemars(schema_with = "count")]
+    concurrency_limit: Option<Value>,
+    #[schemars(schema_with = "boolean")]
+    paused: Option<Value>,
+    /// Serves the runs that carry all of these.
+    #[schemars(schema_with = "texts")]
+    tags: Option<Value>,
+    filter: Option<QueueFilter>,
+}
+
+/// A work queue.
+#[derive(JsonSchema)]
+pub struct WorkQueue {
+    /// The pool that it belongs to. Default `default-agent-pool`.
+    #[schemars(schema_with = "text")]
+    pool: Option<String>,
+    #[schemars(flatten)]
+    queue: InnerWorkQueue,
+}
+
+/// Which runs a queue serves.
+#[derive(JsonSchema)]
+pub struct QueueFilter {
+    #[schemars(schema_with = "texts")]
+    tags: Option<Value>,
+    /// Full names (`flow/deployment`), or names that are unique in the project.
+    #[schemars(schema_with = "texts")]
+    deployments: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{deployment, project, schedule, work_pool};
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn properties<'a>(schema: &'a Value, name: Option<&str>) -> BTreeSet<&'a str> {
+        let object = name.map_or(schema, |name| &schema["definitions"][name]);
+        object["properties"].as_object().expect(name.unwrap_or("root")).keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_schema_and_the_readers_know_the_same_keys() {
+        let schema = json_schema();
+        let keys = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(properties(&schema, None), keys(project::KEYS));
+        assert_eq!(properties(&schema, Some("Deployment")), keys(deployment::KEYS));
+        assert_eq!(properties(&schema, Some("WorkPoolReference")), keys(&deployment::WORK_POOL_KEYS));
+        assert_eq!(properties(&schema, Some("Schedule")), keys(&schedule::KEYS));
+        assert_eq!(properties(&schema, Some("WorkPool")), keys(&work_pool::POOL_KEYS));
+        assert_eq!(properties(&schema, Some("InnerWorkQueue")), keys(&work_pool::INNER_QUEUE_KEYS));
+        assert_eq!(properties(&schema, Some("WorkQueue")), keys(&work_pool::QUEUE_KEYS));
+    }
+}

@@ -1,0 +1,127 @@
+//! `build:`, `push:` and `pull:`: lists of steps, at the top of a file and in each deployment.
+//!
+//! Prefect's rules: a step is a mapping with one key, the function's name; one mapping stands for a list of one.
+//! A deployment's own `build` counts even when it is null; its `push` and `pull` count when they are not null;
+//! `pull: []` means no pull steps at all. Nothing here runs a step.
+use super::node::Node;
+use super::report::{At, Problem, described, shown};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The steps of one file or one deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// Present, even if null or empty.
+    pub has_build: bool,
+    pub build: Vec<Value>,
+    pub push: Vec<Value>,
+    /// `None`: not given.
+    pub pull: Option<Vec<Value>>,
+}
+
+impl Steps {
+    /// Reads the three keys of `node`, reporting what is misshapen and what is not acted on.
+    pub fn read(node: &Node<'_>) -> Self {
+        let build = node.field_or_null("build");
+        let steps = Steps {
+            has_build: build.is_some(),
+            build: build.and_then(|build| list(&build)).unwrap_or_default(),
+            push: node.field("push").and_then(|push| list(&push)).unwrap_or_default(),
+            pull: node.field("pull").and_then(|pull| list(&pull)),
+        };
+        for (key, given) in [("build", &steps.build), ("push", &steps.push)] {
+            if !given.is_empty() {
+                let message = format!("the steps under `{key}` are kept, not acted on yet");
+                node.report.push(Problem::warning("not-acted-on", message, node.path.key(key).place(At::Key)));
+            }
+        }
+        if steps.pull.as_ref().is_some_and(|pull| !pull.is_empty()) {
+            let message = "the steps under `pull` are kept for workers; a run that reeve starts itself does not act on them yet";
+            let problem = Problem::warning("not-acted-on", message, node.path.key("pull").place(At::Key));
+            node.report.push(problem.help("it starts in the project's directory"));
+        }
+        steps
+    }
+
+    /// The steps of a deployment over those of its file.
+    pub fn over(self, defaults: &Steps) -> Steps {
+        Steps {
+            build: if self.has_build { self.build } else { defaults.build.clone() },
+            has_build: self.has_build || defaults.has_build,
+            push: if self.push.is_empty() { defaults.push.clone() } else { self.push },
+            pull: self.pull.or_else(|| defaults.pull.clone()),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.build.is_empty() && self.push.is_empty() && self.pull.is_none()
+    }
+
+    /// Whether the code that runs comes from somewhere else than the project's directory.
+    pub fn fetch_code(&self) -> bool {
+        const STAY: [&str; 2] = ["run_shell_script", "pip_install_requirements"];
+        names(self.pull.iter().flatten()).any(|name| !STAY.contains(&name.rsplit('.').next().unwrap_or(name)))
+    }
+
+    /// Ids of the steps whose outputs placeholders may name.
+    pub fn ids(&self) -> BTreeSet<&str> {
+        let all = self.build.iter().chain(&self.push).chain(self.pull.iter().flatten());
+        all.filter_map(|step| step.as_object()?.values().next()?.get("id")?.as_str()).collect()
+    }
+
+    /// Whether steps run before a deployment is written whose outputs are then known.
+    pub fn has_outputs(&self) -> bool {
+        !self.build.is_empty() || !self.push.is_empty()
+    }
+}
+
+fn names<'a>(steps: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a str> {
+    steps.filter_map(|step| step.as_object()?.keys().next().map(String::as_str))
+}
+
+fn list(node: &Node<'_>) -> Option<Vec<Value>> {
+    match node.value {
+        Value::Null => None,
+        Value::Array(items) => {
+            let steps = items.iter().enumerate().filter(|(index, item)| is_step(&node.item(*index, item)));
+            Some(steps.map(|(_, item)| item.clone()).collect())
+        }
+        Value::Object(map) if map.is_empty() => Some(Vec::new()),
+        Value::Object(_) => Some(if is_step(node) { vec![node.value.clone()] } else { Vec::new() }),
+        _ => {
+            node.expected("a list of steps");
+            None
+        }
+    }
+}
+
+fn is_step(node: &Node<'_>) -> bool {
+    let Value::Object(map) = node.value else {
+        let problem = node.error("bad-step", format!("this step is {}; expected a mapping with the step's function as its one key", described(node.value)));
+        let help = node.value.as_str().map(|name| format!("write `{name}: {{}}` for a step without inputs"));
+        node.report.push(problem.maybe_help(help));
+        return false;
+    };
+    let mut keys = map.iter();
+    match (keys.next(), keys.next()) {
+        (Some((name, inputs)), None) => {
+            let good = inputs.is_object() || inputs.is_null();
+            if !good {
+                let inputs = node.path.key(name);
+                let message = format!("the inputs of the step {} are {}; expected a mapping", shown(name), described(&map[name]));
+                node.report.push(Problem::error("bad-step", message, inputs.place(At::Value)));
+            }
+            good
+        }
+        (Some(_), Some((second, _))) => {
+            let message = format!("a step has one key, its function; {} is a second", shown(second));
+            let problem = Problem::error("bad-step", message, node.path.key(second).place(At::Key));
+            node.report.push(problem.help("begin another step with `- `, or indent its inputs further"));
+            false
+        }
+        (None, _) => {
+            node.report.push(node.error("bad-step", "this step is empty; expected its function as the one key"));
+            false
+        }
+    }
+}

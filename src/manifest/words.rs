@@ -1,0 +1,134 @@
+//! Words that people write: near misses, YAML 1.1's booleans, secret-looking names, and keys that reeve knows of
+//! but does not act on.
+use super::report::{Place, Problem};
+use serde_json::Value;
+
+/// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
+    let wanted = plain(word);
+    let allowed = (wanted.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= allowed && *candidate != word)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// YAML 1.1's booleans as PyYAML reads them (and `true`/`false` in quotes).
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => Some(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether a variable of this name probably holds a secret: its value then never stands in a plan.
+pub fn is_secret(name: &str) -> bool {
+    const SECRET: [&str; 10] =
+        ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "PWD", "SECRET", "KEY", "CREDENTIAL", "APIKEY", "AUTH"];
+    let upper = name.to_ascii_uppercase();
+    // Whole words: MONKEY_COUNT and OLDPWD are none, AWS_SECRET_ACCESS_KEY is one.
+    upper.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        SECRET.iter().any(|secret| word == *secret || word.strip_suffix('S') == Some(secret))
+            || ["TOKEN", "PASSWORD", "SECRET", "CREDENTIAL", "APIKEY"].iter().any(|secret| word.contains(secret))
+    })
+}
+
+/// What to say of keys that belong somewhere else.
+pub fn elsewhere(key: &str) -> Option<String> {
+    let place = match key {
+        "timezone" | "time_zone" | "cron" | "interval" | "rrule" | "anchor_date" | "day_or" => "this belongs into an entry of `schedules:`",
+        "image" | "volumes" | "networks" | "cpu" | "memory" | "namespace" | "labels" => "this belongs into `job_variables:`",
+        "requirements" => "a `pip_install_requirements` step under `pull:` installs requirements",
+        "<<" => "a merge key takes a mapping, or a list of mappings",
+        _ => return None,
+    };
+    Some(place.to_owned())
+}
+
+/// A key that later versions act on.
+#[derive(Debug, Clone, Copy)]
+pub struct NotYet {
+    pub key: &'static str,
+    /// Whether a file that relies on it would do something else than it says.
+    pub refused: bool,
+}
+
+impl NotYet {
+    pub const fn warned(key: &'static str) -> Self {
+        NotYet { key, refused: false }
+    }
+
+    pub const fn refused(key: &'static str) -> Self {
+        NotYet { key, refused: true }
+    }
+
+    pub fn problem(self, place: Place, value: &Value) -> Problem {
+        let key = self.key;
+        // `prune: true` and `drift: ignore` ask for what happens anyway, or for nothing.
+        let harmless = matches!((key, value), ("prune", Value::Bool(true)) | ("protect", Value::Bool(false)));
+        if self.refused && !harmless {
+            Problem::error("not-supported", format!("`{key}` is not supported yet"), place)
+                .help("remove it: without it the file says what really happens")
+        } else {
+            Problem::warning("not-acted-on", format!("`{key}` is not acted on yet"), place)
+        }
+    }
+}
+
+/// Keys of a schedule that change when it fires, or whether.
+pub const SCHEDULE_LATER: &[NotYet] = &[
+    NotYet::refused("missed"),
+    NotYet::refused("on_resume"),
+    NotYet::refused("overlap"),
+    NotYet::refused("expire_after"),
+    NotYet::refused("jitter"),
+    NotYet::refused("spread"),
+    NotYet::refused("starts"),
+    NotYet::refused("ends"),
+    NotYet::refused("exclude"),
+    NotYet::refused("include"),
+    NotYet::refused("dst"),
+];
+
+/// Keys of a deployment.
+pub const DEPLOYMENT_LATER: &[NotYet] = &[
+    NotYet::refused("missed"),
+    NotYet::refused("on_resume"),
+    NotYet::refused("overlap"),
+    NotYet::refused("expire_after"),
+    NotYet::refused("jitter"),
+    NotYet::refused("spread"),
+    NotYet::refused("exclude"),
+    NotYet::refused("protect"),
+    NotYet::refused("renamed_from"),
+    NotYet::refused("user"),
+    NotYet::refused("group"),
+    NotYet::refused("memory_max"),
+    NotYet::refused("cpu_max"),
+    NotYet::refused("retry_on"),
+    NotYet::refused("grace_seconds"),
+    NotYet::warned("on_delete"),
+    NotYet::warned("nice"),
+    NotYet::warned("umask"),
+    NotYet::warned("max_output"),
+    NotYet::warned("python"),
+    NotYet::warned("sla"),
+    NotYet::warned("version_type"),
+];
+
+/// Keys of a project.
+pub const PROJECT_LATER: &[NotYet] = &[
+    NotYet::refused("prune"),
+    NotYet::refused("include"),
+    NotYet::refused("concurrency_limits"),
+    NotYet::warned("drift"),
+    NotYet::warned("ignore_fields"),
+    NotYet::warned("atomicity"),
+    NotYet::warned("allow_prune"),
+    NotYet::warned("calendars"),
+];

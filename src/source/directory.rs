@@ -1,0 +1,332 @@
+//! A project in a directory of this host.
+use crate::manifest::{self, FileContent, Files, ManifestFile};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+use thiserror::Error;
+
+/// The names that are looked for, in this order.
+const NAMES: [&str; 2] = ["deployment.yaml", "deployment.yml"];
+/// Prefect's name, used when none of the others is there, or for its steps beside one.
+const PREFECT: [&str; 2] = ["prefect.yaml", "prefect.yml"];
+/// Entries of a directory that are looked at for "did you mean".
+const NEAR_ENTRIES: usize = 1_000;
+
+/// Why there is no complete set of files. Sentences read after "failed to read the project: ".
+#[derive(Debug, Error)]
+pub enum SourceError {
+    #[error("the directory `{}` cannot be read: {error}", directory.display())]
+    NoDirectory { directory: PathBuf, error: io::Error },
+    #[error(
+        "`{}` holds no project file; expected deployment.yaml, deployment.yml or prefect.yaml (`reeve project init` writes one)",
+        directory.display()
+    )]
+    NoManifest { directory: PathBuf },
+    #[error("`{}` holds both deployment.yaml and deployment.yml; name one of them with -f, or remove the other", directory.display())]
+    TwoManifests { directory: PathBuf },
+    #[error("the file `{}` cannot be read: {error}", file.display())]
+    Unreadable { file: PathBuf, error: io::Error },
+    #[error("the path `{}` is not a regular file", file.display())]
+    NotAFile { file: PathBuf },
+    #[error("the file `{}` has {} MiB; a project file may have 32 MiB", file.display(), bytes / (1024 * 1024))]
+    TooLarge { file: PathBuf, bytes: u64 },
+    #[error("the file `{}` is given twice", file.display())]
+    GivenTwice { file: PathBuf },
+}
+
+/// The manifests of the project in `root`: those that are `named` (relative to the root, or absolute), else
+/// `deployment.yaml` or `deployment.yml`, else `prefect.yaml`. Prefect 2.10 has its steps in a `prefect.yaml` without
+/// deployments beside `deployment.yaml`: then both. A `deployment.yaml` that is a Kubernetes manifest does not hide a
+/// `prefect.yaml`.
+///
+/// # Errors
+/// No such directory, nothing found, or two candidates.
+pub fn discover(root: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    if !named.is_empty() {
+        return distinct(named.iter().map(|file| within(root, file)).collect());
+    }
+    std::fs::read_dir(root).map_err(|error| SourceError::NoDirectory { directory: root.to_owned(), error })?;
+    let there = |names: &[&str]| -> Vec<PathBuf> {
+        names.iter().map(|name| root.join(name)).filter(|file| file.symlink_metadata().is_ok()).collect()
+    };
+    let prefect = there(&PREFECT).into_iter().next();
+    match (there(&NAMES).as_slice(), prefect) {
+        ([], None) => Err(SourceError::NoManifest { directory: root.to_owned() }),
+        ([], Some(prefect)) => Ok(vec![prefect]),
+        ([_, _, ..], _) => Err(SourceError::TwoManifests { directory: root.to_owned() }),
+        ([deployment], None) => Ok(vec![deployment.clone()]),
+        ([deployment], Some(prefect)) => {
+            let text = String::from_utf8_lossy(&read_manifest(deployment)?).into_owned();
+            if manifest::is_kubernetes(&text) {
+                return Ok(vec![prefect]);
+            }
+            let steps = String::from_utf8_lossy(&read_manifest(&prefect)?).into_owned();
+            Ok(if holds_only_steps(&steps) { vec![deployment.clone(), prefect] } else { vec![deployment.clone()] })
+        }
+    }
+}
+
+/// Looks at the left margin only, as keys of a block mapping stand there.
+fn holds_only_steps(text: &str) -> bool {
+    let has = |key: &str| text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    !has("deployments") && !has("entrypoint") && (has("pull") || has("push") || has("build"))
+}
+
+/// The path as a user meant it: relative ones start at the root.
+fn within(root: &Path, file: &Path) -> PathBuf {
+    if file.is_absolute() { file.to_owned() } else { root.join(file) }
+}
+
+fn distinct(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, SourceError> {
+    for (index, file) in files.iter().enumerate() {
+        if files[..index].iter().any(|earlier| plain(earlier) == plain(file)) {
+            return Err(SourceError::GivenTwice { file: file.clone() });
+        }
+    }
+    Ok(files)
+}
+
+/// Without `.` and, where that needs no look at the disk, `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(parts.components().next_back(), Some(Component::Normal(_))) => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// Reads the manifests of the project in `root`, see [`discover`].
+///
+/// # Errors
+/// Anything that keeps the set from being complete.
+pub fn read_directory(root: &Path, named: &[PathBuf]) -> Result<SourceSet, SourceError> {
+    let no_directory = |error| SourceError::NoDirectory { directory: root.to_owned(), error };
+    let root = std::path::absolute(root).map(|root| plain(&root)).map_err(no_directory)?;
+    let manifests = discover(&root, named)?
+        .iter()
+        .map(|file| Ok(ManifestFile { path: relative(&root, file), content: read_manifest(file)? }))
+        .collect::<Result<Vec<_>, SourceError>>()?;
+    Ok(SourceSet { root, manifests, read: RefCell::default() })
+}
+
+/// The path below the root with `/`; what lies outside keeps its full path.
+fn relative(root: &Path, file: &Path) -> String {
+    let file = plain(file);
+    file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned()
+}
+
+fn read_manifest(file: &Path) -> Result<Vec<u8>, SourceError> {
+    match read_regular(file) {
+        Ok(content) => Ok(content),
+        Err(Refusal::Error(error)) => Err(SourceError::Unreadable { file: file.to_owned(), error }),
+        Err(Refusal::NotAFile) => Err(SourceError::NotAFile { file: file.to_owned() }),
+        Err(Refusal::TooLarge(bytes)) => Err(SourceError::TooLarge { file: file.to_owned(), bytes }),
+    }
+}
+
+enum Refusal {
+    Error(io::Error),
+    NotAFile,
+    TooLarge(u64),
+}
+
+/// A regular file's content, if it is not larger than a manifest may be. Does not block on pipes and devices.
+fn read_regular(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let limit = manifest::MAXIMUM_BYTES as u64;
+    // Looked at before it is opened: opening a pipe without a writer waits for one.
+    let metadata = std::fs::metadata(path).map_err(Refusal::Error)?;
+    if !metadata.is_file() {
+        return Err(Refusal::NotAFile);
+    }
+    if metadata.len() > limit {
+        return Err(Refusal::TooLarge(metadata.len()));
+    }
+    let mut content = Vec::with_capacity(metadata.len() as usize);
+    let file = File::open(path).map_err(Refusal::Error)?;
+    file.take(limit + 1).read_to_end(&mut content).map_err(Refusal::Error)?;
+    if content.len() as u64 > limit {
+        return Err(Refusal::TooLarge(content.len() as u64));
+    }
+    Ok(content)
+}
+
+/// The manifests of a project, and its other files on demand: each is read once, so that one reading sees one state.
+#[derive(Debug)]
+pub struct SourceSet {
+    root: PathBuf,
+    manifests: Vec<ManifestFile>,
+    read: RefCell<BTreeMap<String, FileContent>>,
+}
+
+impl SourceSet {
+    /// Absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn manifests(&self) -> &[ManifestFile] {
+        &self.manifests
+    }
+
+    /// Paths, relative to the root, of the other files that were asked for so far, missing ones included: a change
+    /// of any of them may change what the project means.
+    pub fn consulted(&self) -> Vec<String> {
+        self.read.borrow().keys().cloned().collect()
+    }
+
+    /// SHA-256 in hex over the names and contents of everything that was read so far.
+    pub fn content_hash(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |name: &str, kind: u8, content: &[u8]| {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update([kind]);
+            hash.update((content.len() as u64).to_le_bytes());
+            hash.update(content);
+        };
+        for file in &self.manifests {
+            part(&file.path, 0, &file.content);
+        }
+        for (path, content) in self.read.borrow().iter() {
+            match content {
+                FileContent::Found(content) => part(path, 1, content),
+                FileContent::Missing => part(path, 2, &[]),
+                FileContent::Unreadable(why) => part(path, 3, why.as_bytes()),
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn read_below(&self, path: &str) -> FileContent {
+        if Path::new(path).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return FileContent::Unreadable("it lies outside the project's root".to_owned());
+        }
+        match read_regular(&self.root.join(path)) {
+            Ok(content) => FileContent::Found(content),
+            Err(Refusal::Error(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => FileContent::Missing,
+            Err(Refusal::Error(error)) => FileContent::Unreadable(error.to_string()),
+            Err(Refusal::NotAFile) => FileContent::Unreadable("it is not a regular file".to_owned()),
+            Err(Refusal::TooLarge(_)) => FileContent::Unreadable("it is larger than 32 MiB".to_owned()),
+        }
+    }
+}
+
+impl Files for SourceSet {
+    fn read(&self, path: &str) -> FileContent {
+        if let Some(content) = self.read.borrow().get(path) {
+            return content.clone();
+        }
+        let content = self.read_below(path);
+        self.read.borrow_mut().insert(path.to_owned(), content.clone());
+        content
+    }
+
+    fn near(&self, path: &str) -> Vec<String> {
+        let (directory, _) = path.rsplit_once('/').unwrap_or(("", path));
+        let Ok(entries) = std::fs::read_dir(self.root.join(directory)) else { return Vec::new() };
+        let names = entries.take(NEAR_ENTRIES).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut near: Vec<String> =
+            names.map(|name| if directory.is_empty() { name } else { format!("{directory}/{name}") }).collect();
+        near.sort();
+        near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const DEPLOYMENT: &str = "deployments:\n- {name: a, command: 'true'}\n";
+
+    fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        directory
+    }
+
+    fn found(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let directory = project(files);
+        match read_directory(directory.path(), &[]) {
+            Ok(set) => Ok(set.manifests().iter().map(|file| file.path.clone()).collect()),
+            Err(error) => Err(error.to_string().replace(&directory.path().display().to_string(), "DIR")),
+        }
+    }
+
+    #[test]
+    fn manifests_are_found_by_their_names() {
+        let both = |files: &[(&str, &str)], expected: &[&str]| assert_eq!(found(files).unwrap(), expected);
+        both(&[("deployment.yaml", DEPLOYMENT)], &["deployment.yaml"]);
+        both(&[("deployment.yml", DEPLOYMENT)], &["deployment.yml"]);
+        both(&[("prefect.yaml", DEPLOYMENT)], &["prefect.yaml"]);
+        both(&[("deployment.yaml", DEPLOYMENT), ("prefect.yaml", DEPLOYMENT)], &["deployment.yaml"]);
+        both(&[("deployment.yaml", DEPLOYMENT), ("prefect.yaml", "name: x\npull: null\n")], &["deployment.yaml", "prefect.yaml"]);
+        both(&[("deployment.yaml", "apiVersion: v1\nkind: Pod\n"), ("prefect.yaml", DEPLOYMENT)], &["prefect.yaml"]);
+    }
+
+    #[test]
+    fn what_keeps_a_set_from_being_complete_is_an_error() {
+        let none = found(&[("other.yaml", "")]).unwrap_err();
+        assert_eq!(none, "`DIR` holds no project file; expected deployment.yaml, deployment.yml or prefect.yaml (`reeve project init` writes one)");
+        let two = found(&[("deployment.yaml", ""), ("deployment.yml", "")]).unwrap_err();
+        assert_eq!(two, "`DIR` holds both deployment.yaml and deployment.yml; name one of them with -f, or remove the other");
+        let directory = found(&[("deployment.yaml/x", "")]).unwrap_err();
+        assert_eq!(directory, "the path `DIR/deployment.yaml` is not a regular file");
+        let root = tempfile::tempdir().unwrap();
+        let missing = read_directory(&root.path().join("gone"), &[]).unwrap_err();
+        assert!(matches!(missing, SourceError::NoDirectory { .. }), "{missing}");
+        let named = read_directory(root.path(), &["gone.yaml".into()]).unwrap_err();
+        assert!(matches!(named, SourceError::Unreadable { .. }), "{named}");
+        std::os::unix::fs::symlink("nowhere", root.path().join("deployment.yaml")).unwrap();
+        let dangling = read_directory(root.path(), &[]).unwrap_err();
+        assert!(matches!(dangling, SourceError::Unreadable { .. }), "a dangling link is no missing manifest: {dangling}");
+    }
+
+    #[test]
+    fn a_pipe_does_not_block_and_a_huge_file_is_not_read() {
+        let directory = project(&[("a.yaml", "")]);
+        let pipe = directory.path().join("deployment.yaml");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(read_directory(directory.path(), &[]).unwrap_err(), SourceError::NotAFile { .. }));
+        let huge = directory.path().join("huge.yaml");
+        File::create(&huge).unwrap().set_len(33 * 1024 * 1024).unwrap();
+        let error = read_directory(directory.path(), &[huge]).unwrap_err();
+        assert!(matches!(error, SourceError::TooLarge { bytes, .. } if bytes == 33 * 1024 * 1024), "{error}");
+    }
+
+    #[test]
+    fn other_files_are_read_once_and_only_below_the_root() {
+        let directory = project(&[("deployment.yaml", DEPLOYMENT), ("flows/a.py", "x = 1\n")]);
+        let set = read_directory(directory.path(), &[]).unwrap();
+        let before = set.content_hash();
+        assert_eq!(set.read("flows/a.py"), FileContent::Found(b"x = 1\n".to_vec()));
+        fs::write(directory.path().join("flows/a.py"), "x = 2\n").unwrap();
+        assert_eq!(set.read("flows/a.py"), FileContent::Found(b"x = 1\n".to_vec()), "one reading sees one state");
+        assert_eq!(set.read("flows/b.py"), FileContent::Missing);
+        assert!(matches!(set.read("../a.py"), FileContent::Unreadable(_)));
+        assert!(matches!(set.read("/etc/passwd"), FileContent::Unreadable(_)));
+        assert_eq!(set.near("flows/b.py"), ["flows/a.py"]);
+        assert_ne!(set.content_hash(), before);
+        assert_eq!(set.consulted(), ["../a.py", "/etc/passwd", "flows/a.py", "flows/b.py"]);
+    }
+
+    #[test]
+    fn the_same_file_given_twice_is_an_error() {
+        let directory = project(&[("a.yaml", DEPLOYMENT)]);
+        let error = read_directory(directory.path(), &["a.yaml".into(), "./a.yaml".into()]).unwrap_err();
+        assert!(matches!(error, SourceError::GivenTwice { .. }), "{error}");
+    }
+}
