@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/reeve/reconcile", post(reconcile))
         .route("/reeve/upcoming", get(upcoming))
         .route("/reeve/flow_runs/{id}/logs/stream", get(stream_logs))
+        .route("/reeve/flow_runs/{id}/logs/follow", get(follow_logs))
 }
 
 async fn version(State(api): State<Api>) -> Json<&'static str> {
@@ -88,6 +89,19 @@ async fn stream_logs(
     Path(id): Path<FlowRunId>,
     Query(query): Query<FromWhere>,
 ) -> Result<Response, ApiError> {
+    streamed(api, id, query)
+}
+
+/// The same, following.
+async fn follow_logs(
+    State(api): State<Api>,
+    Path(id): Path<FlowRunId>,
+    Query(query): Query<FromWhere>,
+) -> Result<Response, ApiError> {
+    streamed(api, id, FromWhere { follow: true, ..query })
+}
+
+fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
     api.reader.run(id)?.ok_or_else(absent)?;
     let lines = log_stream::lines(api, id, (query.attempt, query.position), query.follow);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], StreamBody::from_stream(lines)).into_response())
