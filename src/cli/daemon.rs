@@ -2,7 +2,7 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Colour;
-use super::seam::{self, DaemonSettings};
+use crate::daemon::{self, DaemonSettings, ProjectSettings};
 use crate::settings::{DEFAULT_PORT, Home};
 use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
@@ -34,6 +34,9 @@ pub struct Arguments {
     /// When the daemon stops, stop its runs too, instead of leaving them for the next daemon.
     #[arg(long)]
     pub stop_runs: bool,
+    /// Leave the lines that runs print to `reeve flow-run logs`.
+    #[arg(short, long)]
+    pub quiet: bool,
     /// How log lines are written: `text` for people, `json` for machines.
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub log_format: LogFormat,
@@ -46,15 +49,21 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     }
     telemetry::start(arguments.log_format, colour.wanted(std::io::stderr().is_terminal())).map_err(CliError::new)?;
     let projects = if arguments.projects.is_empty() { vec![PathBuf::from(".")] } else { arguments.projects };
-    let roots = projects.iter().map(|root| absolute(root)).collect::<Result<_, _>>()?;
-    seam::run_daemon(DaemonSettings {
+    let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: arguments.files.clone() });
+    let settings = DaemonSettings {
         home: Home::from_environment().map_err(CliError::new)?,
-        roots,
-        files: arguments.files,
+        projects: projects.iter().map(project).collect::<Result<_, CliError>>()?,
         host: arguments.host,
         port: arguments.port,
         stop_runs: arguments.stop_runs,
-    })
+        show_logs: !arguments.quiet,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::because("failed to start", &error))?;
+    let ended = runtime.block_on(daemon::run(settings));
+    // What still reads a log or a file must not hold up the end.
+    runtime.shutdown_background();
+    ended.map(|()| Exit::Done).map_err(|error| CliError::because("the daemon ended", &error))
 }
 
 /// The directory as an absolute path without symbolic links, so that one project is always the same directory.

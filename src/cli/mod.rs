@@ -18,7 +18,6 @@ mod reconcile;
 mod resolve;
 mod schedule;
 mod schema;
-mod seam;
 mod status;
 mod validate;
 mod when;

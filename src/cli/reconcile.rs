@@ -4,7 +4,8 @@ use super::daemon::absolute;
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen};
-use super::{seam, validate};
+use super::{validate};
+use crate::reconcile::explain::{self, Tense};
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::problem::Severity;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// Warnings about the files are errors.
     #[arg(long)]
     pub strict: bool,
+    /// Show everything: ids, every field of new objects, no cap on lists.
+    #[arg(short, long)]
+    pub verbose: bool,
     #[command(flatten)]
     pub output: OutputOption,
 }
@@ -94,7 +98,9 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
         screen.line(format!("{errors}: nothing was changed; what was last good stays in force."));
         return;
     };
-    screen.write(&seam::explain(plan, arguments.dry_run, report.applied, screen));
+    let tense = if report.applied { Tense::Done } else { Tense::Planned };
+    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: arguments.verbose, tense };
+    screen.write(&explain::text(plan, style));
     if report.applied && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
     }
@@ -103,6 +109,6 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
 fn exit(report: &ReconcileReport, dry_run: bool) -> Exit {
     match &report.plan {
         None => Exit::Error,
-        Some(plan) => seam::exit_of_plan(plan, dry_run),
+        Some(plan) => Exit::of_plan(plan.exit_code(dry_run)),
     }
 }
