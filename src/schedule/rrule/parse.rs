@@ -72,11 +72,11 @@ impl RecurrenceSet {
             .split_whitespace()
             .map(|word| Piece { text: word, at: word.as_ptr() as usize - upper.as_ptr() as usize })
             .collect();
-        if let [only] = words[..] {
-            if !upper.contains(':') || upper.starts_with("RRULE:") {
-                lines.rules.push(only);
-                return lines.finish();
-            }
+        if let [only] = words[..]
+            && (!upper.contains(':') || upper.starts_with("RRULE:"))
+        {
+            lines.rules.push(only);
+            return lines.finish();
         }
         for word in words {
             lines.add(word, text)?;
