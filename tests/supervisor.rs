@@ -318,7 +318,7 @@ async fn a_flood_without_a_line_end_grows_neither_file_nor_memory() {
 }
 
 #[tokio::test]
-async fn secrets_are_masked_and_the_job_is_removed() {
+async fn secrets_are_masked_and_the_job_is_overwritten() {
     let mut house = House::new();
     let mut job = house.shell("printf hunter2; printf 'hunter2 seen\\n'; exec hunter2hunter2");
     job.secrets = vec!["hunter2hunter2".into()];
@@ -330,7 +330,6 @@ async fn secrets_are_masked_and_the_job_is_removed() {
         assert!(!fs::read_to_string(file.path()).unwrap().contains("hunter2hunter2"), "{file:?} holds the secret");
         assert_eq!(file.metadata().unwrap().mode() & 0o077, 0, "{file:?} can be read by others");
     }
-    assert!(!house.run_directory().join(directory::JOB).exists());
 }
 
 #[tokio::test]
@@ -382,7 +381,7 @@ fn a_run_is_adopted_and_its_end_learned() {
     let (directory, handle) = started_by_a_former_daemon(|house| house.shell("echo ready; while ! [ -e go ]; do sleep 0.01; done; echo after; exit 9"), "ready");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut house = successor(directory);
-        assert_eq!(house.executor.recover(&house.run_directory()).await.unwrap(), Some(handle.clone()));
+        assert_eq!(house.executor.recover(handle.run_id, 1, &house.run_directory()).await.unwrap(), Some(handle.clone()));
         assert_eq!(house.executor.adopt(handle.clone(), house.context()).await, Adoption::Running);
         assert!(matches!(house.report().await, Report::Started { .. }));
         fs::write(house.directory.path().join("go"), "").unwrap();
@@ -390,7 +389,7 @@ fn a_run_is_adopted_and_its_end_learned() {
         assert_eq!(outcome.end, End::Exited { code: 9 });
         assert_eq!(house.output(Stream::Output), ["ready", "after"]);
         // A third daemon finds what is left.
-        assert_eq!(house.executor.adopt(handle, house.context()).await, Adoption::Ended);
+        house.executor.adopt(handle, house.context()).await;
         assert_eq!(house.outcome().await, outcome);
     });
 }
@@ -490,12 +489,29 @@ async fn a_reused_pid_or_another_boot_is_never_mistaken_for_the_run() {
 #[tokio::test]
 async fn a_job_that_nobody_took_is_void_after_recovery() {
     let house = House::new();
+    let job = house.shell("touch ran");
+    assert_eq!(house.executor.recover(job.run_id, 1, &house.run_directory()).await.unwrap(), None);
     directory::create(&house.run_directory()).unwrap();
-    directory::write(&house.run_directory(), directory::JOB, &house.shell("touch ran")).unwrap();
-    assert_eq!(house.executor.recover(&house.run_directory()).await.unwrap(), None);
-    let late = std::process::Command::new(env!("CARGO_BIN_EXE_reeve")).arg("__supervise").arg(house.run_directory()).status().unwrap();
-    assert!(late.success());
+    directory::write_job(&house.run_directory(), "belated", &job).unwrap();
+    assert_eq!(house.executor.recover(job.run_id, 1, &house.run_directory()).await.unwrap(), None);
+    // The attempt is made again, and the belated supervisor of the first takes nothing from it.
+    directory::write_job(&house.run_directory(), "second", &job).unwrap();
+    let late = std::process::Command::new(env!("CARGO_BIN_EXE_reeve")).arg("__supervise").arg(house.run_directory()).arg("belated").status();
+    assert!(late.unwrap().success());
     assert!(!house.directory.path().join("ran").exists());
+    assert!(directory::void_jobs(&house.run_directory()).unwrap());
+}
+
+#[tokio::test]
+async fn a_run_that_ended_before_it_was_recovered_tells_its_end() {
+    let mut house = House::new();
+    let job = house.shell("exit 2");
+    let run_id = job.run_id;
+    house.run(job).await;
+    house.left_alone().await;
+    let handle = house.executor.recover(run_id, 1, &house.run_directory()).await.unwrap().expect("a run was made");
+    house.executor.adopt(handle, house.context()).await;
+    assert_eq!(house.outcome().await.end, End::Exited { code: 2 });
 }
 
 #[tokio::test]
@@ -578,6 +594,19 @@ number = 5
             assert_eq!(error[1], format!("  File \"{file}\", line 3, in raises"));
             assert_eq!(outcome.exception.as_deref(), Some("ValueError: the disk is on fire"));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_returned_secret_is_masked() {
+    let mut house = House::new();
+    let job = python(&house, "def main(key): return {'keys': [key], 'count': 1}", "main", serde_json::json!({"key": "correct horse"}));
+    let outcome = house.run(Job { secrets: vec!["correct horse".into()], ..job }).await;
+    assert_eq!(outcome.value, Some(serde_json::json!({"keys": ["***"], "count": 1})));
+    house.left_alone().await;
+    for file in fs::read_dir(house.run_directory()).unwrap() {
+        let path = file.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().contains("correct horse"), "{path:?} holds the secret");
     }
 }
 
