@@ -2,7 +2,7 @@
 use super::diff::{Pair, pairs};
 use super::plan::{Action, FieldChange, Made};
 use super::planner::{Claim, Deed, Planner, differ};
-use super::{fields, schedules};
+use super::{fields, notes, schedules};
 use crate::model::deployment::{Deployment, DeploymentSpec, Flow, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::{DeploymentId, FlowId, Kind};
@@ -40,8 +40,8 @@ impl<'a> Planner<'a> {
         let (flow_id, mut makes, mut writes) = self.flow(&name.flow);
         let outcome =
             schedules::reconcile(&self.context(name, false, declared.spec.paused), &[], &declared.spec.schedules);
-        let mut changes =
-            fields::set(&fields::value(&DeploymentSpec::default()), &fields::of_deployment(&declared.spec));
+        let mut changes = fields::set(&self.default_deployment, &fields::of_deployment(&declared.spec));
+        self.schedule_notes(name, declared, &outcome);
         changes.extend(outcome.changes);
         makes.extend(outcome.made);
         let deployment = Deployment {
@@ -125,6 +125,7 @@ impl<'a> Planner<'a> {
             &old.schedules,
             &declared.spec.schedules,
         );
+        self.schedule_notes(&old.name, declared, &outcome);
         new.schedules = outcome.schedules;
         makes.extend(outcome.made);
         let changes = deployment_changes(old, &new, outcome.changes);
@@ -198,6 +199,16 @@ impl<'a> Planner<'a> {
             deployment,
             held_before,
             held_after,
+        }
+    }
+
+    fn schedule_notes(&mut self, name: &FullName, declared: &Declared<DeploymentSpec>, outcome: &schedules::Outcome) {
+        for index in &outcome.fresh {
+            if self.schedules_looked_at == notes::MOST_SCHEDULES {
+                return;
+            }
+            self.schedules_looked_at += 1;
+            self.notes.extend(notes::of_schedule(&outcome.schedules[*index], name, declared, self.now));
         }
     }
 
