@@ -13,6 +13,7 @@ mod flows;
 mod guard;
 mod health;
 mod log_records;
+mod log_stream;
 mod logs;
 mod page;
 mod reeve;
@@ -27,13 +28,15 @@ pub use health::{API_VERSION, PREFECT_VERSION};
 
 use crate::control::{Control, ControlError};
 use crate::settings::Home;
-use crate::store::ledger::{LedgerError, Reader};
+use crate::executor::watch::DirectoryWatcher;
+use crate::store::ledger::{Feed, Ledger, Reader};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, Uri};
 use axum::middleware;
 use error::ApiError;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use tower::util::MapRequest;
 
 /// The largest request body, in bytes. A larger one is answered with 413.
@@ -47,23 +50,43 @@ pub struct Api {
     pub home: Arc<Home>,
     /// reeve's own version.
     pub version: &'static str,
+    /// Tells what changes in the ledger, where somebody can write to it.
+    feed: Option<Arc<dyn Fn() -> Feed + Send + Sync>>,
+    watcher: Arc<OnceLock<Arc<DirectoryWatcher>>>,
 }
 
 impl Api {
+    /// An API over what `reader` sees. Without `with_feed`, what follows a run gives what is there and ends.
     pub fn new(reader: Reader, control: Arc<dyn Control>, home: Home) -> Self {
-        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION") }
+        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION"), feed: None, watcher: Arc::default() }
+    }
+
+    /// The same, told of every change in `ledger`.
+    pub fn with_feed(mut self, ledger: &Ledger) -> Self {
+        let ledger = ledger.clone();
+        self.feed = Some(Arc::new(move || ledger.feed()));
+        self
     }
 
     /// Runs `read` off the async threads: every scan, and whatever else may wait for a disk.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Api) -> Result<T, LedgerError> + Send + 'static,
+        read: impl FnOnce(&Api) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let api = self.clone();
         match tokio::task::spawn_blocking(move || read(&api)).await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => answer,
             Err(_) => Err(ControlError::Unavailable("the server is stopping: try again".to_owned()).into()),
         }
+    }
+
+    /// One for all who follow logs: a user may have few inotify instances.
+    fn watcher(&self) -> io::Result<Arc<DirectoryWatcher>> {
+        if let Some(watcher) = self.watcher.get() {
+            return Ok(watcher.clone());
+        }
+        let watcher = DirectoryWatcher::new()?;
+        Ok(self.watcher.get_or_init(|| watcher).clone())
     }
 }
 

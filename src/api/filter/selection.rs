@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 /// The body of `filter` and `count` of flows, deployments and flow runs. Keys that are not listed are ignored, as FastAPI does.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, bound = "S: Deserialize<'de>")]
+#[serde(bound = "S: Deserialize<'de>")]
 pub(in crate::api) struct Selection<S> {
     pub flows: Option<FlowFilter>,
     pub flow_runs: Option<FlowRunFilter>,

@@ -60,7 +60,7 @@ impl Directory {
 
     /// Whether this daemon runs what is sent to the pool (`None`: its own executor, outside any pool), pauses aside.
     pub fn serves(&self, pool: Option<&str>) -> bool {
-        let served = |pool: &WorkPool| executor::is_built_in(&pool.declared.kind);
+        let served = |pool: &WorkPool| executor::KINDS.iter().any(|kind| kind.name == pool.declared.kind);
         self.serving && pool.is_none_or(|pool| self.pools.get(pool).is_some_and(served))
     }
 

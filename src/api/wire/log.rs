@@ -56,23 +56,35 @@ impl LogResponse {
 /// A line of `/api/reeve/flow_runs/{id}/logs/stream`.
 #[derive(Debug, Serialize)]
 pub(in crate::api) struct StreamedLine {
-    pub timestamp: WireTime,
-    pub level: u8,
+    timestamp: WireTime,
+    level: u8,
     /// `stdout`, `stderr` or `reeve`.
-    pub stream: &'static str,
-    pub message: String,
+    stream: &'static str,
+    message: String,
     /// The line was cut here: its rest is in the next record of its stream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub continues: bool,
+    continues: bool,
+    attempt: u32,
+    /// Where a reader who has seen this line goes on, in this attempt. Only in the last line of a burst.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
 }
 
-impl From<LogLine> for StreamedLine {
-    fn from(line: LogLine) -> Self {
+impl StreamedLine {
+    pub fn of(line: LogLine, attempt: u32, position: Option<u64>) -> Self {
         let stream = match line.stream {
             Stream::Output => "stdout",
             Stream::Error => "stderr",
             Stream::Reeve => "reeve",
         };
-        StreamedLine { timestamp: line.timestamp.into(), level: level(line.stream), stream, message: line.message, continues: line.continues }
+        StreamedLine {
+            timestamp: line.timestamp.into(),
+            level: level(line.stream),
+            stream,
+            message: line.message,
+            continues: line.continues,
+            attempt,
+            position,
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::model::JsonMap;
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
 use crate::model::schedule::Schedule;
-use crate::schedule::RuleSpec;
+use crate::schedule::{RuleSpec, Spec};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -37,24 +37,29 @@ enum Rule {
 struct Beyond {
     key: String,
     effective_since: WireTime,
+    /// `weekdays at 09:00, Europe/Berlin`
+    words: String,
 }
 
 impl ScheduleResponse {
     fn of(deployment: DeploymentId, schedule: Schedule) -> Self {
         let active = schedule.active();
         let declared = schedule.declared;
-        let timezone = declared.spec.timezone.unwrap_or_else(|| "UTC".to_owned());
         ScheduleResponse {
             id: schedule.id,
             created: schedule.created.into(),
             updated: schedule.updated.into(),
             deployment_id: deployment,
-            schedule: rule(declared.spec.rule, timezone, schedule.created),
+            reeve: Beyond {
+                key: schedule.key,
+                effective_since: schedule.effective_since.into(),
+                words: declared.spec.describe(),
+            },
+            schedule: rule(declared.spec, schedule.created),
             active,
             max_scheduled_runs: declared.max_scheduled_runs,
             parameters: declared.parameters,
             slug: declared.slug,
-            reeve: Beyond { key: schedule.key, effective_since: schedule.effective_since.into() },
         }
     }
 
@@ -66,15 +71,17 @@ impl ScheduleResponse {
     }
 }
 
-/// `created`: shown as the anchor of an interval that was declared without one, for clients that need some date there.
-fn rule(rule: RuleSpec, timezone: String, created: Timestamp) -> Rule {
-    match rule {
-        RuleSpec::Cron { expression, day_or } => Rule::Cron { cron: expression, timezone, day_or },
-        RuleSpec::Interval { every, anchor } => Rule::Interval {
-            interval: every as f64 / 1e6,
-            anchor_date: anchor.unwrap_or(created).into(),
+/// Prefect's clients need an anchor. Where none was declared, any instant of the schedule is one: the first after `created`.
+fn rule(spec: Spec, created: Timestamp) -> Rule {
+    let anchor = || spec.parse().ok().and_then(|rule| rule.next(created)).unwrap_or(created);
+    let timezone = spec.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
+    match &spec.rule {
+        RuleSpec::Cron { expression, day_or } => Rule::Cron { cron: expression.clone(), timezone, day_or: *day_or },
+        RuleSpec::Interval { every, anchor: declared } => Rule::Interval {
+            interval: every.seconds(),
+            anchor_date: declared.unwrap_or_else(anchor).into(),
             timezone,
         },
-        RuleSpec::Rrule { text } => Rule::Rrule { rrule: text, timezone },
+        RuleSpec::Rrule { text } => Rule::Rrule { rrule: text.clone(), timezone },
     }
 }
