@@ -2,7 +2,7 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Colour;
-use super::seam::{self, DaemonSettings};
+use crate::daemon::{self, DaemonSettings, ProjectSettings};
 use crate::settings::{DEFAULT_PORT, Home};
 use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
@@ -46,15 +46,17 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     }
     telemetry::start(arguments.log_format, colour.wanted(std::io::stderr().is_terminal())).map_err(CliError::new)?;
     let projects = if arguments.projects.is_empty() { vec![PathBuf::from(".")] } else { arguments.projects };
-    let roots = projects.iter().map(|root| absolute(root)).collect::<Result<_, _>>()?;
-    seam::run_daemon(DaemonSettings {
-        home: Home::from_environment().map_err(CliError::new)?,
-        roots,
-        files: arguments.files,
-        host: arguments.host,
-        port: arguments.port,
-        stop_runs: arguments.stop_runs,
-    })
+    let files = &arguments.files;
+    let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: files.clone() });
+    let mut settings = DaemonSettings::new(Home::from_environment().map_err(CliError::new)?);
+    settings.projects = projects.iter().map(project).collect::<Result<_, CliError>>()?;
+    settings.host = arguments.host;
+    settings.port = arguments.port;
+    settings.stop_runs = arguments.stop_runs;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::because("failed to start", &error))?;
+    runtime.block_on(daemon::run(settings)).map_err(|error| CliError::because("the daemon ended", &error))?;
+    Ok(Exit::Done)
 }
 
 /// The directory as an absolute path without symbolic links, so that one project is always the same directory.

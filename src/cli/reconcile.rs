@@ -4,9 +4,10 @@ use super::daemon::absolute;
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen};
-use super::{seam, validate};
+use super::validate;
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::problem::Severity;
+use crate::reconcile::explain;
 use std::path::{Path, PathBuf};
 
 /// Make this host equal to a project's files: create, update and prune what they declare, or no longer do.
@@ -94,7 +95,13 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
         screen.line(format!("{errors}: nothing was changed; what was last good stays in force."));
         return;
     };
-    screen.write(&seam::explain(plan, arguments.dry_run, report.applied, screen));
+    let style = explain::Style {
+        colour: screen.colour,
+        width: screen.width.map(usize::from),
+        verbose: false,
+        tense: if report.applied { explain::Tense::Done } else { explain::Tense::Planned },
+    };
+    screen.write(&explain::text(plan, style));
     if report.applied && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
     }
@@ -103,6 +110,14 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
 fn exit(report: &ReconcileReport, dry_run: bool) -> Exit {
     match &report.plan {
         None => Exit::Error,
-        Some(plan) => seam::exit_of_plan(plan, dry_run),
+        // One table: the plan's numbers are this table's.
+        Some(plan) => match plan.exit_code(dry_run) {
+            0 => Exit::Done,
+            2 => Exit::Changes,
+            3 => Exit::Refused,
+            4 => Exit::Destructive,
+            5 => Exit::Drift,
+            _ => Exit::Error,
+        },
     }
 }

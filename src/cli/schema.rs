@@ -1,6 +1,5 @@
 //! `reeve schema`.
 use super::screen::Screen;
-use super::seam;
 
 /// Print the JSON schema of deployment.yaml, for editors.
 ///
@@ -10,5 +9,5 @@ use super::seam;
 pub struct Arguments {}
 
 pub fn run(_: &Arguments, screen: &mut Screen) {
-    screen.json(&seam::manifest_schema());
+    screen.json(&crate::manifest::json_schema());
 }

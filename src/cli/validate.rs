@@ -2,7 +2,7 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
-use super::seam;
+use super::project_files;
 use super::words::count;
 use crate::model::problem::{Problem, Severity};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError> {
-    let loaded = seam::load_project(&arguments.project, &arguments.files, arguments.strict)?;
+    let loaded = project_files::load(&arguments.project, &arguments.files, arguments.strict)?;
     let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = loaded.problems.len() - errors;
     let valid = loaded.desired.is_some();
@@ -54,6 +54,6 @@ pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError>
 
 /// Every problem with its line and a caret.
 pub fn show_problems(problems: &[Problem], screen: &mut Screen) {
-    let text = seam::render_problems(problems, screen.colour);
+    let text = crate::manifest::render_problems(problems, screen.colour);
     screen.write(&text);
 }

@@ -3,7 +3,6 @@
 //! The daemon's address file is only a hint, since a killed daemon leaves it behind: what counts is who answers,
 //! and who holds the store's lock.
 use super::super::error::CliError;
-use super::super::seam;
 use super::transport::Transport;
 use crate::settings::{DaemonAddress, Home};
 
@@ -44,8 +43,8 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
         }
     }
     let router = match access {
-        Access::Read => seam::offline_read_only(&home),
-        Access::Write => seam::offline(&home),
+        Access::Read => crate::daemon::offline_read_only(&home),
+        Access::Write => crate::daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
 }

@@ -2,7 +2,6 @@
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::screen::Screen;
-use super::super::seam;
 use super::starter::{self, Answers, Rhythm, What};
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, Select};
@@ -164,7 +163,7 @@ fn write_schema(directory: &Path) -> Result<bool, CliError> {
         std::fs::create_dir_all(parent)
             .map_err(|error| CliError::because(format!("failed to make {}", parent.display()), &error))?;
     }
-    let text = serde_json::to_string_pretty(&seam::manifest_schema()).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&crate::manifest::json_schema()).unwrap_or_default();
     write_new(&path, &(text + "\n"))?;
     Ok(true)
 }
