@@ -34,6 +34,9 @@ pub struct Arguments {
     /// When the daemon stops, stop its runs too, instead of leaving them for the next daemon.
     #[arg(long)]
     pub stop_runs: bool,
+    /// Leave the lines that runs print to `reeve flow-run logs`.
+    #[arg(short, long)]
+    pub quiet: bool,
     /// How log lines are written: `text` for people, `json` for machines.
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub log_format: LogFormat,
@@ -46,17 +49,21 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     }
     telemetry::start(arguments.log_format, colour.wanted(std::io::stderr().is_terminal())).map_err(CliError::new)?;
     let projects = if arguments.projects.is_empty() { vec![PathBuf::from(".")] } else { arguments.projects };
-    let files = &arguments.files;
-    let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: files.clone() });
-    let mut settings = DaemonSettings::new(Home::from_environment().map_err(CliError::new)?);
-    settings.projects = projects.iter().map(project).collect::<Result<_, CliError>>()?;
-    settings.host = arguments.host;
-    settings.port = arguments.port;
-    settings.stop_runs = arguments.stop_runs;
+    let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: arguments.files.clone() });
+    let settings = DaemonSettings {
+        home: Home::from_environment().map_err(CliError::new)?,
+        projects: projects.iter().map(project).collect::<Result<_, CliError>>()?,
+        host: arguments.host,
+        port: arguments.port,
+        stop_runs: arguments.stop_runs,
+        show_logs: !arguments.quiet,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::because("failed to start", &error))?;
-    runtime.block_on(daemon::run(settings)).map_err(|error| CliError::because("the daemon ended", &error))?;
-    Ok(Exit::Done)
+    let ended = runtime.block_on(daemon::run(settings));
+    // What still reads a log or a file must not hold up the end.
+    runtime.shutdown_background();
+    ended.map(|()| Exit::Done).map_err(|error| CliError::because("the daemon ended", &error))
 }
 
 /// The directory as an absolute path without symbolic links, so that one project is always the same directory.

@@ -15,7 +15,6 @@ mod follow;
 mod foreground;
 mod parameters;
 mod project;
-mod project_files;
 mod reconcile;
 mod resolve;
 mod schedule;

@@ -7,7 +7,7 @@ use super::screen::{OutputOption, Screen};
 use super::validate;
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::problem::Severity;
-use crate::reconcile::explain;
+use crate::reconcile::explain::{self, Tense};
 use std::path::{Path, PathBuf};
 
 /// Make this host equal to a project's files: create, update and prune what they declare, or no longer do.
@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Warnings about the files are errors.
     #[arg(long)]
     pub strict: bool,
+    /// Show everything: ids, every field of new objects, no cap on lists.
+    #[arg(short, long)]
+    pub verbose: bool,
     #[command(flatten)]
     pub output: OutputOption,
 }
@@ -95,12 +98,8 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
         screen.line(format!("{errors}: nothing was changed; what was last good stays in force."));
         return;
     };
-    let style = explain::Style {
-        colour: screen.colour,
-        width: screen.width.map(usize::from),
-        verbose: false,
-        tense: if report.applied { explain::Tense::Done } else { explain::Tense::Planned },
-    };
+    let tense = if report.applied { Tense::Done } else { Tense::Planned };
+    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: arguments.verbose, tense };
     screen.write(&explain::text(plan, style));
     if report.applied && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
@@ -110,14 +109,6 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
 fn exit(report: &ReconcileReport, dry_run: bool) -> Exit {
     match &report.plan {
         None => Exit::Error,
-        // One table: the plan's numbers are this table's.
-        Some(plan) => match plan.exit_code(dry_run) {
-            0 => Exit::Done,
-            2 => Exit::Changes,
-            3 => Exit::Refused,
-            4 => Exit::Destructive,
-            5 => Exit::Drift,
-            _ => Exit::Error,
-        },
+        Some(plan) => Exit::of_plan(plan.exit_code(dry_run)),
     }
 }

@@ -73,7 +73,7 @@ fn preview(arguments: &PreviewArguments, screen: &mut Screen) -> Result<Exit, Cl
             "timezone": zone_name,
             "description": spec.describe(),
             "instants": instants.iter().map(|at| json!({"at": at, "local": local(at)})).collect::<Vec<_>>(),
-            "notes": notes.iter().map(|note| json!({"at": note.on, "text": note.text})).collect::<Vec<_>>(),
+            "notes": notes.iter().map(|note| json!({"on": note.on.map(|date| date.to_string()), "text": note.text})).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
@@ -83,8 +83,7 @@ fn preview(arguments: &PreviewArguments, screen: &mut Screen) -> Result<Exit, Cl
     }
     table(&instants, zone, zone_name, screen);
     for note in notes {
-        let at = note.on.map(|at| format!("{}: ", at.strftime("%a %Y-%m-%d"))).unwrap_or_default();
-        screen.line(format!("note: {at}{}", note.text));
+        screen.line(format!("note: {}", note.text));
     }
     Ok(Exit::Done)
 }

@@ -2,11 +2,12 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
-use super::project_files;
 use super::words::count;
+use crate::manifest::{self, Input, Loaded, OnMissing};
 use crate::model::problem::{Problem, Severity};
+use crate::source::{self, SourceError};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check a project's files: all problems at once, each with its place. Nothing is imported, run or stored.
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError> {
-    let loaded = project_files::load(&arguments.project, &arguments.files, arguments.strict)?;
+    let loaded = load(&arguments.project, &arguments.files, arguments.strict)?;
     let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = loaded.problems.len() - errors;
     let valid = loaded.desired.is_some();
@@ -52,8 +53,30 @@ pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError>
     Ok(if valid { Exit::Done } else { Exit::Error })
 }
 
+/// Reads a project as a daemon with this process's environment would.
+///
+/// # Errors
+/// The files are not to be had. What is wrong in them are problems, not errors.
+pub fn load(root: &Path, files: &[PathBuf], strict: bool) -> Result<Loaded, CliError> {
+    let sources = source::read_directory(root, files).map_err(|error| CliError::because("failed to read the project", &error))?;
+    Ok(manifest::load(&Input {
+        root: &sources.root().to_string_lossy(),
+        manifests: sources.manifests(),
+        files: &sources,
+        environment: &|name| std::env::var(name).ok(),
+        strict,
+        missing_environment: OnMissing::Warning,
+        missing_sources: OnMissing::Error,
+    }))
+}
+
+/// Whether there is no project in `root` at all.
+pub fn is_absent(root: &Path) -> bool {
+    matches!(source::discover(root, &[]), Err(SourceError::NoManifest { .. }))
+}
+
 /// Every problem with its line and a caret.
 pub fn show_problems(problems: &[Problem], screen: &mut Screen) {
-    let text = crate::manifest::render_problems(problems, screen.colour);
+    let text = manifest::render_problems(problems, screen.colour);
     screen.write(&text);
 }

@@ -109,7 +109,7 @@ pub struct Context {
 pub enum Report {
     /// The run's process exists.
     Started { run_id: Uuid, at: Timestamp, pid: u32 },
-    /// The run is over, and none of its processes is left.
+    /// The run is over, and none of its processes is left. (Its supervisor may still be writing `exit.json`.)
     Finished { run_id: Uuid, outcome: Outcome },
     /// Nobody can tell how the run ended; what is known is a sentence. None of its processes is left.
     Lost { run_id: Uuid, evidence: String },

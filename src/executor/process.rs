@@ -95,12 +95,12 @@ impl ProcessExecutor {
             }
             Ok(None) => {
                 let evidence = self.why_gone(&handle);
-                tokio::spawn(async move { report_end(handle, None, evidence, &context).await });
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
                 Adoption::Ended
             }
             Err(error) => {
                 let evidence = format!("process {} cannot be examined: {error}", handle.supervisor_pid);
-                tokio::spawn(async move { report_end(handle, None, evidence, &context).await });
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
                 Adoption::Ended
             }
         }
@@ -257,17 +257,22 @@ fn find(handle: &Handle, boot_id: &str) -> io::Result<Option<OwnedFd>> {
 /// Follows a supervisor that this daemon started: its report pipe, then its end.
 async fn watch_started(handle: Handle, pidfd: AsyncFd<OwnedFd>, report: pipe::Receiver, context: Context) {
     let mut lines = BufReader::new(report).lines();
-    let mut finished = None;
+    let mut finished = false;
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Message::Started(started)) => send_started(handle.run_id, &started, &context).await,
-            Ok(Message::Finished(outcome)) => finished = Some(*outcome),
+            Ok(Message::Finished(outcome)) => {
+                finished = true;
+                send_end(handle.run_id, Ok(*outcome), &context).await;
+            }
             Err(error) => tracing::warn!(run_id = %handle.run_id, %error, "the supervisor's report is not understood"),
         }
     }
     let _ended = pidfd.readable().await;
     let evidence = supervisor_end(&handle, &pidfd);
-    report_end(handle, finished, evidence, &context).await;
+    if !finished {
+        report_end(handle, evidence, &context).await;
+    }
 }
 
 /// Follows a supervisor that a former daemon started: what it wrote, then its end.
@@ -282,7 +287,7 @@ async fn watch_adopted(handle: Handle, pidfd: AsyncFd<OwnedFd>, watcher: Arc<Dir
     }
     let _ended = pidfd.readable().await;
     let evidence = supervisor_end(&handle, &pidfd);
-    report_end(handle, None, evidence, &context).await;
+    report_end(handle, evidence, &context).await;
 }
 
 /// Waits until a file exists. Returns as well when that can never be known (the directory is gone).
@@ -307,14 +312,15 @@ fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
     }
 }
 
-/// The last report of a run: its outcome, from the report pipe or the directory, else that it is lost.
-async fn report_end(handle: Handle, finished: Option<Outcome>, evidence: String, context: &Context) {
+/// The last report of a run whose supervisor is gone: what its directory tells.
+async fn report_end(handle: Handle, evidence: String, context: &Context) {
     let run_id = handle.run_id;
-    let settled = match finished {
-        Some(outcome) => Ok(outcome),
-        None => spawn_blocking(move || settle(&handle, evidence)).await.unwrap_or_else(|error| Err(error.to_string())),
-    };
-    let report = match settled {
+    let settled = spawn_blocking(move || settle(&handle, evidence)).await.unwrap_or_else(|error| Err(error.to_string()));
+    send_end(run_id, settled, context).await;
+}
+
+async fn send_end(run_id: Uuid, end: Result<Outcome, String>, context: &Context) {
+    let report = match end {
         Ok(outcome) => Report::Finished { run_id, outcome },
         Err(evidence) => Report::Lost { run_id, evidence },
     };

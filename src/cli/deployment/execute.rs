@@ -11,7 +11,7 @@ use super::super::resolve::{self, Found};
 use super::super::screen::{Screen, Style};
 use super::super::wire::{self, FlowRun};
 use super::super::words::{alternatives, nearest};
-use super::super::{foreground, project_files, validate};
+use super::super::{foreground, validate};
 use super::Name;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, DeploymentSpec, Entrypoint, FullName};
@@ -97,7 +97,7 @@ async fn find(wanted: &str, client: Option<&Client>, screen: &mut Screen) -> Res
     };
     match of_working_directory(wanted, screen) {
         // The home's own answer says more where there is no project here at all.
-        Err(error) => Err(missing.filter(|_| project_files::is_absent(Path::new("."))).unwrap_or(error)),
+        Err(error) => Err(missing.filter(|_| validate::is_absent(Path::new("."))).unwrap_or(error)),
         found => found,
     }
 }
@@ -134,7 +134,7 @@ fn declared(
     wanted: &str,
     screen: &mut Screen,
 ) -> Result<(FullName, DeploymentSpec), CliError> {
-    let loaded = project_files::load(root, files, false)?;
+    let loaded = validate::load(root, files, false)?;
     let Some(mut desired) = loaded.desired else {
         validate::show_problems(&loaded.problems, screen);
         return Err(CliError::new(format!("the project in {} cannot be read", root.display())).hint("`reeve validate` checks it"));

@@ -7,7 +7,7 @@
 //! 2. write `supervisor.json`, then take `job.json` away: from here on the run is its own;
 //! 3. start the run (`launch.rs`) and write `started.json`;
 //! 4. copy output to the log, enforce timeout and stop requests, until no descendant is left (`watch_run.rs`);
-//! 5. write `exit.json` and tell the daemon, if one still listens on the report pipe (its standard output).
+//! 5. tell the daemon, if one still listens on the report pipe (its standard output), and write `exit.json`.
 //!
 //! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
 mod fork;
@@ -89,9 +89,10 @@ fn supervise(run_directory: &Path, cgroup: Option<&Path>) -> io::Result<()> {
         }
     };
     let outcome = conclude(&job, run_directory, end, started, &secrets, &mut log);
-    let written = exit_file.write(&outcome);
-    report.send(&Message::Finished(Box::new(outcome)));
-    written
+    // The daemon first: it need not wait for a disk, since it writes a durable record of its own. What is on the disk
+    // counts when there is no daemon.
+    report.send(&Message::Finished(Box::new(outcome.clone())));
+    exit_file.write(&outcome)
 }
 
 /// Identifies itself, then takes the job away. `None`: somebody else was faster, and this run is not ours to start.

@@ -37,12 +37,21 @@ impl Engine {
 
     /// Opens a throw-away copy: nothing is synced.
     pub(super) fn open_scratch(directory: &Path, original: &Path) -> Result<Engine, StoreError> {
-        Ok(Engine::new(original, open_database(directory, original, true)?, None))
+        Ok(Engine::new(
+            original,
+            open_database(directory, original, true)?,
+            None,
+        ))
     }
 
     fn new(path: &Path, database: ::sled::Db, log: Option<File>) -> Engine {
         let database = RwLock::new(Some(database));
-        Engine { path: path.to_path_buf(), database, log, failed: OnceLock::new() }
+        Engine {
+            path: path.to_path_buf(),
+            database,
+            log,
+            failed: OnceLock::new(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -52,19 +61,28 @@ impl Engine {
     /// The `format` row.
     pub(super) fn home(&self) -> Result<Home, StoreError> {
         let Some(bytes) = self.get(rows::FORMAT)? else {
-            return Err(StoreError::Foreign { path: self.path.clone(), found: "a sled database without a format row".into() });
+            return Err(StoreError::Foreign {
+                path: self.path.clone(),
+                found: "a sled database without a format row".into(),
+            });
         };
         let damaged = |detail: String| home::corrupt(&self.path, &detail);
-        let head: FormatHead = serde_json::from_slice(&bytes).map_err(|error| damaged(format!("its format row: {error}")))?;
+        let head: FormatHead = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("its format row: {error}")))?;
         if head.version > FORMAT_VERSION {
-            return Err(StoreError::Newer { path: self.path.clone(), found: head.version, known: FORMAT_VERSION });
+            return Err(StoreError::Newer {
+                path: self.path.clone(),
+                found: head.version,
+                known: FORMAT_VERSION,
+            });
         }
         serde_json::from_slice(&bytes).map_err(|error| damaged(format!("its format row: {error}")))
     }
 
     /// Writes the `format` row of a new home.
     pub(super) fn set_home(&self, home: Home) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(&home).map_err(|error| home::corrupt(&self.path, &error.to_string()))?;
+        let bytes = serde_json::to_vec(&home)
+            .map_err(|error| home::corrupt(&self.path, &error.to_string()))?;
         let mut batch = ::sled::Batch::default();
         batch.insert(rows::FORMAT, bytes);
         self.commit(batch)
@@ -72,25 +90,45 @@ impl Engine {
 
     /// The sequence of the last commit; 0 if there was none.
     pub(super) fn sequence(&self) -> Result<u64, StoreError> {
-        let Some(bytes) = self.get(rows::SEQUENCE)? else { return Ok(0) };
-        let bytes = bytes.try_into().map_err(|_| home::corrupt(&self.path, "its sequence row has a wrong length"))?;
+        let Some(bytes) = self.get(rows::SEQUENCE)? else {
+            return Ok(0);
+        };
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| home::corrupt(&self.path, "its sequence row has a wrong length"))?;
         Ok(u64::from_be_bytes(bytes))
     }
 
     /// A physical row.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.fenced("read", |database| database.get(key))?.map(|value| value.to_vec()))
+        Ok(self
+            .fenced("read", |database| database.get(key))?
+            .map(|value| value.to_vec()))
     }
 
     /// The physical rows between two bounds; [`Engine::step`] reads them.
-    pub(super) fn range(&self, bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Result<::sled::Iter, StoreError> {
+    pub(super) fn range(
+        &self,
+        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    ) -> Result<::sled::Iter, StoreError> {
         self.fenced("read", |database| Ok(database.range(bounds)))
     }
 
     /// The next row of a range, from its end if `reverse`.
-    pub(super) fn step(&self, range: &mut Result<::sled::Iter, StoreError>, reverse: bool) -> Result<Option<PhysicalRow>, StoreError> {
+    pub(super) fn step(
+        &self,
+        range: &mut Result<::sled::Iter, StoreError>,
+        reverse: bool,
+    ) -> Result<Option<PhysicalRow>, StoreError> {
         let range = range.as_mut().map_err(|error| error.clone())?;
-        let row = self.fenced("read", |_| if reverse { range.next_back() } else { range.next() }.transpose())?;
+        let row = self.fenced("read", |_| {
+            if reverse {
+                range.next_back()
+            } else {
+                range.next()
+            }
+            .transpose()
+        })?;
         Ok(row.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 
@@ -100,24 +138,44 @@ impl Engine {
             database.apply_batch(batch)?;
             database.flush()?;
             // After a failed sync the kernel may drop dirty pages and report success the next time: never retried.
-            self.log.as_ref().map_or(Ok(()), File::sync_data).map_err(::sled::Error::Io)
+            self.log
+                .as_ref()
+                .map_or(Ok(()), File::sync_data)
+                .map_err(::sled::Error::Io)
         })
     }
 
     /// Closes the database. Later calls are refused.
     pub(super) fn close(&self) {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // Dropping flushes, and may panic on a failed disk; everything acknowledged is synced already.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
     }
 
     /// Runs one call into `sled`. A failure of any kind is final: later calls get [`StoreError::Poisoned`].
-    fn fenced<T>(&self, doing: &str, call: impl FnOnce(&::sled::Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+    fn fenced<T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce(&::sled::Db) -> ::sled::Result<T>,
+    ) -> Result<T, StoreError> {
         if let Some(failed) = self.failed.get() {
-            return Err(StoreError::Poisoned { cause: failed.to_string() });
+            // Without its advice: that was given once.
+            let cause = failed
+                .to_string()
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .to_string();
+            return Err(StoreError::Poisoned { cause });
         }
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else { return Err(StoreError::Closed) };
+        let Some(database) = database.as_ref() else {
+            return Err(StoreError::Closed);
+        };
         let failure = match catch_unwind(AssertUnwindSafe(|| call(database))) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => classify(doing, &self.path, &error),
@@ -156,6 +214,12 @@ fn classify(doing: &str, path: &Path, error: &::sled::Error) -> StoreError {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the storage engine stopped: {}", text.unwrap_or("no reason given"))
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!(
+        "the storage engine stopped: {}",
+        text.unwrap_or("no reason given")
+    )
 }

@@ -1,0 +1,92 @@
+//! What a reader should know although it is no change: runs that will wait, and for whom.
+use super::plan::{Note, NoteLevel};
+use super::planner::Planner;
+use crate::model::deployment::{DeploymentSpec, FullName};
+use crate::model::desired::Declared;
+use crate::model::id::Kind;
+use std::collections::BTreeMap;
+
+/// The notes on the pools that the project declares or uses: one each, however many deployments are concerned.
+pub(super) fn of(planner: &Planner<'_>) -> Vec<Note> {
+    let mut users: BTreeMap<&str, Users<'_>> = BTreeMap::new();
+    for (name, declared) in &planner.desired.deployments {
+        if let Some(pool) = declared.spec.work_pool.as_deref() {
+            let users = users.entry(pool).or_insert(Users { first: (name, declared), count: 0 });
+            users.count += 1;
+        }
+    }
+    let missing = users.iter().filter(|(pool, _)| !planner.implied.has_pool(pool));
+    let mut notes: Vec<Note> = missing.map(|(pool, users)| pool_missing(pool, users)).collect();
+    notes.extend(queues_without_pool(planner));
+    notes.extend(remote_pools(planner, &users));
+    notes
+}
+
+struct Users<'a> {
+    first: (&'a FullName, &'a Declared<DeploymentSpec>),
+    count: usize,
+}
+
+fn pool_missing(pool: &str, users: &Users<'_>) -> Note {
+    let (name, declared) = users.first;
+    let who = match users.count {
+        1 => format!("the deployment `{name}` uses"),
+        2 => format!("the deployment `{name}` and 1 other use"),
+        count => format!("the deployment `{name}` and {} others use", count - 1),
+    };
+    Note {
+        level: NoteLevel::Warning,
+        code: "pool-missing".to_owned(),
+        kind: Kind::WorkPool,
+        name: pool.to_owned(),
+        message: format!(
+            "{who} the work pool `{pool}`, which neither exists nor is declared: runs will wait until it does"
+        ),
+        help: Some(format!("declare it under `work_pools:`, or `reeve work-pool create --type process {pool}`")),
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    }
+}
+
+fn queues_without_pool(planner: &Planner<'_>) -> Vec<Note> {
+    let queues = planner.desired.work_queues.iter().filter(|((pool, _), _)| !planner.implied.has_pool(pool));
+    let note = |((pool, queue), declared): (&(String, String), &Declared<_>)| Note {
+        level: NoteLevel::Warning,
+        code: "queue-without-pool".to_owned(),
+        kind: Kind::WorkQueue,
+        name: format!("{pool}/{queue}"),
+        message: format!(
+            "the work queue `{queue}` stands in the work pool `{pool}`, which neither exists nor is declared"
+        ),
+        help: Some(format!("declare it under `work_pools:`, or `reeve work-pool create --type process {pool}`")),
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    };
+    queues.map(note).collect()
+}
+
+/// Pools that this build does not execute itself: their runs wait for a worker.
+fn remote_pools(planner: &Planner<'_>, users: &BTreeMap<&str, Users<'_>>) -> Vec<Note> {
+    let desired = planner.desired;
+    let used = users.keys().filter(|pool| !desired.work_pools.contains_key(**pool));
+    let used =
+        used.filter_map(|pool| planner.stored.work_pools.get(*pool)).map(|pool| (&pool.name, &pool.declared, None));
+    let declared = desired.work_pools.iter().map(|(name, declared)| (name, &declared.spec, Some(declared)));
+    let remote = declared.chain(used).filter(|(_, spec, _)| !planner.options.executor_kinds.contains(&spec.kind));
+    let note = |(name, kind, declared): (&String, &str, Option<&Declared<_>>)| Note {
+        level: NoteLevel::Info,
+        code: "pool-needs-worker".to_owned(),
+        kind: Kind::WorkPool,
+        name: name.clone(),
+        message: format!(
+            "the work pool `{name}` is of type `{kind}`, which this reeve does not execute itself: a worker must serve it"
+        ),
+        help: None,
+        file: declared.map(|declared| declared.file.clone()),
+        pointer: declared.map(|declared| declared.pointer.clone()),
+        position: None,
+    };
+    remote.map(|(name, spec, declared)| note((name, &spec.kind, declared))).collect()
+}
