@@ -12,6 +12,7 @@ mod daemon;
 pub mod deployment;
 pub mod flow_run;
 mod follow;
+mod foreground;
 mod parameters;
 mod project;
 mod reconcile;

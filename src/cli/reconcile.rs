@@ -4,10 +4,10 @@ use super::daemon::absolute;
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen};
-use super::{validate};
-use crate::reconcile::explain::{self, Tense};
+use super::validate;
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::problem::Severity;
+use crate::reconcile::explain::{self, Tense};
 use std::path::{Path, PathBuf};
 
 /// Make this host equal to a project's files: create, update and prune what they declare, or no longer do.

@@ -5,8 +5,8 @@ use super::screen::{OutputOption, Screen, Style};
 use super::words::count;
 use crate::manifest::{self, Input, Loaded, OnMissing};
 use crate::model::problem::{Problem, Severity};
+use crate::source::{self, SourceError};
 use serde_json::json;
-use crate::source;
 use std::path::{Path, PathBuf};
 
 /// Check a project's files: all problems at once, each with its place. Nothing is imported, run or stored.
@@ -68,6 +68,11 @@ pub fn load(root: &Path, files: &[PathBuf], strict: bool) -> Result<Loaded, CliE
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
     }))
+}
+
+/// Whether there is no project in `root` at all.
+pub fn is_absent(root: &Path) -> bool {
+    matches!(source::discover(root, &[]), Err(SourceError::NoManifest { .. }))
 }
 
 /// Every problem with its line and a caret.

@@ -7,7 +7,7 @@ mod alarm;
 mod apply;
 mod commands;
 mod dispatcher;
-mod ending;
+pub mod ending;
 mod error;
 mod janitor;
 pub mod job;

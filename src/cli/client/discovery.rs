@@ -3,8 +3,8 @@
 //! The daemon's address file is only a hint, since a killed daemon leaves it behind: what counts is who answers,
 //! and who holds the store's lock.
 use super::super::error::CliError;
-use crate::daemon;
 use super::transport::Transport;
+use crate::daemon;
 use crate::settings::{DaemonAddress, Home};
 
 /// What a command is about to do with the state.
