@@ -58,12 +58,12 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *tags == b.tags
         && *entrypoint == b.entrypoint
         && *path == b.path
-        && *parameters == b.parameters
-        && *parameter_schema == b.parameter_schema
+        && same_map(parameters, &b.parameters)
+        && same_option(parameter_schema.as_ref(), b.parameter_schema.as_ref())
         && *enforce_parameter_schema == b.enforce_parameter_schema
         && *work_pool == b.work_pool
         && *work_queue == b.work_queue
-        && *job_variables == b.job_variables
+        && same_map(job_variables, &b.job_variables)
         && *pull_steps == b.pull_steps
         && *paused == b.paused
         && *concurrency_limit == b.concurrency_limit
@@ -73,6 +73,30 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *retry_delay_seconds == b.retry_delay_seconds
         && *timeout_seconds == b.timeout_seconds
         && *triggers == b.triggers
+}
+
+/// Whether two JSON objects are the same; the order of keys means nothing. Asks by hash only where the order differs,
+/// which it seldom does: what was stored was written in the file's order.
+pub(super) fn same_map(a: &JsonMap, b: &JsonMap) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let in_order = a.iter().zip(b).all(|((a_key, a), (b_key, b))| a_key == b_key && same_value(a, b));
+    in_order || a == b
+}
+
+fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => same_map(a, b),
+        (a, b) => a == b,
+    }
+}
+
+fn same_option(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same_value(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
 }
 
 /// The fields that differ, in the order of `new`, then those that are gone. Objects are entered, lists are not.
