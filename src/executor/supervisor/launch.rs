@@ -155,6 +155,11 @@ fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
                 "{program} exists, but the interpreter that it names (in its #! line or program header) does not"
             ),
         ),
+        Some(libc::EACCES) if path.is_none() && !is_on_path(program, job) => (
+            // What execvp(3) answers where a directory of PATH may not be searched.
+            NotStarted::NotFound,
+            format!("command not found: {program} (not every directory of PATH can be read)"),
+        ),
         Some(libc::ENOENT | libc::ENOTDIR) => (
             NotStarted::NotFound,
             format!("command not found: {program}"),
@@ -184,6 +189,14 @@ fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
     };
     LaunchError { why, message }
 }
+/// A bare name is there, in a directory of the run's own `PATH` that we can read.
+fn is_on_path(program: &str, job: &Job) -> bool {
+    job.environment.get("PATH").is_some_and(|path| {
+        path.split(':')
+            .any(|directory| Path::new(directory).join(program).exists())
+    })
+}
+
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
 fn isolate(supervisor: Pid) -> io::Result<()> {
     setsid()?;

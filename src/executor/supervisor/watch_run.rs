@@ -414,68 +414,70 @@ impl<'a> Watch<'a> {
     }
 
     fn conclude(self, escaped: u32) -> RunEnd {
-        let mut end = RunEnd {
-            end: End::SupervisorFailed,
-            message: None,
-            at: Timestamp::now(),
-            leftover: Leftover::default(),
-            notes: Vec::new(),
-        };
-        let main = self.main_end.unwrap_or(MainEnd {
-            code: None,
-            signal: None,
-            core_dumped: false,
-            at: end.at,
+        let (killed, left) = self.ending.as_ref().map_or((0, 0), |ending| {
+            (
+                size(&ending.killed),
+                size(&(&ending.leftover | &ending.killed)),
+            )
         });
-        end.at = main.at;
-        let killed = self
+        let killed = killed.saturating_add(escaped);
+        let by_itself = self
             .ending
             .as_ref()
-            .map_or(0, |ending| size(&ending.killed))
-            .saturating_add(escaped);
+            .is_none_or(|ending| ending.cause == Cause::Leftover);
+        let end = self.end(killed);
+        let unknown = "the supervisor could not learn how the process ended";
+        RunEnd {
+            message: (end == End::SupervisorFailed).then(|| unknown.to_owned()),
+            end,
+            at: self.main_end.map_or_else(Timestamp::now, |main| main.at),
+            leftover: if by_itself {
+                Leftover {
+                    found: left.saturating_add(escaped),
+                    killed,
+                }
+            } else {
+                Leftover::default()
+            },
+            notes: Vec::new(),
+        }
+    }
+
+    fn end(&self, killed: u32) -> End {
+        let code = self.main_end.and_then(|main| main.code);
+        let signal = self.main_end.and_then(|main| main.signal);
         let how = |grace| Ended {
             grace,
-            code: main.code,
-            signal: main.signal,
+            code,
+            signal,
             killed,
         };
-        end.end = match self
-            .ending
-            .as_ref()
-            .map(|ending| (&ending.cause, ending.grace))
-        {
-            Some((Cause::TimedOut(after), grace)) => End::TimedOut {
+        match &self.ending {
+            Some(Ending {
+                cause: Cause::TimedOut(after),
+                grace,
+                ..
+            }) => End::TimedOut {
                 after: *after,
-                how: how(grace),
+                how: how(*grace),
             },
-            Some((Cause::Stopped(by), grace)) => End::Stopped {
+            Some(Ending {
+                cause: Cause::Stopped(by),
+                grace,
+                ..
+            }) => End::Stopped {
                 by: by.clone(),
-                how: how(grace),
+                how: how(*grace),
             },
-            Some((Cause::Leftover, _)) | None => match (main.code, main.signal) {
+            _ => match (code, signal) {
                 (Some(code), _) => End::Exited { code },
                 (None, Some(signal)) => End::Signaled {
                     signal,
-                    core_dumped: main.core_dumped,
+                    core_dumped: self.main_end.is_some_and(|main| main.core_dumped),
                 },
-                (None, None) => {
-                    end.message =
-                        Some("the supervisor could not learn how the process ended".to_owned());
-                    End::SupervisorFailed
-                }
+                (None, None) => End::SupervisorFailed,
             },
-        };
-        let left = self
-            .ending
-            .as_ref()
-            .filter(|ending| ending.cause == Cause::Leftover);
-        if left.is_some() || self.ending.is_none() {
-            let found = left
-                .map_or(0, |ending| size(&(&ending.leftover | &ending.killed)))
-                .saturating_add(escaped);
-            end.leftover = Leftover { found, killed };
         }
-        end
     }
 }
 
