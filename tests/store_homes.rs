@@ -205,3 +205,20 @@ fn an_unknown_scheme_names_the_known_ones() {
     let error = refused("postgres://host/db");
     assert!(error.to_string().contains("known: sled, ram"), "{error}");
 }
+
+#[test]
+fn a_home_is_free_as_soon_as_it_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, url) = home_of(&directory);
+    for number in 1..60 {
+        let store = open(&url, HOME).unwrap();
+        let tickets: Vec<_> = (0..8)
+            .map(|row| store.commit(Batch::new().put(format!("{row}"), vec![number; 3000])))
+            .collect();
+        drop(store);
+        assert!(
+            tickets.into_iter().all(|ticket| ticket.wait().is_ok()),
+            "what was queued is still committed"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 use super::diff::{Pair, pairs};
 use super::plan::{Action, FieldChange, Made};
 use super::planner::{Claim, Deed, Planner, differ};
-use super::{fields, schedules};
+use super::{fields, notes, schedules};
 use crate::model::deployment::{Deployment, DeploymentSpec, Flow, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::{DeploymentId, FlowId, Kind};
@@ -40,8 +40,8 @@ impl<'a> Planner<'a> {
         let (flow_id, mut makes, mut writes) = self.flow(&name.flow);
         let outcome =
             schedules::reconcile(&self.context(name, false, declared.spec.paused), &[], &declared.spec.schedules);
-        let mut changes =
-            fields::set(&fields::value(&DeploymentSpec::default()), &fields::of_deployment(&declared.spec));
+        let mut changes = fields::set(&self.default_deployment, &fields::of_deployment(&declared.spec));
+        self.schedule_notes(name, declared, &outcome);
         changes.extend(outcome.changes);
         makes.extend(outcome.made);
         let deployment = Deployment {
@@ -107,24 +107,14 @@ impl<'a> Planner<'a> {
     ) {
         let (flow_id, mut makes, flow_writes) = self.flow(&old.name.flow);
         writes.extend(flow_writes);
-        let mut new = Deployment {
-            id: old.id,
-            flow_id,
-            name: old.name.clone(),
-            declared: without_schedules(&declared.spec),
-            schedules: Vec::new(),
-            owner: Some(self.owner(&declared.file)),
-            root: Some(self.desired.root.clone()),
-            overrides: old.overrides.clone(),
-            created: old.created,
-            updated: self.now,
-        };
+        let mut new = self.rewritten(declared, old, flow_id);
         let held_before = old.paused() || action == Action::Restore;
         let outcome = schedules::reconcile(
             &self.context(&old.name, held_before, new.paused()),
             &old.schedules,
             &declared.spec.schedules,
         );
+        self.schedule_notes(&old.name, declared, &outcome);
         new.schedules = outcome.schedules;
         makes.extend(outcome.made);
         let changes = deployment_changes(old, &new, outcome.changes);
@@ -146,6 +136,22 @@ impl<'a> Planner<'a> {
             writes,
         };
         self.step(deed, Some(&declared.file), Some(&declared.pointer));
+    }
+
+    /// The record as it is declared now, still without schedules. What operators laid over it stays.
+    fn rewritten(&self, declared: &Declared<DeploymentSpec>, old: &Deployment, flow_id: FlowId) -> Deployment {
+        Deployment {
+            id: old.id,
+            flow_id,
+            name: old.name.clone(),
+            declared: without_schedules(&declared.spec),
+            schedules: Vec::new(),
+            owner: Some(self.owner(&declared.file)),
+            root: Some(self.desired.root.clone()),
+            overrides: old.overrides.clone(),
+            created: old.created,
+            updated: self.now,
+        }
     }
 
     /// It stops at once, and is kept for 7 days so that it can come back.
@@ -198,6 +204,16 @@ impl<'a> Planner<'a> {
             deployment,
             held_before,
             held_after,
+        }
+    }
+
+    fn schedule_notes(&mut self, name: &FullName, declared: &Declared<DeploymentSpec>, outcome: &schedules::Outcome) {
+        for index in &outcome.fresh {
+            if self.schedules_looked_at == notes::MOST_SCHEDULES {
+                return;
+            }
+            self.schedules_looked_at += 1;
+            self.notes.extend(notes::of_schedule(&outcome.schedules[*index], name, declared, self.now));
         }
     }
 

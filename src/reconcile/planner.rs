@@ -3,6 +3,7 @@ use super::implied::Implied;
 use super::others::Others;
 use super::plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
 use super::{Options, fields, guard, notes};
+use crate::model::deployment::DeploymentSpec;
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::{self, Kind};
 use crate::model::overrides::{Overrides, Owner};
@@ -24,10 +25,14 @@ pub(super) struct Planner<'a> {
     pub implied: Implied<'a>,
     /// Flows that this plan makes.
     pub new_flows: BTreeMap<&'a str, id::FlowId>,
+    /// A deployment in which nothing is said, as JSON: what a new one is shown against.
+    pub default_deployment: Value,
+    pub notes: Vec<Note>,
+    /// How many schedules were looked at for notes.
+    pub schedules_looked_at: usize,
     counts: Counts,
     steps: Vec<Step>,
     shadowed: Vec<Shadow>,
-    notes: Vec<Note>,
     refusals: Vec<Refusal>,
 }
 
@@ -62,6 +67,8 @@ impl<'a> Planner<'a> {
             others,
             implied,
             new_flows: BTreeMap::new(),
+            default_deployment: fields::value(&DeploymentSpec::default()),
+            schedules_looked_at: 0,
             counts: Counts::default(),
             steps: Vec::new(),
             shadowed: Vec::new(),
@@ -74,7 +81,9 @@ impl<'a> Planner<'a> {
         self.work_pools();
         self.work_queues();
         self.deployments();
-        self.refusals.extend(guard::refusal(self.desired, self.stored, self.counts.prune, self.options));
+        // The guard comes first: a long list of others must not hide it.
+        let guard = guard::refusal(self.desired, self.stored, self.counts.prune, self.options);
+        self.refusals.splice(0..0, guard);
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(notes::of(&self));
         let mut steps = self.steps;
@@ -183,7 +192,7 @@ impl<'a> Planner<'a> {
                 name: name.to_owned(),
                 field: format!("{prefix}{field}"),
                 declared: declared.pointer(&format!("/{field}")).map(|value| fields::shown(field, value)),
-                by: by.clone(),
+                by: fields::shown_override(field, by),
             });
         }
     }

@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     pub schedules: Vec<Schedule>,
     pub changes: Vec<FieldChange>,
     pub made: Vec<Made>,
+    /// Which of `schedules` are new or have another rule, by index.
+    pub fresh: Vec<usize>,
 }
 
 /// Whether the declarations mean what the records mean. A rule's spelling and the order of the list mean nothing.
@@ -46,7 +48,8 @@ pub(super) fn same(old: &[Schedule], new: &[ScheduleDeclaration]) -> bool {
 pub(super) fn reconcile(context: &Context<'_>, old: &[Schedule], new: &[ScheduleDeclaration]) -> Outcome {
     let found = pair_up(old, new);
     let mut keys: BTreeSet<String> = found.iter().flatten().map(|index| old[*index].key.clone()).collect();
-    let mut outcome = Outcome { schedules: Vec::with_capacity(new.len()), changes: Vec::new(), made: Vec::new() };
+    let mut outcome =
+        Outcome { schedules: Vec::with_capacity(new.len()), changes: Vec::new(), made: Vec::new(), fresh: Vec::new() };
     for (declared, found) in new.iter().zip(&found) {
         match found {
             Some(index) => outcome.go_on(context, &old[*index], declared),
@@ -79,6 +82,7 @@ impl Outcome {
         change.in_words = Some(declared.spec.describe());
         self.changes.push(change);
         self.made.push(Made { kind: Kind::Schedule, name, id });
+        self.fresh.push(self.schedules.len());
         self.schedules.push(Schedule {
             id: ScheduleId(id),
             key,
@@ -100,6 +104,9 @@ impl Outcome {
         let moved = !same_rule(&old.declared.spec, &declared.spec);
         if moved || (fires && !fired) {
             new.effective_since = context.now;
+        }
+        if moved {
+            self.fresh.push(self.schedules.len());
         }
         if unchanged {
             // Another spelling of the same: the record stays as it is.
@@ -145,6 +152,9 @@ fn restate_rule(before: &mut Value, after: &Value) {
 /// the same in all that is declared; the same slug; the same rule and parameters, without a slug and then whatever
 /// the slugs (a slug was given, taken away or renamed); last, one left on either side without slugs is a change.
 fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> {
+    if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.declared == *new) {
+        return (0..new.len()).map(Some).collect();
+    }
     let old: Vec<Face<'_>> = old.iter().map(|schedule| Face::of(&schedule.declared)).collect();
     let new: Vec<Face<'_>> = new.iter().map(Face::of).collect();
     let mut pairs = Pairs { of_new: vec![None; new.len()], taken: vec![false; old.len()] };

@@ -2,7 +2,7 @@ use super::desired::{Declare, cron, full, named, project};
 use super::home::{Home, fields, over};
 use crate::model::desired::Desired;
 use crate::model::schedule::{Schedule, ScheduleDeclaration};
-use crate::reconcile::Plan;
+use crate::reconcile::{NoteLevel, Plan};
 use crate::schedule::RuleSpec;
 use serde_json::json;
 
@@ -187,4 +187,17 @@ fn another_kind_of_rule_is_shown_as_such() {
         fields(&plan.steps[0]),
         ["schedules/n/interval: absent -> 900", "schedules/n/cron: \"0 2 * * *\" -> absent"]
     );
+}
+
+#[test]
+fn a_schedule_that_never_fires_is_noted_when_it_comes_and_not_again() {
+    let mut home = Home::new();
+    let desired = with(vec![named("n", "0 0 31 2 *")]);
+    let plan = home.apply(&desired);
+    let notes: Vec<_> = plan.notes.iter().map(|note| (note.level, &*note.code, &*note.name)).collect();
+    assert_eq!(notes, [(NoteLevel::Warning, "schedule-never-fires", "a/b#n")]);
+    assert!(plan.notes[0].message.ends_with("never fires"), "{}", plan.notes[0].message);
+    assert!(home.plan(&desired).notes.is_empty());
+    let plan = home.apply(&with(vec![named("n", "0 0 30 2 *")]));
+    assert_eq!(plan.notes.len(), 1);
 }

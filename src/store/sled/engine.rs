@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::super::{FORMAT_VERSION, Home, StoreError};
 use super::{PhysicalRow, home, rows};
@@ -14,6 +15,9 @@ use super::{PhysicalRow, home, rows};
 const CACHE_BYTES: u64 = 16 << 20;
 /// How often `sled`'s own thread reclaims log segments. It gives no notification to wait on; twice its default.
 const RECLAIM_EVERY_MS: u64 = 1000;
+
+/// How long closing waits for `sled`'s threads to let go of the file.
+const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// An open `sled` database with its log file.
 pub(super) struct Engine {
@@ -154,6 +158,25 @@ impl Engine {
             .take();
         // Dropping flushes, and may panic on a failed disk; everything acknowledged is synced already.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
+        self.wait_for_release();
+    }
+
+    /// `sled`'s own threads may hold its locked file for a moment longer, and opening it again in this process would fail.
+    /// Its lock is free when ours on the same file is granted.
+    fn wait_for_release(&self) {
+        let Some(Ok(log)) = self.log.as_ref().map(File::try_clone) else {
+            return;
+        };
+        let (released, wait) = std::sync::mpsc::channel();
+        // On a thread of its own, as a dying disk may hold up those threads for ever.
+        let waiting = std::thread::Builder::new()
+            .name("store-close".into())
+            .spawn(move || {
+                let _ = released.send(log.lock().and_then(|()| log.unlock()));
+            });
+        if waiting.is_ok() {
+            let _ = wait.recv_timeout(RELEASE_WITHIN);
+        }
     }
 
     /// Runs one call into `sled`. A failure of any kind is final: later calls get [`StoreError::Poisoned`].
@@ -208,6 +231,13 @@ fn open_database(directory: &Path, path: &Path, scratch: bool) -> Result<::sled:
 
 fn classify(doing: &str, path: &Path, error: &::sled::Error) -> StoreError {
     match error {
+        // It gives no kind of its own. Nobody who goes through this store can hold it: the home is claimed.
+        ::sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+            StoreError::Locked {
+                path: path.to_path_buf(),
+                pid: None,
+            }
+        }
         ::sled::Error::Io(error) => StoreError::from_io(&format!("{doing} the home"), path, error),
         other => home::corrupt(path, &other.to_string()),
     }
