@@ -67,6 +67,26 @@ async fn find_runs(Json(body): Json<Value>) -> Json<Value> {
     Json(if scheduled || !known { json!([]) } else { json!([run("COMPLETED", "Completed"), run("FAILED", "TimedOut")]) })
 }
 
+fn status() -> Value {
+    let project = |name: &str, more: Value| {
+        let mut project = json!({"name": name, "root": format!("/srv/{name}"), "deployments": 2, "in_sync_since": "2026-11-21T08:58:00Z"});
+        project.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        project
+    };
+    let problem = json!({"severity": "error", "code": "unknown-key", "message": "unknown key `timzone`", "help": "did you mean `timezone`?",
+        "position": {"file": "deployment.yaml", "line": 12, "column": 5}});
+    json!({"version": "0.1.0", "started": "2026-11-21T07:00:00Z", "ready": true, "address": "http://127.0.0.1:4200", "home": "/var/lib/reeve",
+        "projects": [
+            project("etl", json!({"phase": "idle"})),
+            project("broken", json!({"phase": "rejected", "problems": [problem], "since": "2026-11-21T08:59:00Z"})),
+            project("careful", json!({"phase": "refused", "reason": "9 of 10 objects would go", "since": "2026-11-21T08:30:00Z"})),
+            project("unlucky", json!({"phase": "failing", "error": "no space left on the disk", "retry_at": "2026-11-21T09:00:10Z"})),
+        ],
+        "runs": {"waiting": 1, "running": 2},
+        "next": [{"at": "2026-11-21T09:00:30Z", "deployment": "etl/daily", "schedule": "main"},
+                 {"at": "2026-11-21T10:00:00Z", "deployment": "etl/hourly", "schedule": "main"}]})
+}
+
 fn absent(detail: &str) -> (axum::http::StatusCode, Json<Value>) {
     (axum::http::StatusCode::NOT_FOUND, Json(json!({ "detail": detail })))
 }
@@ -81,6 +101,7 @@ fn api() -> Router {
     let refused = json!({"detail": "deployment 'leonardo_dicapriflow/daily' is declared in deployment.yaml of project 'p': remove it there"});
     let routes = Router::new()
         .route("/health", get(async || Json(true)))
+        .route("/reeve/status", get(async || Json(status())))
         .route("/deployments/filter", post(find_deployments))
         .route("/deployments/name/{flow}/{name}", get(async |Path((flow, name)): Path<(String, String)>| {
             let found = deployments().into_iter().find(|deployment| deployment["name"] == name && flow == "leonardo_dicapriflow");
@@ -179,6 +200,7 @@ const OFFLINE: &[&[&str]] = &[
 ];
 
 const BESIDE_A_DAEMON: &[&[&str]] = &[
+    &["status"],
     &["deployment", "run", "leonardo-deployment"],
     &["deployment", "run", "leonardo-deployment", "--start-in", "10 minutes"],
     &["deployment", "run", "leonardo-deployment", "--start-at", "tomorrow 09:00", "-o", "json"],
@@ -194,7 +216,9 @@ async fn commands_print_what_is_committed() {
         typed(&client, line, None, &paper).await;
     }
     // A narrow terminal: the table fits, and ids stay whole.
-    typed(&client, &["deployment", "ls"], Some(72), &paper).await;
+    typed(&client, &["deployment", "ls"], Some(100), &paper).await;
+    typed(&client, &["deployment", "ls"], Some(60), &paper).await;
+    typed(&client, &["flow-run", "ls"], Some(110), &paper).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async { axum::serve(listener, api()).await });

@@ -20,6 +20,11 @@ pub fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `5 minutes`, `less than a second`: how long ago `instant` was.
+pub fn elapsed(instant: Timestamp, now: Timestamp) -> String {
+    largest_unit(now.duration_since(instant)).unwrap_or_else(|| "less than a second".to_owned())
+}
+
 /// `5 minutes`, `3 days`; `None` under a second.
 fn largest_unit(span: SignedDuration) -> Option<String> {
     const UNITS: [(i64, &str); 6] = [
@@ -81,10 +86,13 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Ve
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
         .map(|name| (likeness(&wanted, &name.to_lowercase()), name))
-        .filter(|(score, name)| *score > 0.6 || name.to_lowercase().contains(&wanted))
+        .filter(|(score, name)| *score >= 0.6 || name.to_lowercase().contains(&wanted))
         .collect();
     scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
     scored.dedup_by(|one, other| one.1 == other.1);
+    // Beside a name that is nearly right, one that is only somewhat like it helps nobody.
+    let best = scored.first().map_or(0.0, |(score, _)| *score);
+    scored.retain(|(score, _)| *score > best - 0.2);
     scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 

@@ -6,6 +6,10 @@ use super::super::error::CliError;
 use super::transport::Transport;
 use crate::daemon;
 use crate::settings::{DaemonAddress, Home};
+use std::time::Duration;
+
+/// A daemon that is stopped or hangs takes connections and never answers.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a command is about to do with the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,8 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
     let recorded = recorded_daemon(&home);
     if let Some(daemon) = &recorded {
         let transport = Transport::http(&daemon.api)?;
-        if transport.send("GET", "/health", None).await.is_ok() {
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None)).await;
+        if answer.is_ok_and(|answer| answer.is_ok()) {
             return Ok(transport);
         }
     }

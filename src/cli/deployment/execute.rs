@@ -48,16 +48,26 @@ struct Subject {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
+    if connection.api.is_some() {
+        let client = Client::connect(connection, Access::Write).await?;
+        return with_client(arguments, Some(&client), None, screen).await;
+    }
     let home = Home::from_environment().map_err(CliError::new)?;
-    let client = match connection.api.is_some() || home.store().exists() {
-        true => Some(Client::connect(connection, Access::Write).await?),
-        false => None,
-    };
-    with_client(arguments, client.as_ref(), screen).await
+    if !home.store().exists() {
+        return with_client(arguments, None, None, screen).await;
+    }
+    let client = Client::connect(connection, Access::Write).await?;
+    with_client(arguments, Some(&client), Some(&home), screen).await
 }
 
-/// The same over a connection that is there already, or without one.
-pub async fn with_client(arguments: &Arguments, client: Option<&Client>, screen: &mut Screen) -> Result<Exit, CliError> {
+/// The same over a connection that is there already, or without one. `home` is where the run's log is kept; without one
+/// it is only shown.
+pub async fn with_client(
+    arguments: &Arguments,
+    client: Option<&Client>,
+    home: Option<&Home>,
+    screen: &mut Screen,
+) -> Result<Exit, CliError> {
     let subject = find(&arguments.deployment.name, client).await?;
     let mut given = subject.spec.parameters.clone();
     given.extend(parameters::read(&arguments.parameters, subject.spec.parameter_schema.as_ref())?);
@@ -72,8 +82,7 @@ pub async fn with_client(arguments: &Arguments, client: Option<&Client>, screen:
     let deployment = model_of(&subject, screen.now);
     let run = foreground::run_of(id, name, &deployment, given, screen.now);
     screen.line(foreground::said(screen, "reeve", &format!("Created flow run '{}' for deployment '{}'", run.name, subject.name)));
-    let record = client.filter(|_| recorded.is_some());
-    let end = foreground::to_the_end(&run, &deployment, record, screen).await?;
+    let end = foreground::to_the_end(&run, &deployment, client, home, screen).await?;
     screen.line(ending(&run.name, &end, screen));
     Ok(exit_of(end.kind))
 }

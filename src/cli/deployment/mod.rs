@@ -49,7 +49,7 @@ impl Command {
             Command::Ls(arguments) => ls::run(&arguments, client, screen).await,
             Command::Inspect(arguments) => inspect::run(&arguments, client, screen).await,
             Command::Run(arguments) => run::run(&arguments, client, screen).await,
-            Command::Execute(arguments) => execute::with_client(&arguments, Some(client), screen).await,
+            Command::Execute(arguments) => execute::with_client(&arguments, Some(client), None, screen).await,
             Command::Pause(arguments) => pause::pause(&arguments, client, screen).await,
             Command::Resume(arguments) => pause::resume(&arguments, client, screen).await,
             Command::Delete(arguments) => delete::run(&arguments, client, screen).await,
