@@ -49,10 +49,10 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
     let index_of = |path: &str| input.manifests.iter().position(|file| file.path == path).unwrap_or(0);
     work_pool::complete_filters(&mut desired, report, index_of);
     near_pools(&desired, report, index_of);
-    for file in input.manifests {
-        desired.files.insert(file.path.clone(), hash(&file.content));
+    if !report.has_errors() {
+        desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
+        desired.files.extend(code.files());
     }
-    desired.files.extend(code.files());
     desired
 }
 
