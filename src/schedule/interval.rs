@@ -3,7 +3,6 @@
 //! interval steps in elapsed time: a run every 36 hours is every 36 hours, whatever the clocks do.
 
 use super::error::Error;
-use super::zone::{self, Instants, Resolution};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -40,7 +39,7 @@ impl Every {
 
     /// The number of days, if it is a whole number of them.
     pub fn whole_days(self) -> Option<u64> {
-        (self.0 % DAY == 0).then_some(self.0 / DAY)
+        self.0.is_multiple_of(DAY).then_some(self.0 / DAY)
     }
 }
 
@@ -176,18 +175,8 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    pub fn instants(&self, zone: &TimeZone, from: Timestamp) -> Box<dyn Iterator<Item = Timestamp> + '_> {
-        match self.every.whole_days() {
-            Some(days) => {
-                let first = zone::first_wall(zone, from);
-                Box::new(Instants::new(self.walls(days, zone, first), zone.clone(), Resolution::CRON, from))
-            }
-            None => Box::new(self.elapsed(from)),
-        }
-    }
-
     /// Before the anchor as well as after it, as in Prefect.
-    fn elapsed(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> {
+    pub fn elapsed(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> {
         let step = i128::from(self.every.0) * 1_000;
         let anchor = self.anchor.as_nanosecond();
         let steps = ceiling(from.as_nanosecond() - anchor, step);
@@ -199,10 +188,10 @@ impl Interval {
         })
     }
 
-    fn walls(&self, days: u64, zone: &TimeZone, from: DateTime) -> impl Iterator<Item = DateTime> + use<> {
+    /// Whole days on the wall clock, `days` at a time.
+    pub fn walls(&self, days: u64, zone: &TimeZone, from: DateTime) -> impl Iterator<Item = DateTime> + use<> {
         let anchor = zone.to_datetime(self.anchor);
         let days = i64::try_from(days).unwrap_or(i64::MAX);
-        // One step early costs nothing: times before the start are dropped when they are settled.
         let since = from.duration_since(anchor).as_secs() / 86_400;
         let mut step = since.div_euclid(days);
         std::iter::from_fn(move || {
@@ -210,6 +199,7 @@ impl Interval {
             step += 1;
             anchor.checked_add(SignedDuration::from_secs(offset)).ok()
         })
+        .skip_while(move |wall| *wall < from)
     }
 }
 

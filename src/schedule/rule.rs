@@ -5,6 +5,7 @@ use super::interval::Interval;
 use super::notes::{self, Note};
 use super::rrule::RecurrenceSet;
 use super::zone::{self, Instants, Resolution};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,17 +37,28 @@ impl Rule {
     /// All instants at or after `from`: strictly increasing, lazy, the same whichever point one starts from. The work for
     /// each step is bounded; a rule that never fires again ends.
     pub fn instants(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-        let zone = &self.zone;
-        let instants: Box<dyn Iterator<Item = Timestamp> + '_> = match &self.body {
-            Body::Interval(interval) => interval.instants(zone, from),
-            Body::Cron(cron) => {
-                Box::new(Instants::new(cron.walls(zone::first_wall(zone, from)), zone.clone(), Resolution::CRON, from))
-            }
-            Body::Rrule(set) => {
-                Box::new(Instants::new(set.walls(zone::first_wall(zone, from)), zone.clone(), Resolution::RRULE, from))
-            }
+        let instants: Box<dyn Iterator<Item = Timestamp> + '_> = match (&self.body, self.walls(zone::first_wall(&self.zone, from))) {
+            (Body::Interval(interval), None) => Box::new(interval.elapsed(from)),
+            (_, walls) => Box::new(Instants::new(walls.into_iter().flatten(), self.zone.clone(), self.resolution(), from)),
         };
         instants
+    }
+
+    /// The wall-clock times at or after `from` that the rule names; `None` for an interval of elapsed time, which names none.
+    pub(super) fn walls(&self, from: DateTime) -> Option<Box<dyn Iterator<Item = DateTime> + '_>> {
+        Some(match &self.body {
+            Body::Cron(cron) => Box::new(cron.walls(from)),
+            Body::Rrule(set) => Box::new(set.walls(from)),
+            Body::Interval(interval) => Box::new(interval.walls(interval.every.whole_days()?, &self.zone, from)),
+        })
+    }
+
+    /// How this kind of rule settles gaps and overlaps.
+    pub(super) fn resolution(&self) -> Resolution {
+        match self.body {
+            Body::Rrule(_) => Resolution::RRULE,
+            Body::Cron(_) | Body::Interval(_) => Resolution::CRON,
+        }
     }
 
     /// What a person should know about the instants from `from` up to `until`: clock changes that move or repeat one, months

@@ -126,7 +126,7 @@ impl Cron {
                 .expected(format!("at most {LONGEST}")));
         }
         let lowered = expression.to_ascii_lowercase();
-        if let Some((_, meaning)) = NICKNAMES.iter().find(|(name, _)| *name == lowered.trim()) {
+        if let Some((_, meaning)) = NICKNAMES.iter().find(|(name, _)| *name == lowered) {
             return Self::from_columns(&columns(meaning), day_or);
         }
         let columns = columns(&lowered);
@@ -169,6 +169,9 @@ fn wrong_count(expression: &str, columns: &[(usize, &str)]) -> Error {
     let error = Error::new("a cron expression has 5 fields, 6 with seconds or 7 with years, or is a nickname");
     match columns {
         [(at, "@reboot")] => Error::new("`@reboot` names no instant").found("@reboot").at(*at).suggestion("use an interval or a cron expression"),
+        [(at, one)] if NICKNAMES.iter().any(|(name, _)| name == one) => {
+            Error::new("a nickname stands alone").found(expression).at(*at).suggestion("remove the blanks around it")
+        }
         [(at, one)] if one.starts_with('@') => {
             let known: Vec<&str> = NICKNAMES.iter().map(|(name, _)| *name).collect();
             let error = Error::new("unknown nickname").found(*one).at(*at).expected(known.join(", "));

@@ -18,40 +18,42 @@ pub(super) fn read(text: &str) -> Option<Written> {
     basic(text).or_else(|| extended(text))
 }
 
-/// `YYYYMMDD[T]hhmm[ss][Z]`, with stray separators between date and time and one zone letter behind.
+/// `YYYYMMDD[T]hh[mm[ss]][Z]` with all digits in place; stray signs before, between and behind are passed over, and a zone
+/// name behind is read as nothing but a zone.
 fn basic(text: &str) -> Option<Written> {
-    let (digits, rest) = leading_digits(text);
+    let (digits, rest) = leading_digits(text.strip_prefix(['T', '/', '-', ';']).unwrap_or(text));
     let (date, joined) = match digits.len() {
         8 => (digits, ""),
         12 | 14 => digits.split_at(8),
         _ => return None,
     };
     let (time, suffix) = if joined.is_empty() { after_date(rest)? } else { (joined, rest) };
-    let (shift, zoned) = zone_letter(suffix, time)?;
+    let (shift, zoned) = zone_name(suffix, time)?;
     let part = |from: usize| time.get(from..from + 2).map_or(Some(0), |two| two.parse::<i8>().ok());
     let hour = match (part(0)?, shift) {
         (12, Shift::Morning) => 0,
         (hour, Shift::Afternoon) if hour < 12 => hour + 12,
         (hour, _) => hour,
     };
-    let wall = DateTime::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?, hour, part(2)?, second(part(4)?)?, 0);
+    let wall = DateTime::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?, hour, part(2)?, part(4)?, 0);
     Some(Written { wall: wall.ok()?, zoned })
-}
-
-/// A leap second is refused rather than moved.
-fn second(value: i8) -> Option<i8> {
-    (value < 60).then_some(value)
 }
 
 /// The time digits behind the date, and what follows them.
 fn after_date(rest: &str) -> Option<(&str, &str)> {
-    if rest.is_empty() {
-        return Some(("", ""));
+    let time_at = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
+    let (between, rest) = rest.split_at(time_at);
+    let (time, suffix) = leading_digits(rest);
+    let signs = between.chars().filter(|letter| matches!(letter, '-' | ';' | '/')).count();
+    let letters = between.chars().filter(|letter| matches!(letter, 'T' | 'M')).count();
+    let signed = signs + letters == between.len() && (1..=2).contains(&between.len()) && letters < 2;
+    let separated = signed || matches!(between, "ST" | "ND" | "RD" | "TH");
+    match time.len() {
+        0 if between.len() == signs && signs < 2 => Some(("", suffix)),
+        2 if between == "T" => Some((time, suffix)),
+        4 | 6 if separated => Some((time, suffix)),
+        _ => None,
     }
-    let separators = rest.len() - rest.trim_start_matches(['T', '-', ';', '/', '.']).len();
-    let (time, suffix) = leading_digits(&rest[separators..]);
-    let fits = matches!((separators, time.len()), (1..=2, 2 | 4 | 6));
-    fits.then_some((time, suffix))
 }
 
 #[derive(Clone, Copy)]
@@ -61,21 +63,24 @@ enum Shift {
     Afternoon,
 }
 
-/// `Z`, or a single letter as a careless hand leaves it: `A` and `P` halve the day, others mean nothing.
-fn zone_letter(suffix: &str, time: &str) -> Option<(Shift, bool)> {
+/// What stands behind the time: nothing, `Z`, an offset, half of the day, or a name that means nothing here.
+fn zone_name(suffix: &str, time: &str) -> Option<(Shift, bool)> {
     let half = |shift| {
         let hour: u8 = time.get(..2)?.parse().ok()?;
         (hour <= 12).then_some((shift, false))
     };
-    match suffix.trim_end_matches(['.', ';']) {
+    let name = suffix.strip_suffix(['.', ';', '/']).unwrap_or(suffix);
+    match name {
         "" => Some((Shift::None, false)),
-        _ if time.is_empty() => None,
-        "Z" => Some((Shift::None, true)),
-        "A" => half(Shift::Morning),
-        "P" => half(Shift::Afternoon),
-        "T" => None,
-        letter if letter.len() == 1 && letter.as_bytes()[0].is_ascii_uppercase() => Some((Shift::None, false)),
-        _ => None,
+        _ if time.len() < 4 => None,
+        "Z" | "UTC" | "GMT" => Some((Shift::None, true)),
+        "A" | "AM" => half(Shift::Morning),
+        "P" | "PM" => half(Shift::Afternoon),
+        _ if name.len() <= 2 && name.bytes().all(|byte| byte.is_ascii_uppercase()) => Some((Shift::None, false)),
+        _ => {
+            let hours = name.strip_prefix(['+', '-'])?;
+            (matches!(hours.len(), 2 | 4) && hours.bytes().all(|byte| byte.is_ascii_digit())).then_some((Shift::None, true))
+        }
     }
 }
 
