@@ -154,7 +154,7 @@ fn base_name(root: &str) -> String {
 }
 
 fn read_file(node: &Node<'_>, file: &str, shared: &Shared<'_>, input: &Input<'_>, desired: &mut Desired, seen: &mut work_pool::Seen) {
-    node.unknown_keys("a project file", KEYS, words::PROJECT_LATER);
+    node.unknown_keys("a project file", &[KEYS], words::PROJECT_LATER);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
     work_pool::read(&node.with(pools), file, desired, seen);
