@@ -1,1 +1,185 @@
-//! What others may ask of the daemon.
+//! What others may ask of the daemon: the commands that `daemon` implements and `api` calls.
+//!
+//! Reads go to the ledger's `Reader`; everything that changes something is here, so that each change has one
+//! implementation, whoever asks: HTTP, the CLI beside a daemon, or the CLI that opens the store itself.
+use crate::model::JsonMap;
+use crate::model::deployment::{Deployment, Flow};
+use crate::model::id::{DeploymentId, FlowId, FlowRunId, WorkQueueId};
+use crate::model::problem::Problem;
+use crate::model::run::FlowRun;
+use crate::model::state::Proposed;
+use crate::model::status::Status;
+use crate::model::transition::Decision;
+use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
+use crate::reconcile::Plan;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use tokio::sync::watch;
+
+/// A boxed future, so that the trait can be used as an object.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
+
+/// The daemon, as its callers see it.
+pub trait Control: Send + Sync + 'static {
+    fn status(&self) -> Status;
+    /// The same, told of every change.
+    fn watch_status(&self) -> watch::Receiver<Status>;
+    fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport>;
+
+    fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>>;
+    fn create_run(&self, request: RunRequest) -> Answer<'_, Made<FlowRun>>;
+    fn set_state(&self, run: FlowRunId, proposed: Proposed, force: bool) -> Answer<'_, (FlowRun, Decision)>;
+    fn update_run(&self, run: FlowRunId, patch: RunPatch) -> Answer<'_, FlowRun>;
+    fn delete_run(&self, run: FlowRunId) -> Answer<'_, ()>;
+
+    /// Pauses or resumes: an override on what a project owns, a plain edit on what nobody owns.
+    fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment>;
+    fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()>;
+
+    fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
+    fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool>;
+    fn delete_work_pool(&self, name: String) -> Answer<'_, ()>;
+    /// `pool`: `None` is the default agent pool, which is made where it is missing.
+    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
+    fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, ()>;
+}
+
+/// Something that was asked for: new, or there already.
+#[derive(Debug, Clone)]
+pub enum Made<T> {
+    New(T),
+    Existing(T),
+}
+
+impl<T> Made<T> {
+    pub fn into_inner(self) -> T {
+        match self {
+            Made::New(value) | Made::Existing(value) => value,
+        }
+    }
+}
+
+/// Who asks, for overrides and run records.
+#[derive(Debug, Clone)]
+pub struct Author {
+    pub who: String,
+    pub why: Option<String>,
+}
+
+/// A wish to make the home equal to a project's files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReconcileRequest {
+    /// The project's root directory, absolute.
+    pub root: PathBuf,
+    /// The manifests, where they are not to be found by name in `root`; absolute or relative to it.
+    pub files: Vec<PathBuf>,
+    pub dry_run: bool,
+    /// How many objects may go: must equal the plan's count.
+    pub allow_prune: Option<usize>,
+    /// Warnings about the manifest are errors.
+    pub strict: bool,
+}
+
+/// What a reconcile found and did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// `None` when the files are wrong: `problems` says why, and nothing was planned.
+    pub plan: Option<Plan>,
+    pub problems: Vec<Problem>,
+    /// Whether the plan was carried out (it was not a dry run, and no guard refused it).
+    pub applied: bool,
+}
+
+/// A wish for a flow run.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    pub deployment: Option<DeploymentId>,
+    /// Required where there is no deployment.
+    pub flow: Option<FlowId>,
+    pub name: Option<String>,
+    /// Laid over the deployment's.
+    pub parameters: JsonMap,
+    pub job_variables: JsonMap,
+    pub tags: Vec<String>,
+    pub labels: JsonMap,
+    pub work_queue: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// `None`: Scheduled now, for a deployment; Pending for a bare run.
+    pub state: Option<Proposed>,
+    /// Overrides the deployment's `enforce_parameter_schema`.
+    pub enforce_parameter_schema: Option<bool>,
+    pub requested_by: Option<String>,
+    pub scheduled_time: Option<Timestamp>,
+}
+
+/// What a client may change of a run besides its state.
+#[derive(Debug, Clone, Default)]
+pub struct RunPatch {
+    pub name: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub parameters: Option<JsonMap>,
+    pub job_variables: Option<JsonMap>,
+    pub infrastructure_pid: Option<String>,
+    pub labels: Option<JsonMap>,
+}
+
+/// What may be changed of a work pool. The outer `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct WorkPoolPatch {
+    pub paused: Option<bool>,
+    pub concurrency_limit: Option<Option<u32>>,
+    pub description: Option<Option<String>>,
+    pub base_job_template: Option<JsonMap>,
+}
+
+/// What may be changed of a work queue.
+#[derive(Debug, Clone, Default)]
+pub struct WorkQueuePatch {
+    pub name: Option<String>,
+    pub paused: Option<bool>,
+    pub concurrency_limit: Option<Option<u32>>,
+    pub priority: Option<u32>,
+    pub description: Option<Option<String>>,
+    pub filter: Option<Option<QueueFilter>>,
+}
+
+/// Why a command was not carried out. The API's table gives each its HTTP code, the CLI's its exit code.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ControlError {
+    /// The thing asked for is not there; the text is Prefect's `detail` for it.
+    #[error("{0}")]
+    NotFound(String),
+    /// It exists already, or the parameters do not fit the schema.
+    #[error("{0}")]
+    Conflict(String),
+    /// The request means nothing.
+    #[error("{0}")]
+    Invalid(String),
+    /// A guard says no: the object is a project's, or too much would go.
+    #[error("{0}")]
+    Refused(String),
+    /// Not now: no daemon runs, or it is stopping.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store, the disk, a bug.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<crate::store::ledger::LedgerError> for ControlError {
+    fn from(error: crate::store::ledger::LedgerError) -> Self {
+        use crate::store::ledger::LedgerError;
+        match error {
+            LedgerError::NoSuchRun(_) => ControlError::NotFound("Flow run not found".to_owned()),
+            LedgerError::Conflict(_) | LedgerError::Stale { .. } => {
+                ControlError::Unavailable(format!("{error}: try again"))
+            }
+            other => ControlError::Internal(other.to_string()),
+        }
+    }
+}

@@ -1,4 +1,64 @@
 //! reeve keeps a host's scheduled work equal to what git says.
+//!
+//! It reads `deployment.yaml` project files, compares them with what it remembers, reconciles deployments, schedules,
+//! work pools and queues, and hands due runs to executors. It speaks Prefect's words and the shapes of Prefect 3's API.
+//!
+//! # The flow of data
+//!
+//! ```text
+//! files --source--> text --manifest--> Desired --reconcile--> Plan --daemon::apply--> ledger
+//!                                          ^ Stored (ledger)                             |
+//!       schedule + dispatch::due --> FlowRun{Scheduled} --> dispatch::queue --> claim <--+
+//!                                             |
+//!         daemon::dispatcher --> executor --> report --> model::transition --> ledger
+//!                                             |
+//!                        change feed (by sequence) --> scheduler, dispatcher, api
+//! ```
+//!
+//! # The map, in reading order
+//!
+//! A module imports only from those above it (the leaves [`clock`], [`settings`], [`telemetry`] only by modules with
+//! effects). `tests/architecture.rs` reads every import and holds this.
+//!
+//! | module | it answers |
+//! |---|---|
+//! | [`schedule`] | when? cron, interval, rrule: rule and instant to next instants; time zones and DST here and nowhere else |
+//! | [`model`] | what is there? ids, deployments, pools, runs, `Desired`, `Stored`, `Status`, the state table |
+//! | [`template`] | what does `{{ }}` become? |
+//! | [`python`] | what does the source say? It is read and never imported |
+//! | [`manifest`] | what does the file say? `Desired`, or every problem with line and column |
+//! | [`dispatch`] | who runs next? due slots, the run of a slot, queue order and limits |
+//! | [`reconcile`] | what must change? plan and its explanation |
+//! | [`source`] | where does the text come from? a complete set of files, or an error |
+//! | [`store`] | what do we remember? four verbs on bytes; `store::ledger` above them with every invariant |
+//! | [`executor`] | who does the work? one file per kind, and the run supervisor |
+//! | [`control`] | what may others ask of the daemon? |
+//! | [`api`] | HTTP: one file per resource, one error table |
+//! | [`daemon`] | life: watch, reconcile, apply, schedule, dispatch, clean up, stop |
+//! | [`cli`] | commands: one file each |
+//! | [`clock`] [`settings`] [`telemetry`] | leaves |
+//!
+//! # Invariants
+//!
+//! * **Pure core.** `schedule model template python manifest dispatch reconcile` know no async, I/O, clock or
+//!   randomness; instants, ids and files come in as arguments.
+//! * **Single doors.** Only `daemon::apply` turns a plan's steps into writes. Only `store::ledger` commits. Only
+//!   `model::transition` yields a new state of a run. Only `daemon`, `executor` and `source` start processes. Only
+//!   [`clock`] reads the clock for what is recorded.
+//! * **Level, not edge.** A file event, a request, a timer and start-up wake the same idempotent pass. The scheduler
+//!   and the dispatcher hear of every change through the ledger's feed, whoever made it, and look at the record as it is.
+//! * **Decide, commit, act.** A run is Pending on disk before its process is started; a slot's run and its schedule's
+//!   cursor are one commit; a restarted daemon asks each claimed run's directory what became of it.
+//! * **One implementation of each command.** The CLI speaks the API's JSON only. Beside a daemon it does so over HTTP;
+//!   without one it opens the home and calls the same router in its own process (`daemon::offline`).
+//!
+//! # Where this differs from what one might expect
+//!
+//! * A large definition change (more than one batch) is a redo log with one small commit that makes it true; until its
+//!   rows are all applied, readers may see some of them. The scheduler follows through the feed.
+//! * Upcoming runs are not stored. `Upcoming` holds one instant per schedule; a run exists from its slot on.
+//! * A run without a work pool is executed by the daemon itself, outside any pool and limit but its deployment's.
+//! * Pausing keeps a schedule's cursor; resuming makes it effective anew, so that slots that passed meanwhile never fire.
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -1,1 +1,10 @@
-//! Who runs next: `(snapshot, now) -> decisions`.
+//! Who runs next: pure decisions, each a function of a snapshot and an instant.
+//!
+//! * `due`: which slots of a schedule are due, and which one is next.
+//! * `scheduled`: the run that stands for a slot.
+//! * `queue`: which waiting runs may start, in which order, and why the others wait.
+//!
+//! Nothing here reads a clock, a store or a file; the daemon carries the decisions out.
+pub mod due;
+pub mod queue;
+pub mod scheduled;

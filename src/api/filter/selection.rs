@@ -1,0 +1,221 @@
+//! A list request: filters over related objects, a sort and a page; and the ledger's answer to it.
+//!
+//! A filter on a related object means that such an object exists (a run whose flow matches). The related objects are gathered into
+//! sets once; then each candidate is one pure test. Everything here may scan: call it off the async threads.
+use super::{Candidates, DeploymentFilter, FlowFilter, FlowRunFilter, FlowRunSort, TaskRunFilter, WorkPoolFilter, WorkQueueFilter};
+use crate::api::page::Page;
+use crate::model::deployment::{Deployment, Flow};
+use crate::model::id::{DeploymentId, FlowId};
+use crate::model::run::FlowRun;
+use crate::model::work_pool::DEFAULT_QUEUE;
+use crate::store::ledger::{LedgerError, Reader};
+use serde::Deserialize;
+use std::collections::HashSet;
+
+/// The body of `filter` and `count` of flows, deployments and flow runs. Keys that are not listed are ignored, as FastAPI does.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(bound = "S: Deserialize<'de>")]
+pub(in crate::api) struct Selection<S> {
+    pub flows: Option<FlowFilter>,
+    pub flow_runs: Option<FlowRunFilter>,
+    pub task_runs: Option<TaskRunFilter>,
+    pub deployments: Option<DeploymentFilter>,
+    pub work_pools: Option<WorkPoolFilter>,
+    pub work_pool_queues: Option<WorkQueueFilter>,
+    pub sort: Option<S>,
+    pub limit: Option<i64>,
+    pub offset: Option<i64>,
+}
+
+/// Ids and names of the related objects that pass; `None` where nothing is asked of them.
+struct Related {
+    flows: Option<HashSet<FlowId>>,
+    deployments: Option<HashSet<DeploymentId>>,
+    pools: Option<HashSet<String>>,
+    /// (pool, queue)
+    queues: Option<HashSet<(String, String)>>,
+}
+
+impl Related {
+    fn allows_place(&self, pool: Option<&str>, queue: Option<&str>) -> bool {
+        let (Some(pool), queue) = (pool, queue.unwrap_or(DEFAULT_QUEUE)) else {
+            return self.pools.is_none() && self.queues.is_none();
+        };
+        self.pools.as_ref().is_none_or(|pools| pools.contains(pool))
+            && self.queues.as_ref().is_none_or(|queues| queues.contains(&(pool.to_owned(), queue.to_owned())))
+    }
+
+    fn allows_run(&self, run: &FlowRun) -> bool {
+        self.flows.as_ref().is_none_or(|flows| flows.contains(&run.flow_id))
+            && self.deployments.as_ref().is_none_or(|set| run.deployment_id.is_some_and(|id| set.contains(&id)))
+            && self.allows_place(run.work_pool.as_deref(), run.work_queue.as_deref())
+    }
+
+    fn allows_deployment(&self, deployment: &Deployment) -> bool {
+        let declared = &deployment.declared;
+        self.flows.as_ref().is_none_or(|flows| flows.contains(&deployment.flow_id))
+            && self.deployments.as_ref().is_none_or(|set| set.contains(&deployment.id))
+            && self.allows_place(declared.work_pool.as_deref(), declared.work_queue.as_deref())
+    }
+}
+
+impl<S> Selection<S> {
+    fn places(&self, reader: &Reader) -> Result<Related, LedgerError> {
+        let mut related = Related { flows: None, deployments: None, pools: None, queues: None };
+        if let Some(filter) = &self.work_pools {
+            let pools = reader.work_pools()?;
+            related.pools = Some(pools.into_iter().filter(|pool| filter.matches(pool)).map(|pool| pool.name).collect());
+        }
+        if let Some(filter) = &self.work_pool_queues {
+            let queues = reader.work_queues()?.into_iter().filter(|queue| filter.matches(queue));
+            related.queues = Some(queues.map(|queue| (queue.pool, queue.name)).collect());
+        }
+        Ok(related)
+    }
+
+    fn flow_ids(&self, reader: &Reader) -> Result<Option<HashSet<FlowId>>, LedgerError> {
+        let Some(filter) = &self.flows else { return Ok(None) };
+        let deployed = deployed_flows(filter, reader)?;
+        let flows = reader.flows()?.into_iter().filter(|flow| filter.matches(flow, &deployed));
+        Ok(Some(flows.map(|flow| flow.id).collect()))
+    }
+
+    /// What the runs that match `flow_runs` point at; `None` where no run is asked for.
+    fn of_runs<T: Eq + std::hash::Hash>(
+        &self,
+        reader: &Reader,
+        of: impl Fn(&FlowRun) -> Option<T>,
+    ) -> Result<Option<HashSet<T>>, LedgerError> {
+        if self.task_runs.is_some() {
+            return Ok(Some(HashSet::new()));
+        }
+        let Some(filter) = &self.flow_runs else { return Ok(None) };
+        let mut found = HashSet::new();
+        for run in candidates(reader, filter.candidates())? {
+            let run = run?;
+            if filter.matches(&run) {
+                found.extend(of(&run));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// The runs that match, newest first.
+    fn runs<'a>(
+        &'a self,
+        reader: &'a Reader,
+    ) -> Result<Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + 'a>, LedgerError> {
+        if self.task_runs.is_some() {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let mut related = self.places(reader)?;
+        related.flows = self.flow_ids(reader)?;
+        if let Some(filter) = &self.deployments {
+            let ids = reader.deployments().filter_map(|deployment| match deployment {
+                Ok(deployment) => filter.matches(&deployment).then_some(Ok(deployment.id)),
+                Err(error) => Some(Err(error)),
+            });
+            related.deployments = Some(ids.collect::<Result<_, _>>()?);
+        }
+        let filter = self.flow_runs.as_ref();
+        let found = candidates(reader, filter.map_or(Candidates::All, FlowRunFilter::candidates))?;
+        Ok(Box::new(found.filter(move |run| match run {
+            Ok(run) => filter.is_none_or(|filter| filter.matches(run)) && related.allows_run(run),
+            Err(_) => true,
+        })))
+    }
+}
+
+impl Selection<FlowRunSort> {
+    /// One page of the matching runs. Under `ID_DESC` no more is read than the page needs.
+    pub fn find_runs(&self, reader: &Reader, page: Page) -> Result<Vec<FlowRun>, LedgerError> {
+        let runs = self.runs(reader)?;
+        let sort = self.sort.unwrap_or_default();
+        if sort == FlowRunSort::IdDesc {
+            return page.cut(runs);
+        }
+        let ids = page.sorted(runs.map(|run| run.map(|run| (sort.rank(&run), run.id))))?;
+        ids.into_iter().filter_map(|id| reader.run(id).transpose()).collect()
+    }
+
+    pub fn count_runs(&self, reader: &Reader) -> Result<usize, LedgerError> {
+        let mut count = 0;
+        for run in self.runs(reader)? {
+            run?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl<S> Selection<S> {
+    /// Calls `visit` with each deployment that matches.
+    pub fn each_deployment(&self, reader: &Reader, mut visit: impl FnMut(&Deployment)) -> Result<(), LedgerError> {
+        let mut related = self.places(reader)?;
+        related.flows = self.flow_ids(reader)?;
+        related.deployments = self.of_runs(reader, |run| run.deployment_id)?;
+        for deployment in reader.deployments() {
+            let deployment = deployment?;
+            if self.deployments.as_ref().is_none_or(|filter| filter.matches(&deployment)) && related.allows_deployment(&deployment) {
+                visit(&deployment);
+            }
+        }
+        Ok(())
+    }
+
+    /// The flows that match, in no order.
+    pub fn find_flows(&self, reader: &Reader) -> Result<Vec<Flow>, LedgerError> {
+        let deployed = match &self.flows {
+            Some(filter) => deployed_flows(filter, reader)?,
+            None => HashSet::new(),
+        };
+        let with_runs = self.of_runs(reader, |run| Some(run.flow_id))?;
+        let with_deployments = self.flows_of_deployments(reader)?;
+        let mut flows = reader.flows()?;
+        flows.retain(|flow| {
+            self.flows.as_ref().is_none_or(|filter| filter.matches(flow, &deployed))
+                && with_runs.as_ref().is_none_or(|set| set.contains(&flow.id))
+                && with_deployments.as_ref().is_none_or(|set| set.contains(&flow.id))
+        });
+        Ok(flows)
+    }
+
+    fn flows_of_deployments(&self, reader: &Reader) -> Result<Option<HashSet<FlowId>>, LedgerError> {
+        if self.deployments.is_none() && self.work_pools.is_none() {
+            return Ok(None);
+        }
+        let related = self.places(reader)?;
+        let mut flows = HashSet::new();
+        for deployment in reader.deployments() {
+            let deployment = deployment?;
+            if self.deployments.as_ref().is_none_or(|filter| filter.matches(&deployment)) && related.allows_deployment(&deployment) {
+                flows.insert(deployment.flow_id);
+            }
+        }
+        Ok(Some(flows))
+    }
+}
+
+fn deployed_flows(filter: &FlowFilter, reader: &Reader) -> Result<HashSet<FlowId>, LedgerError> {
+    if !filter.asks_for_deployments() {
+        return Ok(HashSet::new());
+    }
+    reader.deployments().map(|deployment| deployment.map(|deployment| deployment.flow_id)).collect()
+}
+
+/// The runs to look at, newest first.
+fn candidates(
+    reader: &Reader,
+    candidates: Candidates,
+) -> Result<Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + '_>, LedgerError> {
+    let ids = match candidates {
+        Candidates::All => return Ok(Box::new(reader.runs_newest_first(None))),
+        Candidates::Ids(ids) => ids,
+        Candidates::Active => {
+            let mut ids = reader.active_run_ids()?;
+            ids.reverse();
+            ids
+        }
+    };
+    Ok(Box::new(ids.into_iter().filter_map(|id| reader.run(id).transpose())))
+}

@@ -1,0 +1,150 @@
+//! Pages of lists: `limit` and `offset`, and the first few of a sorted whole without holding the whole.
+use super::error::ApiError;
+use serde_json::Value;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// The most rows that one answer holds, and how many it holds where nobody says.
+pub(super) const MAX_LIMIT: i64 = 200;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    pub offset: usize,
+    pub limit: usize,
+}
+
+impl Page {
+    /// # Errors
+    /// 422 with Prefect's texts: a limit outside 0 to 200, a negative offset.
+    pub fn new(limit: Option<i64>, offset: Option<i64>) -> Result<Self, ApiError> {
+        let limit = limit.unwrap_or(MAX_LIMIT);
+        if limit < 0 {
+            return Err(ApiError::meaningless("Invalid limit: must be greater than or equal to 0."));
+        }
+        if limit > MAX_LIMIT {
+            return Err(ApiError::meaningless(format!("Invalid limit: must be less than or equal to {MAX_LIMIT}.")));
+        }
+        let offset = offset.unwrap_or(0);
+        if offset < 0 {
+            let defect = super::error::Defect {
+                kind: "greater_than_equal",
+                loc: vec!["body".into(), "offset".into()],
+                msg: "Input should be greater than or equal to 0".to_owned(),
+                input: offset.into(),
+                ctx: Some(serde_json::json!({ "ge": 0 })),
+            };
+            return Err(ApiError::invalid(vec![defect], Value::Null));
+        }
+        let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Page { offset: count(offset), limit: count(limit) })
+    }
+
+    /// How many rows of the sorted whole are needed to cut this page from it.
+    fn reach(self) -> usize {
+        self.offset.saturating_add(self.limit)
+    }
+
+    /// This page of `items`, which come in their order.
+    pub fn cut<T, E>(self, items: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
+        if self.limit == 0 {
+            return Ok(Vec::new());
+        }
+        // Errors count even where they are skipped: `skip` would swallow them.
+        let mut skipped = 0;
+        let mut taken = Vec::new();
+        for item in items {
+            let item = item?;
+            if skipped < self.offset {
+                skipped += 1;
+                continue;
+            }
+            taken.push(item);
+            if taken.len() == self.limit {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// This page of the pairs' second halves, sorted by the first ones. Holds at most offset + limit of them.
+    pub fn sorted<K: Ord, T, E>(self, pairs: impl Iterator<Item = Result<(K, T), E>>) -> Result<Vec<T>, E> {
+        let reach = self.reach();
+        if self.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut heap = BinaryHeap::new();
+        for pair in pairs {
+            let (key, item) = pair?;
+            if heap.len() < reach {
+                heap.push(Ranked { key, item });
+            } else if heap.peek().is_some_and(|worst: &Ranked<K, T>| key < worst.key) {
+                heap.pop();
+                heap.push(Ranked { key, item });
+            }
+        }
+        Ok(heap.into_sorted_vec().into_iter().skip(self.offset).map(|ranked| ranked.item).collect())
+    }
+}
+
+/// An item that compares by its key alone.
+struct Ranked<K, T> {
+    key: K,
+    item: T,
+}
+
+impl<K: Ord, T> PartialEq for Ranked<K, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl<K: Ord, T> Eq for Ranked<K, T> {}
+
+impl<K: Ord, T> PartialOrd for Ranked<K, T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Ord, T> Ord for Ranked<K, T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+
+    #[test]
+    fn limits_are_prefects() {
+        assert_eq!(Page::new(None, None).unwrap(), Page { offset: 0, limit: 200 });
+        assert_eq!(Page::new(Some(200), Some(7)).unwrap(), Page { offset: 7, limit: 200 });
+        let text = |limit, offset| Page::new(limit, offset).unwrap_err().body;
+        assert_eq!(text(Some(201), None)["detail"], "Invalid limit: must be less than or equal to 200.");
+        assert_eq!(text(Some(-1), None)["detail"], "Invalid limit: must be greater than or equal to 0.");
+        assert_eq!(text(None, Some(-1))["exception_detail"][0]["type"], "greater_than_equal");
+    }
+
+    proptest! {
+        #[test]
+        fn a_sorted_page_is_cut_from_the_sorted_whole(items in proptest::collection::vec(0u8..20, 0..60), offset in 0usize..70, limit in 0usize..70) {
+            let page = Page { offset, limit };
+            let found = page.sorted(items.iter().map(|item| Ok::<_, Infallible>((*item, *item)))).unwrap();
+            let mut all = items.clone();
+            all.sort_unstable();
+            let expected: Vec<u8> = all.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn a_page_in_order_is_cut(items in proptest::collection::vec(0u8..20, 0..60), offset in 0usize..70, limit in 0usize..70) {
+            let found = Page { offset, limit }.cut(items.iter().map(|item| Ok::<_, Infallible>(*item))).unwrap();
+            let expected: Vec<u8> = items.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

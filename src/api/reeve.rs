@@ -1,0 +1,108 @@
+//! `/reeve`: what reeve has beyond Prefect's API.
+use super::Api;
+use super::error::ApiError;
+use super::extract::{Body, Path, Query};
+use super::flow_runs::absent;
+use super::log_stream;
+use super::page::MAX_LIMIT;
+use super::wire::WireTime;
+use crate::control::{ReconcileReport, ReconcileRequest};
+use crate::model::id::FlowRunId;
+use crate::model::status::Status;
+use axum::body::Body as StreamBody;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/reeve/version", get(version))
+        .route("/reeve/status", get(status))
+        .route("/reeve/reconcile", post(reconcile))
+        .route("/reeve/upcoming", get(upcoming))
+        .route("/reeve/flow_runs/{id}/logs/stream", get(stream_logs))
+        .route("/reeve/flow_runs/{id}/logs/follow", get(follow_logs))
+}
+
+async fn version(State(api): State<Api>) -> Json<&'static str> {
+    Json(api.version)
+}
+
+async fn status(State(api): State<Api>) -> Json<Status> {
+    Json(api.control.status())
+}
+
+/// 200 with the report also where the files are wrong or a guard refused: the report says so.
+async fn reconcile(State(api): State<Api>, Body(request): Body<ReconcileRequest>) -> Result<Json<ReconcileReport>, ApiError> {
+    Ok(Json(api.control.reconcile(request).await?))
+}
+
+#[derive(Debug, Deserialize)]
+struct Upcoming {
+    limit: Option<u32>,
+}
+
+/// An instant at which a schedule is due.
+#[derive(Debug, Serialize)]
+struct Fire {
+    at: WireTime,
+    /// `flow/name`
+    deployment: String,
+    /// The schedule's key.
+    schedule: String,
+}
+
+/// The next fires that the daemon knows of, soonest first.
+async fn upcoming(State(api): State<Api>, Query(query): Query<Upcoming>) -> Result<Json<Vec<Fire>>, ApiError> {
+    let limit = query.limit.unwrap_or(20);
+    if i64::from(limit) > MAX_LIMIT {
+        return Err(ApiError::meaningless(format!("Invalid limit: must be less than or equal to {MAX_LIMIT}.")));
+    }
+    let mut next = api.control.status().next;
+    next.sort_by(|one, other| (one.at, &one.deployment, &one.schedule).cmp(&(other.at, &other.deployment, &other.schedule)));
+    next.truncate(limit as usize);
+    let fires = next.into_iter().map(|fire| Fire { at: fire.at.into(), deployment: fire.deployment, schedule: fire.schedule });
+    Ok(Json(fires.collect()))
+}
+
+#[derive(Debug, Deserialize)]
+struct FromWhere {
+    #[serde(default)]
+    follow: bool,
+    #[serde(default = "first_attempt")]
+    attempt: u32,
+    #[serde(default)]
+    position: u64,
+}
+
+fn first_attempt() -> u32 {
+    1
+}
+
+/// The run's log as lines of JSON. With `follow=true` it goes on until the run is over. `attempt` and `position` say where to begin: the
+/// last line of each burst names the position after it.
+async fn stream_logs(
+    State(api): State<Api>,
+    Path(id): Path<FlowRunId>,
+    Query(query): Query<FromWhere>,
+) -> Result<Response, ApiError> {
+    streamed(api, id, query)
+}
+
+/// The same, following.
+async fn follow_logs(
+    State(api): State<Api>,
+    Path(id): Path<FlowRunId>,
+    Query(query): Query<FromWhere>,
+) -> Result<Response, ApiError> {
+    streamed(api, id, FromWhere { follow: true, ..query })
+}
+
+fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
+    api.reader.run(id)?.ok_or_else(absent)?;
+    let lines = log_stream::lines(api, id, (query.attempt, query.position), query.follow);
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], StreamBody::from_stream(lines)).into_response())
+}

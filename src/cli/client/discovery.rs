@@ -1,0 +1,69 @@
+//! Where the API is: at `--api`, with the daemon of this home, or in the home itself.
+//!
+//! The daemon's address file is only a hint, since a killed daemon leaves it behind: what counts is who answers,
+//! and who holds the store's lock.
+use super::super::error::CliError;
+use super::transport::Transport;
+use crate::daemon;
+use crate::settings::{DaemonAddress, Home};
+
+/// What a command is about to do with the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Only look: a home that does not exist is not made and counts as empty.
+    Read,
+    /// Change something: the home is made where it is missing.
+    Write,
+}
+
+/// Where to look for the API.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Connection {
+    /// Talk to the daemon at this address instead of the one that runs on this home.
+    #[arg(
+        long = "api",
+        value_name = "URL",
+        env = "REEVE_API_URL",
+        hide_env_values = true,
+        global = true,
+        help_heading = "Options of every command"
+    )]
+    pub api: Option<String>,
+}
+
+pub async fn find(connection: &Connection, access: Access) -> Result<Transport, CliError> {
+    if let Some(api) = connection.api.as_deref().filter(|api| !api.is_empty()) {
+        return Transport::http(api);
+    }
+    let home = Home::from_environment().map_err(CliError::new)?;
+    let recorded = recorded_daemon(&home);
+    if let Some(daemon) = &recorded {
+        let transport = Transport::http(&daemon.api)?;
+        if transport.send("GET", "/health", None).await.is_ok() {
+            return Ok(transport);
+        }
+    }
+    let router = match access {
+        Access::Read => daemon::offline_read_only(&home),
+        Access::Write => daemon::offline(&home),
+    };
+    router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
+}
+
+/// What a daemon left in the home; a file that cannot be read says nothing.
+fn recorded_daemon(home: &Home) -> Option<DaemonAddress> {
+    let text = std::fs::read(home.daemon_file()).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn cannot_open(home: &Home, recorded: Option<DaemonAddress>, error: &(dyn std::error::Error + 'static)) -> CliError {
+    let message = format!("failed to open the home {}", home.root().display());
+    let error = CliError::because(message, error);
+    match recorded {
+        Some(daemon) => error.hint(format!(
+            "a daemon was started here (process {}, {}), but does not answer: if it still starts or hangs, wait or stop it",
+            daemon.pid, daemon.api
+        )),
+        None => error,
+    }
+}

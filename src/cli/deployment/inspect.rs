@@ -1,0 +1,71 @@
+//! `reeve deployment inspect`.
+use super::super::client::Client;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::resolve;
+use super::super::screen::{OutputOption, Screen, one_line};
+use super::super::wire::FlowRun;
+use super::super::words::{local, relative};
+use super::{Name, schedule_line};
+use serde_json::json;
+
+/// Show one deployment: what it runs, with which parameters, when, and where.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  reeve deployment inspect etl/daily\n  reeve deployment inspect daily -o json")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub deployment: Name,
+    #[command(flatten)]
+    pub output: OutputOption,
+}
+
+/// How many upcoming runs are shown.
+const UPCOMING: usize = 3;
+
+pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
+    let found = resolve::deployment(client, &arguments.deployment.name).await?;
+    if arguments.output.is_json() {
+        screen.json(&found.json);
+        return Ok(Exit::Done);
+    }
+    let deployment = found.view;
+    let mut fields = vec![("Name", found.full_name), ("ID", deployment.id.to_string())];
+    let mut add = |label, value: Option<String>| fields.extend(value.map(|value| (label, value)));
+    add("Description", deployment.description.filter(|text| !text.trim().is_empty()));
+    add("Version", deployment.version);
+    add("Entrypoint", deployment.entrypoint);
+    add("Parameters", Some(one_line(&deployment.parameters)));
+    add("Tags", Some(deployment.tags.join(", ")).filter(|tags| !tags.is_empty()));
+    add("Work pool", deployment.work_pool_name);
+    add("Work queue", deployment.work_queue_name);
+    let schedules: Vec<String> = deployment
+        .schedules
+        .iter()
+        .map(|schedule| match &schedule.slug {
+            Some(slug) => format!("{slug}: {}", schedule_line(schedule)),
+            None => schedule_line(schedule),
+        })
+        .collect();
+    add("Schedules", Some(if schedules.is_empty() { "none".to_owned() } else { schedules.join("\n") }));
+    match deployment.paused {
+        true => add("Paused", Some("yes: its schedules start nothing".to_owned())),
+        false => add("Next runs", upcoming(client, deployment.id, screen).await?),
+    }
+    screen.fields(&fields);
+    Ok(Exit::Done)
+}
+
+async fn upcoming(client: &Client, deployment: uuid::Uuid, screen: &Screen) -> Result<Option<String>, CliError> {
+    let filter = json!({
+        "flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}},
+        "sort": "EXPECTED_START_TIME_ASC",
+    });
+    let runs = client.page("/flow_runs/filter", &filter, 0, UPCOMING).await?;
+    let runs: Vec<FlowRun> = runs.iter().map(super::super::client::view).collect::<Result<_, _>>()?;
+    let lines: Vec<String> = runs
+        .iter()
+        .filter_map(FlowRun::when)
+        .map(|at| format!("{} ({})", local(at, &screen.zone), relative(at, screen.now)))
+        .collect();
+    Ok(Some(lines.join("\n")).filter(|lines| !lines.is_empty()))
+}

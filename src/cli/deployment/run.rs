@@ -1,0 +1,119 @@
+//! `reeve deployment run`: asks for a flow run, now or later, and can wait for its end.
+use super::super::client::{Client, view};
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::parameters::{self, ParameterOptions};
+use super::super::screen::{OutputOption, Screen, one_line};
+use super::super::wire::FlowRun;
+use super::super::words::{local, relative};
+use super::super::{follow, resolve, when};
+use super::Name;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Create a flow run of a deployment: now, or when you say.
+///
+/// The run starts in the daemon, as a scheduled one would. Without a running daemon it waits until there is one.
+/// To run it here and now in this terminal, see `reeve deployment execute`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  reeve deployment run hello_world/my-first-deployment
+  reeve deployment run etl/daily -p day=2026-11-20 -p full=true --watch
+  reeve deployment run etl/daily --params '{\"day\": \"2026-11-20\"}' --start-at 'tomorrow 09:00'
+  reeve deployment run etl/daily --start-in '10 minutes'")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub deployment: Name,
+    #[command(flatten)]
+    pub parameters: ParameterOptions,
+    /// A job variable of the run, over the deployment's; may be given several times.
+    #[arg(long = "job-variable", value_name = "KEY=VALUE")]
+    pub job_variables: Vec<String>,
+    /// Start after this long: `10 minutes`, `1h 30m`, `2 days`, `PT45M`.
+    #[arg(long, value_name = "DURATION", conflicts_with = "start_at")]
+    pub start_in: Option<String>,
+    /// Start then: `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`.
+    #[arg(long, value_name = "TIME")]
+    pub start_at: Option<String>,
+    /// The run's name, in place of a generated one.
+    #[arg(long = "name", value_name = "NAME")]
+    pub run_name: Option<String>,
+    /// A tag of the run besides the deployment's; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Follow the run's logs to its end; the exit code is 0 only when it is Completed.
+    #[arg(long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub output: OutputOption,
+}
+
+pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
+    if arguments.watch && !client.is_daemon() {
+        return Err(CliError::new("there is nothing to watch: no daemon runs on this home")
+            .hint("start `reeve daemon`, or run it in this terminal with `reeve deployment execute`"));
+    }
+    let start = start_time(arguments, screen)?;
+    let found = resolve::deployment(client, &arguments.deployment.name).await?;
+    let parameters = parameters::read(&arguments.parameters, found.view.parameter_openapi_schema.as_ref())?;
+    let job_variables = parameters::pairs(&arguments.job_variables, "--job-variable")?;
+    let text = !arguments.output.is_json();
+    if text {
+        screen.line(format!("Creating flow run for deployment '{}'...", found.full_name));
+    }
+    let at = start.unwrap_or(screen.now);
+    let mut body = json!({
+        "parameters": parameters,
+        "tags": arguments.tags,
+        "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": at}},
+    });
+    if let Some(name) = &arguments.run_name {
+        body["name"] = json!(name);
+    }
+    if !job_variables.is_empty() {
+        body["job_variables"] = Value::Object(job_variables);
+    }
+    let json = client.post(&format!("/deployments/{}/create_flow_run", found.view.id), body).await?;
+    let run: FlowRun = view(&json)?;
+    if text {
+        describe(&run, at, client, screen);
+    }
+    if !arguments.watch {
+        if !text {
+            screen.json(&json);
+        }
+        return Ok(Exit::Done);
+    }
+    let end = match text {
+        true => follow::to_the_end(client, &run, Some(screen)).await?,
+        false => follow::to_the_end(client, &run, None).await?,
+    };
+    if !text {
+        screen.json(&client.get(&format!("/flow_runs/{}", run.id)).await?);
+    }
+    Ok(end)
+}
+
+fn start_time(arguments: &Arguments, screen: &Screen) -> Result<Option<Timestamp>, CliError> {
+    let now = screen.now.to_zoned(screen.zone.clone());
+    match (&arguments.start_in, &arguments.start_at) {
+        (Some(text), _) => when::start_in(text, &now).map(Some),
+        (_, Some(text)) => when::start_at(text, &now).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The lines of Prefect 3, in its order.
+fn describe(run: &FlowRun, at: Timestamp, client: &Client, screen: &mut Screen) {
+    screen.line(format!("Created flow run '{}'.", run.name));
+    screen.line(format!("└── UUID: {}", run.id));
+    screen.line(format!("└── Parameters: {}", one_line(&run.parameters)));
+    screen.line(format!("└── Job Variables: {}", run.job_variables.as_ref().map_or("{}".to_owned(), one_line)));
+    let at = run.when().unwrap_or(at);
+    let zone = screen.zone.clone();
+    screen.line(format!("└── Scheduled start time: {} ({})", local(at, &zone), relative(at, screen.now)));
+    match client.pages() {
+        Some(pages) => screen.line(format!("└── URL: {pages}/flow-runs/flow-run/{}", run.id)),
+        None => screen.line("No daemon runs on this home: the run waits until `reeve daemon` runs."),
+    }
+}

@@ -1,0 +1,52 @@
+//! `reeve flow-run inspect`.
+use super::super::client::Client;
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::resolve::{self, deployment_names_by_id, flow_names};
+use super::super::screen::{OutputOption, Screen, one_line};
+use super::super::words::{local, relative, took};
+use super::Name;
+use jiff::Timestamp;
+
+/// Show one flow run: its state and why, its times, its parameters.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  reeve flow-run inspect brisk-otter\n  reeve flow-run inspect brisk-otter -o json | jq .state")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub run: Name,
+    #[command(flatten)]
+    pub output: OutputOption,
+}
+
+pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
+    let found = resolve::flow_run(client, &arguments.run.name).await?;
+    if arguments.output.is_json() {
+        screen.json(&found.json);
+        return Ok(Exit::Done);
+    }
+    let run = found.view;
+    let time = |at: Timestamp| format!("{} ({})", local(at, &screen.zone), relative(at, screen.now));
+    let deployment = deployment_names_by_id(client, run.deployment_id.into_iter()).await?.into_values().next();
+    let flow = flow_names(client, std::iter::once(run.flow_id)).await?.into_values().next();
+    let message = run.state.as_ref().and_then(|state| state.message.clone()).filter(|message| !message.is_empty());
+    let mut fields = vec![("Name", run.name.clone()), ("ID", run.id.to_string())];
+    let mut add = |label, value: Option<String>| fields.extend(value.map(|value| (label, value)));
+    add("Deployment", deployment.clone());
+    add("Flow", flow.filter(|_| deployment.is_none()));
+    let state = run.state_name();
+    add("State", Some(super::style(&run).map_or(state.to_owned(), |style| screen.paint(style, state))));
+    add("Message", message);
+    add("Expected", run.expected_start_time.map(time));
+    add("Started", run.start_time.map(time));
+    add("Ended", run.end_time.map(time));
+    add("Took", run.end_time.and(run.start_time).map(|_| took(run.total_run_time)));
+    add("Attempt", Some(run.run_count.to_string()).filter(|_| run.run_count > 1));
+    add("Parameters", Some(one_line(&run.parameters)));
+    add("Job variables", run.job_variables.as_ref().filter(|map| !map.is_empty()).map(one_line));
+    add("Tags", Some(run.tags.join(", ")).filter(|tags| !tags.is_empty()));
+    add("Work pool", run.work_pool_name.clone());
+    add("Work queue", run.work_queue_name.clone());
+    add("URL", client.pages().map(|pages| format!("{pages}/flow-runs/flow-run/{}", run.id)));
+    screen.fields(&fields);
+    Ok(Exit::Done)
+}

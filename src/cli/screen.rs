@@ -1,0 +1,243 @@
+//! Where a command writes: standard output with what is known about its reader (width, colour, clock, zone).
+//!
+//! A reader that goes away (`reeve ... | head`) is not an error: what follows is not written, and the command ends
+//! with the exit code of what it did. Tests write into memory with a fixed clock and zone.
+use crate::model::JsonMap;
+use clap::ValueEnum;
+use comfy_table::{Color, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// `--output`: for people, or the API's own JSON objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// `--output`, for the commands that print data.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct OutputOption {
+    /// `text` for people, `json` for programs: the API's own objects (a list prints an array, an inspect one object).
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub output: Format,
+}
+
+impl OutputOption {
+    pub fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set or TERM is `dumb`.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    /// Whether to colour what goes to something that is (not) a terminal. NO_COLOR: <https://no-color.org>, any value
+    /// but the empty one.
+    pub fn wanted(self, terminal: bool) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        match self {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
+}
+
+/// Standard output and its reader.
+pub struct Screen {
+    out: Box<dyn Write>,
+    gone: bool,
+    pub colour: bool,
+    /// `None`: not a terminal, so lines may be as long as they like.
+    pub width: Option<u16>,
+    pub now: Timestamp,
+    pub zone: TimeZone,
+}
+
+impl Screen {
+    /// Standard output as it is now.
+    pub fn of_process(colour: Colour) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let width = terminal.then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
+        Screen {
+            out: Box::new(std::io::stdout()),
+            gone: false,
+            colour: colour.wanted(terminal),
+            width: width.map(|size| size.ws_col).filter(|columns| *columns > 0),
+            now: crate::clock::now(),
+            zone: TimeZone::system(),
+        }
+    }
+
+    /// A screen that writes into `out`, for tests and tools: no terminal, `now` and `zone` as given.
+    pub fn into_writer(out: Box<dyn Write>, now: Timestamp, zone: TimeZone) -> Self {
+        Screen { out, gone: false, colour: false, width: None, now, zone }
+    }
+
+    /// Whether nobody reads any more; what loops should stop then.
+    pub fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    pub fn line(&mut self, text: impl Display) {
+        self.write(&format!("{text}\n"));
+    }
+
+    pub fn blank(&mut self) {
+        self.write("\n");
+    }
+
+    pub fn json(&mut self, value: &Value) {
+        // A `Value` always serialises: its keys are strings.
+        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    pub fn write(&mut self, text: &str) {
+        if self.gone {
+            return;
+        }
+        if self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).is_err() {
+            self.gone = true;
+        }
+    }
+
+    /// `text` in `style` where colours are wanted.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        match self.colour {
+            true => format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()),
+            false => text.to_owned(),
+        }
+    }
+
+    /// A table with its title centred above and a caption centred below, no wider than the terminal.
+    /// The column `ID` is never broken, so that it can be copied.
+    pub fn table(&mut self, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>, caption: Option<&str>) {
+        let mut table = Table::new();
+        table.load_style(HEAVY_HEAD).set_header(columns.iter().copied());
+        match self.colour {
+            true => table.enforce_styling(),
+            false => table.force_no_tty(),
+        };
+        for row in rows {
+            table.add_row(row.into_iter().map(comfy_table::Cell::from));
+        }
+        match self.width {
+            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        for (index, name) in columns.iter().enumerate() {
+            if let (true, Some(column)) = (*name == "ID", table.column_mut(index)) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let text = table.to_string();
+        // The top border carries no colour: its length is the table's width.
+        let width = text.lines().next().map_or(0, |border| border.chars().count());
+        self.line(self.paint(Style::Bold, &centred(title, width)));
+        for line in text.lines() {
+            self.line(line.trim_end());
+        }
+        if let Some(caption) = caption {
+            self.line(self.paint(Style::Dim, &centred(caption, width)));
+        }
+    }
+
+    /// `label:  value` lines with the values below each other.
+    pub fn fields(&mut self, fields: &[(&str, String)]) {
+        let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0) + 1;
+        for (label, value) in fields {
+            let mut lines = value.lines();
+            let label = format!("{:<width$}", format!("{label}:"));
+            self.line(format!("{}  {}", self.paint(Style::Dim, &label), lines.next().unwrap_or("-")).trim_end());
+            for more in lines {
+                self.line(format!("{:width$}  {more}", ""));
+            }
+        }
+    }
+}
+
+/// Prefect's tables: a heavy head over light rows.
+const HEAVY_HEAD: TableStyle = TableStyle::new()
+    .top_border(LineStyle::new('┏', '━', '┳', '┓'))
+    .header_lines(ContentLineStyle::new('┃', '┃', '┃'))
+    .header_separator(LineStyle::new('┡', '━', '╇', '┩'))
+    .content_lines(ContentLineStyle::new('│', '│', '│'))
+    .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
+
+/// One cell of a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    text: String,
+    style: Option<Style>,
+}
+
+impl Cell {
+    pub fn styled(text: impl Into<String>, style: Style) -> Self {
+        Cell { text: text.into(), style: Some(style) }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Cell { text, style: None }
+    }
+}
+
+impl From<Cell> for comfy_table::Cell {
+    fn from(cell: Cell) -> Self {
+        let plain = comfy_table::Cell::new(cell.text);
+        match cell.style {
+            Some(Style::Good) => plain.fg(Color::Green),
+            Some(Style::Bad) => plain.fg(Color::Red),
+            Some(Style::Warning) => plain.fg(Color::Yellow),
+            Some(Style::Bold | Style::Dim) | None => plain,
+        }
+    }
+}
+
+/// The few styles there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Style {
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Warning,
+}
+
+impl Style {
+    fn code(self) -> &'static str {
+        match self {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Warning => "33",
+        }
+    }
+}
+
+/// JSON of a map on one line, as `{"name": "Leo"}`; `{}` for an empty one.
+pub fn one_line(map: &JsonMap) -> String {
+    let parts: Vec<String> =
+        map.iter().map(|(key, value)| format!("{}: {value}", Value::String(key.clone()))).collect();
+    format!("{{{}}}", parts.join(", "))
+}
+
+fn centred(text: &str, width: usize) -> String {
+    let free = width.saturating_sub(text.chars().count());
+    format!("{:pad$}{text}", "", pad = free / 2)
+}

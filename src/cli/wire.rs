@@ -1,0 +1,175 @@
+//! The API's objects, as far as commands show them. What is absent or unknown is passed over, so that another
+//! version's answers can still be read; `--output json` prints the objects as they came and never these.
+use crate::model::JsonMap;
+use crate::model::state::StateType;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Flow {
+    pub id: Uuid,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Deployment {
+    pub id: Uuid,
+    pub name: String,
+    pub flow_id: Uuid,
+    pub description: Option<String>,
+    pub version: Option<String>,
+    pub entrypoint: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub parameters: JsonMap,
+    pub parameter_openapi_schema: Option<Value>,
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
+    #[serde(default)]
+    pub paused: bool,
+    pub work_pool_name: Option<String>,
+    pub work_queue_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Schedule {
+    pub schedule: Rule,
+    pub active: bool,
+    pub slug: Option<String>,
+}
+
+/// One of cron, interval and rrule.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rule {
+    pub cron: Option<String>,
+    pub interval: Option<f64>,
+    pub rrule: Option<String>,
+    pub timezone: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct FlowRun {
+    pub id: Uuid,
+    pub name: String,
+    pub flow_id: Uuid,
+    pub deployment_id: Option<Uuid>,
+    #[serde(default)]
+    pub parameters: JsonMap,
+    pub job_variables: Option<JsonMap>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub state: Option<State>,
+    #[serde(default)]
+    pub run_count: u32,
+    pub expected_start_time: Option<Timestamp>,
+    pub start_time: Option<Timestamp>,
+    pub end_time: Option<Timestamp>,
+    #[serde(default)]
+    pub total_run_time: f64,
+    pub work_pool_name: Option<String>,
+    pub work_queue_name: Option<String>,
+}
+
+impl FlowRun {
+    /// The instant that says when it was or will be: its start, else when it is to start.
+    pub fn when(&self) -> Option<Timestamp> {
+        self.start_time.or(self.state.as_ref().and_then(|state| state.state_details.scheduled_time)).or(self.expected_start_time)
+    }
+
+    pub fn state_name(&self) -> &str {
+        self.state.as_ref().map_or("-", State::name)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.kind.is_terminal())
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct State {
+    #[serde(rename = "type")]
+    pub kind: StateType,
+    pub name: Option<String>,
+    pub message: Option<String>,
+    #[serde(default)]
+    pub state_details: StateDetails,
+}
+
+impl State {
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.kind.title())
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct StateDetails {
+    pub scheduled_time: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct WorkPool {
+    pub id: Uuid,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub description: Option<String>,
+    #[serde(default)]
+    pub is_paused: bool,
+    pub concurrency_limit: Option<u32>,
+    pub status: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct WorkQueue {
+    pub id: Uuid,
+    pub name: String,
+    pub work_pool_name: Option<String>,
+    pub description: Option<String>,
+    #[serde(default)]
+    pub is_paused: bool,
+    pub concurrency_limit: Option<u32>,
+    pub priority: Option<u32>,
+    pub filter: Option<QueueFilter>,
+    pub status: Option<String>,
+}
+
+impl WorkQueue {
+    /// `pool/queue`: unique in a home.
+    pub fn full_name(&self) -> String {
+        match &self.work_pool_name {
+            Some(pool) => format!("{pool}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct QueueFilter {
+    pub tags: Option<Vec<String>>,
+    pub deployment_ids: Option<Vec<Uuid>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    pub level: i64,
+    pub message: String,
+    pub timestamp: Timestamp,
+}
+
+/// What `set_state` answers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Orchestration {
+    pub state: Option<State>,
+    pub status: String,
+    #[serde(default)]
+    pub details: Value,
+}
+
+impl Orchestration {
+    pub fn reason(&self) -> &str {
+        self.details["reason"].as_str().unwrap_or("no reason was given")
+    }
+}

@@ -1,0 +1,57 @@
+//! Commands on deployments.
+use super::Commands;
+use crate::clock;
+use crate::control::{Author, ControlError};
+use crate::model::deployment::Deployment;
+use crate::model::id::DeploymentId;
+use crate::model::write::Write;
+
+impl Commands {
+    /// Pauses or resumes. What is resumed begins anew: the slots that passed meanwhile do not fire.
+    pub(super) async fn pause_deployment_of(
+        &self,
+        id: DeploymentId,
+        paused: bool,
+        by: Author,
+    ) -> Result<Deployment, ControlError> {
+        self.writer()?
+            .edit(|| {
+                let mut deployment = self.deployment(id)?;
+                if deployment.paused() == paused {
+                    return Ok((Vec::new(), deployment));
+                }
+                let now = clock::now();
+                match &deployment.owner {
+                    Some(_) if deployment.declared.paused == paused => drop(deployment.overrides.remove("paused")),
+                    Some(_) => drop(deployment.overrides.insert("paused".to_owned(), Commands::override_of(paused, &by))),
+                    None => deployment.declared.paused = paused,
+                }
+                if !paused {
+                    deployment.schedules.iter_mut().for_each(|schedule| schedule.effective_since = now);
+                }
+                deployment.updated = now;
+                Ok((vec![Write::PutDeployment(Box::new(deployment.clone()))], deployment))
+            })
+            .await
+    }
+
+    /// Deletes a deployment that nobody owns. What a project declares is deleted by deleting it there.
+    pub(super) async fn delete_deployment_of(&self, id: DeploymentId) -> Result<(), ControlError> {
+        let deployment = self.deployment(id)?;
+        if let Some(owner) = &deployment.owner {
+            return Err(ControlError::Refused(format!(
+                "deployment '{}' is declared in {} of project '{}': remove it there, and the next reconcile deletes it (to stop it now: reeve deployment pause '{}')",
+                deployment.name, owner.file, owner.project, deployment.name
+            )));
+        }
+        let edited = self.writer()?.edit(|| {
+            let deployment = self.deployment(id)?;
+            Ok((vec![Write::DeleteDeployment { id, name: deployment.name }], ()))
+        });
+        edited.await
+    }
+
+    fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
+        self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
+    }
+}

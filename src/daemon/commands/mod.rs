@@ -1,0 +1,167 @@
+//! The commands of `control`, carried out on the ledger.
+//!
+//! The same object serves a running daemon and a CLI that opened the store itself: it only reads and commits; the
+//! daemon's tasks hear of every commit through the ledger's feed.
+mod deployments;
+mod runs;
+mod work_pools;
+
+use super::reconciler::Reconciler;
+use super::scheduler::Upcoming;
+use crate::clock;
+use crate::control::*;
+use crate::model::JsonMap;
+use crate::model::deployment::{Deployment, Flow};
+use crate::model::id::{self, DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
+use crate::model::overrides::Override;
+use crate::model::run::FlowRun;
+use crate::model::state::Proposed;
+use crate::model::status::{NextFire, RunCounts, Status};
+use crate::model::transition::Decision;
+use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
+use crate::model::write::Write;
+use crate::store::ledger::{Ledger, Reader};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// How many upcoming slots the status names.
+const NEXT_SHOWN: usize = 5;
+
+/// The daemon's commands.
+pub struct Commands {
+    /// `None` over a copy of a home: reading only.
+    pub(super) ledger: Option<Ledger>,
+    pub(super) reader: Reader,
+    pub(super) reconciler: Arc<Reconciler>,
+    pub(super) upcoming: Upcoming,
+    pub(super) counts: watch::Receiver<RunCounts>,
+}
+
+impl Commands {
+    /// An override by `author`, as of now.
+    fn override_of(value: impl Into<Value>, author: &Author) -> Override {
+        Override { value: value.into(), who: author.who.clone(), why: author.why.clone(), since: clock::now(), until: None }
+    }
+
+    /// Waits until the scheduler knows the definitions as they are now. Only beside a running scheduler.
+    pub(super) async fn scheduler_has_caught_up(&self) {
+        if let Ok(revision) = self.reader.revision() {
+            self.upcoming.reaches(revision).await;
+        }
+    }
+
+    /// Where changes go.
+    fn writer(&self) -> Result<&Ledger, ControlError> {
+        let reading = "this is a copy of the home for reading only: nothing can be changed through it";
+        self.ledger.as_ref().ok_or_else(|| ControlError::Unavailable(reading.to_owned()))
+    }
+
+    async fn flow_named(&self, name: &str, tags: &[String], labels: &JsonMap) -> Result<Made<Flow>, ControlError> {
+        check_name("flow", name)?;
+        self.writer()?
+            .edit(|| {
+                if let Some(flow) = self.reader.flow_by_name(name)? {
+                    return Ok((Vec::new(), Made::Existing(flow)));
+                }
+                let now = clock::now();
+                let flow = Flow {
+                    id: FlowId(id::of_new_object(self.reader.home(), Kind::Flow, name, self.reader.revision()?)),
+                    name: name.to_owned(),
+                    tags: tags.to_vec(),
+                    labels: labels.clone(),
+                    created: now,
+                    updated: now,
+                };
+                Ok((vec![Write::PutFlow(flow.clone())], Made::New(flow)))
+            })
+            .await
+    }
+}
+
+impl Control for Commands {
+    fn status(&self) -> Status {
+        let mut status = self.reconciler.status();
+        status.runs = *self.counts.borrow();
+        status.next = self
+            .upcoming
+            .next(NEXT_SHOWN)
+            .into_iter()
+            .filter_map(|timer| {
+                let deployment = self.reader.deployment(timer.deployment).ok()??;
+                let schedule = deployment.schedules.iter().find(|schedule| schedule.id == timer.schedule)?;
+                let (at, name) = (timer.at, deployment.name.to_string());
+                Some(NextFire { at, deployment: name, schedule: schedule.declared.spec.describe() })
+            })
+            .collect();
+        status
+    }
+
+    fn watch_status(&self) -> watch::Receiver<Status> {
+        self.reconciler.watch_status()
+    }
+
+    fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
+        Box::pin(self.reconciler.reconcile(request))
+    }
+
+    fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>> {
+        Box::pin(async move { self.flow_named(&name, &tags, &labels).await })
+    }
+
+    fn create_run(&self, request: RunRequest) -> Answer<'_, Made<FlowRun>> {
+        Box::pin(self.create_run_of(request))
+    }
+
+    fn set_state(&self, run: FlowRunId, proposed: Proposed, force: bool) -> Answer<'_, (FlowRun, Decision)> {
+        Box::pin(self.set_state_of(run, proposed, force))
+    }
+
+    fn update_run(&self, run: FlowRunId, patch: RunPatch) -> Answer<'_, FlowRun> {
+        Box::pin(self.update_run_with(run, patch))
+    }
+
+    fn delete_run(&self, run: FlowRunId) -> Answer<'_, ()> {
+        Box::pin(self.delete_run_of(run))
+    }
+
+    fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment> {
+        Box::pin(self.pause_deployment_of(deployment, paused, by))
+    }
+
+    fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()> {
+        Box::pin(self.delete_deployment_of(deployment))
+    }
+
+    fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool> {
+        Box::pin(self.create_work_pool_of(name, spec))
+    }
+
+    fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool> {
+        Box::pin(self.update_work_pool_with(name, patch, by))
+    }
+
+    fn delete_work_pool(&self, name: String) -> Answer<'_, ()> {
+        Box::pin(self.delete_work_pool_of(name))
+    }
+
+    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue> {
+        Box::pin(self.create_work_queue_of(pool, name, spec))
+    }
+
+    fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue> {
+        Box::pin(self.update_work_queue_with(queue, patch, by))
+    }
+
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, ()> {
+        Box::pin(self.delete_work_queue_of(queue))
+    }
+}
+
+/// Prefect's rule for names (`^[^/%&><]+$`), and the store's for keys.
+fn check_name(what: &str, name: &str) -> Result<(), ControlError> {
+    match crate::model::name::problem(name) {
+        None => Ok(()),
+        Some(problem) => Err(ControlError::Invalid(format!("the name of a {what} {problem}"))),
+    }
+}

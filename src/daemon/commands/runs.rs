@@ -1,0 +1,225 @@
+//! Commands on flow runs.
+use super::Commands;
+use crate::clock;
+use crate::control::{ControlError, Made, RunPatch, RunRequest};
+use crate::model::deployment::Deployment;
+use crate::model::id::{self, FlowId, FlowRunId, of_state};
+use crate::model::name;
+use crate::model::run::FlowRun;
+use crate::model::state::{Proposed, State, StateType};
+use crate::model::transition::{Context, Decision};
+use crate::store::ledger::LedgerError;
+use jiff::Timestamp;
+use serde_json::Value;
+
+impl Commands {
+    pub(super) async fn create_run_of(&self, request: RunRequest) -> Result<Made<FlowRun>, ControlError> {
+        let deployment = match request.deployment {
+            Some(id) => Some(self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))?),
+            None => None,
+        };
+        if let (Some(deployment), Some(key)) = (&deployment, &request.idempotency_key)
+            && let Some(run) = self.reader.run_by_idempotency_key(deployment.id, key)?
+        {
+            return Ok(Made::Existing(run));
+        }
+        let run = self.new_run(request, deployment.as_ref())?;
+        let mut unit = self.writer()?.unit();
+        unit.create_run(&run)?;
+        match unit.commit().await {
+            Ok(()) => Ok(Made::New(run)),
+            // The same key came twice at once: the other one made it.
+            Err(LedgerError::Conflict(_)) if run.idempotency_key.is_some() => {
+                let found = match (run.deployment_id, &run.idempotency_key) {
+                    (Some(deployment), Some(key)) => self.reader.run_by_idempotency_key(deployment, key)?,
+                    _ => None,
+                };
+                found.map(Made::Existing).ok_or_else(|| ControlError::Conflict("A flow run with this id already exists.".to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn new_run(&self, request: RunRequest, deployment: Option<&Deployment>) -> Result<FlowRun, ControlError> {
+        let now = clock::now();
+        let mut randomness = [0; 10];
+        randomness.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..10]);
+        let id = id::of_requested_run(now, randomness);
+        let spec = deployment.map(|deployment| &deployment.declared);
+        let mut parameters = spec.map(|spec| spec.parameters.clone()).unwrap_or_default();
+        parameters.extend(request.parameters);
+        if let Some(deployment) = deployment {
+            check_parameters(deployment, &parameters, request.enforce_parameter_schema)?;
+        }
+        let mut tags = spec.map(|spec| spec.tags.clone()).unwrap_or_default();
+        tags.extend(request.tags.into_iter().filter(|tag| !spec.is_some_and(|spec| spec.tags.contains(tag))));
+        if let Some(name) = &request.name {
+            check_run_name(name)?;
+        }
+        let flow_id = deployment.map(|deployment| deployment.flow_id).or(request.flow);
+        let state = first_state(id, request.state, deployment.is_some(), request.scheduled_time, now);
+        let expected = state.details.scheduled_time.unwrap_or(now);
+        Ok(FlowRun {
+            id,
+            name: request.name.unwrap_or_else(|| name::of_run(id)),
+            flow_id: self.existing_flow(flow_id)?,
+            deployment_id: deployment.map(|deployment| deployment.id),
+            deployment: deployment.map(|deployment| deployment.name.clone()),
+            deployment_version: spec.and_then(|spec| spec.version.clone()),
+            parameters,
+            tags,
+            labels: request.labels,
+            job_variables: request.job_variables,
+            work_pool: spec.and_then(|spec| spec.work_pool.clone()),
+            work_queue: request.work_queue.or_else(|| spec.and_then(|spec| spec.work_queue.clone())),
+            slot: None,
+            idempotency_key: request.idempotency_key,
+            requested_by: request.requested_by,
+            retries: spec.map_or(0, |spec| spec.retries),
+            retry_delay_seconds: spec.map(|spec| spec.retry_delay_seconds.clone()).unwrap_or_default(),
+            run_count: 0,
+            expected_start_time: expected,
+            next_scheduled_start_time: state.details.scheduled_time.filter(|_| state.kind == StateType::Scheduled),
+            start_time: None,
+            end_time: state.kind.is_terminal().then_some(now),
+            total_run_time: 0.0,
+            infrastructure: None,
+            infrastructure_pid: None,
+            usage: None,
+            state,
+            past_states: Vec::new(),
+            state_count: 1,
+            created: now,
+            updated: now,
+        })
+    }
+
+    fn existing_flow(&self, flow: Option<FlowId>) -> Result<FlowId, ControlError> {
+        match flow {
+            Some(flow) if self.reader.flow(flow)?.is_some() => Ok(flow),
+            _ => Err(ControlError::NotFound("Flow not found".to_owned())),
+        }
+    }
+
+    pub(super) async fn set_state_of(
+        &self,
+        run: FlowRunId,
+        proposed: Proposed,
+        force: bool,
+    ) -> Result<(FlowRun, Decision), ControlError> {
+        let current = self.run(run)?;
+        let has_infrastructure = current.infrastructure.is_some() || current.infrastructure_pid.is_some();
+        let context = Context { now: clock::now(), force, has_infrastructure };
+        let outcome = self.writer()?.propose(run, proposed, context).await?;
+        Ok((outcome.run, outcome.decision))
+    }
+
+    pub(super) async fn update_run_with(&self, run: FlowRunId, patch: RunPatch) -> Result<FlowRun, ControlError> {
+        if let Some(name) = &patch.name {
+            check_run_name(name)?;
+        }
+        let now = clock::now();
+        let changed = self
+            .writer()?
+            .amend_run(run, |run| {
+                let before = run.clone();
+                if let Some(name) = &patch.name {
+                    run.name.clone_from(name);
+                }
+                if let Some(tags) = &patch.tags {
+                    run.tags.clone_from(tags);
+                }
+                if let Some(parameters) = &patch.parameters {
+                    run.parameters.clone_from(parameters);
+                }
+                if let Some(job_variables) = &patch.job_variables {
+                    run.job_variables.clone_from(job_variables);
+                }
+                if let Some(pid) = &patch.infrastructure_pid {
+                    run.infrastructure_pid = Some(pid.clone());
+                }
+                if let Some(labels) = &patch.labels {
+                    run.labels.extend(labels.clone());
+                }
+                if *run != before {
+                    run.updated = now;
+                }
+            })
+            .await?;
+        Ok(changed)
+    }
+
+    /// Deletes a run that is over or has not begun. One that is going on must be cancelled first: its processes
+    /// would be nobody's.
+    pub(super) async fn delete_run_of(&self, run: FlowRunId) -> Result<(), ControlError> {
+        let current = self.run(run)?;
+        if current.state.kind.holds_slots() && current.infrastructure.is_some() {
+            return Err(ControlError::Refused(format!(
+                "flow run '{}' is {}: cancel it first (reeve flow-run cancel {run})",
+                current.name, current.state.name
+            )));
+        }
+        let mut unit = self.writer()?.unit();
+        unit.delete_run(run)?;
+        unit.commit().await?;
+        Ok(())
+    }
+
+    fn run(&self, run: FlowRunId) -> Result<FlowRun, ControlError> {
+        self.reader.run(run)?.ok_or_else(|| ControlError::NotFound("Flow run not found".to_owned()))
+    }
+}
+
+fn first_state(
+    run: FlowRunId,
+    proposed: Option<Proposed>,
+    has_deployment: bool,
+    scheduled_time: Option<Timestamp>,
+    now: Timestamp,
+) -> State {
+    let mut proposed = proposed.unwrap_or_else(|| match has_deployment {
+        true => Proposed::new(StateType::Scheduled),
+        false => Proposed::new(StateType::Pending),
+    });
+    if proposed.kind == StateType::Scheduled {
+        proposed.details.scheduled_time = scheduled_time.or(proposed.details.scheduled_time).or(Some(now));
+    }
+    State {
+        id: of_state(run, 0),
+        kind: proposed.kind,
+        name: proposed.effective_name().to_owned(),
+        timestamp: now,
+        message: proposed.message,
+        data: proposed.data,
+        details: proposed.details,
+    }
+}
+
+/// The parameters against the function's schema, with Prefect's text for the first that does not fit.
+fn check_parameters(
+    deployment: &Deployment,
+    parameters: &crate::model::JsonMap,
+    enforce: Option<bool>,
+) -> Result<(), ControlError> {
+    let Some(schema) = &deployment.declared.parameter_schema else { return Ok(()) };
+    if !enforce.unwrap_or(deployment.declared.enforce_parameter_schema) {
+        return Ok(());
+    }
+    let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
+    let value = Value::Object(parameters.clone());
+    match validator.iter_errors(&value).next() {
+        None => Ok(()),
+        Some(error) => {
+            let field = error.instance_path().to_string();
+            let field = if field.is_empty() { "parameters".to_owned() } else { field.trim_start_matches('/').to_owned() };
+            Err(ControlError::Conflict(format!(
+                "Error creating flow run: Validation failed for field '{field}'. Failure reason: {error}"
+            )))
+        }
+    }
+}
+
+/// A run's name is text for people: it need not be unique and is in no key.
+fn check_run_name(name: &str) -> Result<(), ControlError> {
+    if name.trim().is_empty() { Err(ControlError::Invalid("the name of a flow run must not be empty".to_owned())) } else { Ok(()) }
+}

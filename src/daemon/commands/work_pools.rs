@@ -1,0 +1,231 @@
+//! Commands on work pools and work queues.
+use super::{Commands, check_name};
+use crate::clock;
+use crate::control::{Author, ControlError, WorkPoolPatch, WorkQueuePatch};
+use crate::executor::KINDS;
+use crate::model::id::{self, Kind, WorkPoolId, WorkQueueId};
+use crate::model::overrides::{Override, Overrides, Owner};
+use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
+use crate::model::write::Write;
+use crate::store::ledger::LedgerError;
+use serde_json::Value;
+
+impl Commands {
+    pub(super) async fn create_work_pool_of(&self, name: String, spec: WorkPoolSpec) -> Result<WorkPool, ControlError> {
+        check_name("work pool", &name)?;
+        // Prefect reserves this prefix for its own pools.
+        if name.to_lowercase().starts_with("prefect") {
+            return Err(ControlError::Refused("Work pools starting with 'Prefect' are reserved for internal use.".to_owned()));
+        }
+        let edited = self.writer()?.edit(|| {
+            if self.reader.work_pool(&name)?.is_some() {
+                return Err(ControlError::Conflict("A work pool with this name already exists.".to_owned()));
+            }
+            let (pool, queue) = self.new_pool(&name, spec.clone())?;
+            Ok((vec![Write::PutWorkPool(pool.clone()), Write::PutWorkQueue(queue)], pool))
+        });
+        edited.await
+    }
+
+    pub(super) async fn update_work_pool_with(
+        &self,
+        name: String,
+        patch: WorkPoolPatch,
+        by: Author,
+    ) -> Result<WorkPool, ControlError> {
+        let edited = self.writer()?.edit(|| {
+            let mut pool = self.pool(&name)?;
+            let before = pool.clone();
+            let mut edit = Edit { owner: &pool.owner, overrides: &mut pool.overrides, by: &by };
+            if let Some(paused) = patch.paused {
+                edit.set("paused", paused, &mut pool.declared.paused);
+            }
+            if let Some(limit) = patch.concurrency_limit {
+                edit.set("concurrency_limit", limit, &mut pool.declared.concurrency_limit);
+            }
+            if let Some(description) = patch.description.clone() {
+                pool.declared.description = description;
+            }
+            if let Some(template) = patch.base_job_template.clone() {
+                pool.declared.base_job_template = Some(template);
+            }
+            if pool == before {
+                return Ok((Vec::new(), pool));
+            }
+            pool.updated = clock::now();
+            Ok((vec![Write::PutWorkPool(pool.clone())], pool))
+        });
+        edited.await
+    }
+
+    pub(super) async fn delete_work_pool_of(&self, name: String) -> Result<(), ControlError> {
+        let edited = self.writer()?.edit(|| {
+            let pool = self.pool(&name)?;
+            refuse_owned("work pool", &pool.name, &pool.owner)?;
+            let mut writes = vec![Write::DeleteWorkPool(name.clone())];
+            for queue in self.reader.work_queues()?.into_iter().filter(|queue| queue.pool == name) {
+                writes.push(Write::DeleteWorkQueue { pool: queue.pool, name: queue.name });
+            }
+            Ok((writes, ()))
+        });
+        edited.await
+    }
+
+    pub(super) async fn create_work_queue_of(
+        &self,
+        pool: Option<String>,
+        name: String,
+        spec: WorkQueueSpec,
+    ) -> Result<WorkQueue, ControlError> {
+        check_name("work queue", &name)?;
+        let pool_name = pool.clone().unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
+        let edited = self.writer()?.edit(|| {
+            if self.reader.work_queue(&pool_name, &name)?.is_some() {
+                return Err(ControlError::Conflict("A work queue with this name already exists.".to_owned()));
+            }
+            let mut writes = Vec::new();
+            if self.reader.work_pool(&pool_name)?.is_none() {
+                if pool.is_some() {
+                    return Err(ControlError::NotFound(format!("Work pool \"{pool_name}\" not found.")));
+                }
+                let agent = WorkPoolSpec {
+                    kind: KINDS[0].name.to_owned(),
+                    description: None,
+                    concurrency_limit: None,
+                    paused: false,
+                    base_job_template: None,
+                };
+                let (pool, default) = self.new_pool(&pool_name, agent)?;
+                writes.push(Write::PutWorkPool(pool));
+                if name != DEFAULT_QUEUE {
+                    writes.push(Write::PutWorkQueue(default));
+                }
+            }
+            let queue = self.new_queue(&pool_name, &name, spec.clone())?;
+            writes.push(Write::PutWorkQueue(queue.clone()));
+            Ok((writes, queue))
+        });
+        edited.await
+    }
+
+    pub(super) async fn update_work_queue_with(
+        &self,
+        id: WorkQueueId,
+        patch: WorkQueuePatch,
+        by: Author,
+    ) -> Result<WorkQueue, ControlError> {
+        if let Some(name) = &patch.name {
+            check_name("work queue", name)?;
+        }
+        let edited = self.writer()?.edit(|| {
+            let mut queue = self.queue(id)?;
+            let before = queue.clone();
+            let mut writes = Vec::new();
+            let mut edit = Edit { owner: &queue.owner, overrides: &mut queue.overrides, by: &by };
+            if let Some(paused) = patch.paused {
+                edit.set("paused", paused, &mut queue.declared.paused);
+            }
+            if let Some(limit) = patch.concurrency_limit {
+                edit.set("concurrency_limit", limit, &mut queue.declared.concurrency_limit);
+            }
+            if let Some(priority) = patch.priority {
+                edit.set("priority", priority, &mut queue.declared.priority);
+            }
+            if let Some(description) = patch.description.clone() {
+                queue.declared.description = description;
+            }
+            if let Some(filter) = patch.filter.clone() {
+                queue.declared.filter = filter;
+            }
+            if let Some(name) = patch.name.clone().filter(|name| *name != queue.name) {
+                refuse_owned("work queue", &queue.name, &queue.owner)?;
+                writes.push(Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() });
+                queue.name = name;
+            }
+            if queue == before {
+                return Ok((Vec::new(), queue));
+            }
+            queue.updated = clock::now();
+            writes.push(Write::PutWorkQueue(queue.clone()));
+            Ok((writes, queue))
+        });
+        edited.await
+    }
+
+    /// Deletes a queue. The runs that named it wait until it exists again or they are cancelled.
+    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<(), ControlError> {
+        let edited = self.writer()?.edit(|| {
+            let queue = self.queue(id)?;
+            refuse_owned("work queue", &queue.full_name(), &queue.owner)?;
+            Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], ()))
+        });
+        edited.await
+    }
+
+    fn new_pool(&self, name: &str, spec: WorkPoolSpec) -> Result<(WorkPool, WorkQueue), LedgerError> {
+        let now = clock::now();
+        let pool = WorkPool {
+            id: WorkPoolId(id::of_new_object(self.reader.home(), Kind::WorkPool, name, self.reader.revision()?)),
+            name: name.to_owned(),
+            declared: spec,
+            owner: None,
+            overrides: Overrides::new(),
+            created: now,
+            updated: now,
+        };
+        Ok((pool, self.new_queue(name, DEFAULT_QUEUE, WorkQueueSpec::default())?))
+    }
+
+    fn new_queue(&self, pool: &str, name: &str, spec: WorkQueueSpec) -> Result<WorkQueue, LedgerError> {
+        let now = clock::now();
+        let full_name = format!("{pool}/{name}");
+        Ok(WorkQueue {
+            id: WorkQueueId(id::of_new_object(self.reader.home(), Kind::WorkQueue, &full_name, self.reader.revision()?)),
+            pool: pool.to_owned(),
+            name: name.to_owned(),
+            declared: spec,
+            owner: None,
+            overrides: Overrides::new(),
+            created: now,
+            updated: now,
+        })
+    }
+
+    fn pool(&self, name: &str) -> Result<WorkPool, ControlError> {
+        self.reader.work_pool(name)?.ok_or_else(|| ControlError::NotFound(format!("Work pool \"{name}\" not found.")))
+    }
+
+    fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
+        self.reader.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
+    }
+}
+
+/// An operator's edit: an override on what a project owns, a plain edit on what nobody owns.
+struct Edit<'a> {
+    owner: &'a Option<Owner>,
+    overrides: &'a mut Overrides,
+    by: &'a Author,
+}
+
+impl Edit<'_> {
+    fn set<T: PartialEq + Clone + Into<Value>>(&mut self, field: &str, value: T, declared: &mut T) {
+        if self.owner.is_none() {
+            *declared = value;
+        } else if *declared == value {
+            self.overrides.remove(field);
+        } else if self.overrides.get(field).is_none_or(|current| current.value != value.clone().into()) {
+            let entry: Override = Commands::override_of(value, self.by);
+            self.overrides.insert(field.to_owned(), entry);
+        }
+    }
+}
+
+fn refuse_owned(what: &str, name: &str, owner: &Option<Owner>) -> Result<(), ControlError> {
+    match owner {
+        None => Ok(()),
+        Some(owner) => Err(ControlError::Refused(format!(
+            "{what} '{name}' is declared in {} of project '{}': change it there, and the next reconcile carries it out",
+            owner.file, owner.project
+        ))),
+    }
+}

@@ -1,0 +1,102 @@
+//! Runs that hold slots here, and finding them again after a restart.
+use super::Dispatcher;
+use crate::daemon::error::DaemonError;
+use crate::dispatch::queue::Holder;
+use crate::executor::{Adoption, Context, Handle};
+use crate::model::id::FlowRunId;
+use crate::model::run::FlowRun;
+use crate::model::state::{Proposed, StateType};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a process has between SIGTERM and SIGKILL.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// A run that was claimed here and is not known to be over.
+#[derive(Debug, Clone)]
+pub(super) struct Active {
+    pub holder: Holder,
+    pub claim: Claim,
+    /// `None` while it is being started.
+    pub handle: Option<Handle>,
+    /// Somebody wants it to end.
+    pub stopping: bool,
+}
+
+/// What is stored with a run when it is claimed, before anything is started: enough to find out after a crash
+/// whether it was. Lives in `FlowRun::infrastructure`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Claim {
+    pub executor: String,
+    pub attempt: u32,
+    pub run_directory: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+}
+
+impl Claim {
+    /// `None` for a run that somebody else runs.
+    pub fn of(run: &FlowRun) -> Option<Claim> {
+        serde_json::from_value(run.infrastructure.clone()?).ok()
+    }
+
+    pub fn holder(&self, run: &FlowRun) -> Holder {
+        Holder { deployment: run.deployment_id, pool: self.pool.clone(), queue: self.queue.clone() }
+    }
+}
+
+impl Dispatcher {
+    /// Takes up a run that a former daemon claimed: what it began goes on, what it never began waits again.
+    pub(super) async fn resume(&mut self, run: FlowRun) -> Result<(), DaemonError> {
+        let Some(claim) = Claim::of(&run) else { return Ok(()) };
+        let Some(executor) = self.executors.get(claim.executor.as_str()).cloned() else { return Ok(()) };
+        let Some(handle) = executor.recover(run.id.0, claim.attempt, &claim.run_directory).await? else {
+            return self.resume_unbegun(&run).await;
+        };
+        let context = Context { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
+        let adoption = executor.adopt(handle.clone(), context).await;
+        match adoption {
+            Adoption::Running => self.narrator.found_again(&run, &claim.run_directory),
+            Adoption::Ended => {}
+        }
+        let holder = claim.holder(&run);
+        self.active.insert(run.id, Active { holder, claim, handle: Some(handle), stopping: false });
+        if run.is_over() || run.state.kind == StateType::Cancelling {
+            self.stop_if_active(run.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn resume_unbegun(&mut self, run: &FlowRun) -> Result<(), DaemonError> {
+        let proposed = match run.state.kind {
+            StateType::Pending => Proposed::new(StateType::Scheduled)
+                .scheduled_time(run.scheduled_time().unwrap_or(run.expected_start_time))
+                .message("the daemon ended before it could start the run"),
+            StateType::Cancelling => Proposed::new(StateType::Cancelled).message("cancelled before it was started"),
+            _ => Proposed::new(StateType::Crashed)
+                .message("the run's directory is gone: nobody can tell how it ended"),
+        };
+        self.propose(run.id, proposed).await?;
+        match self.ledger.run(run.id)? {
+            Some(run) if run.state.kind == StateType::Scheduled => self.wait_for(run).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a run's processes, if it has any here. Harmless when repeated.
+    pub(super) async fn stop_if_active(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        let Some(active) = self.active.get_mut(&id) else { return Ok(()) };
+        active.stopping = true;
+        let (Some(handle), Some(executor)) = (&active.handle, self.executors.get(active.claim.executor.as_str())) else {
+            // It is being started: `note_begun` stops it.
+            return Ok(());
+        };
+        if let Err(error) = executor.stop(handle, GRACE).await {
+            tracing::error!(run = %id, "{error}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! Hands due runs to executors and writes down what becomes of them.
+//!
+//! One task. It sleeps until a run changes, an executor reports, or the next waiting run is due; then it decides
+//! (`dispatch::queue`), makes the decisions durable, and only then acts on them:
+//! * a run is Pending, with the number of its attempt, *before* its process is started, so that no crash starts it twice;
+//! * a restarted daemon asks the executor what became of every run that was begun (`recover`, `adopt`);
+//! * slots are held by the runs in `active`, and a run leaves it when its executor says that it is over, however it ended.
+mod active;
+mod pools;
+mod reports;
+mod starting;
+
+use crate::daemon::signals::told;
+use super::alarm::Alarm;
+use super::error::DaemonError;
+use super::narrator::Narrator;
+use crate::clock;
+use crate::dispatch::queue::{Pool, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::executor::{Executor, KINDS, Report};
+use crate::model::id::{DeploymentId, FlowRunId};
+use crate::model::run::FlowRun;
+use crate::model::state::{Proposed, StateType};
+use crate::model::status::RunCounts;
+use crate::model::transition::Context;
+use crate::settings::Home;
+use crate::store::ledger::{Changed, Feed, Ledger, LedgerError};
+use active::Active;
+use jiff::Timestamp;
+use starting::Begun;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Reports that executors may have under way; more wait where they are made.
+const REPORTS: usize = 1_024;
+
+/// How many starts may be under way at once: more only compete for the processors.
+const STARTS_AT_ONCE: usize = 32;
+
+/// The task that owns the runs that are not over.
+pub struct Dispatcher {
+    ledger: Ledger,
+    home: Home,
+    feed: Feed,
+    executors: BTreeMap<&'static str, Arc<dyn Executor>>,
+    pools: BTreeMap<String, Pool>,
+    waiting: BTreeMap<FlowRunId, Waiting>,
+    /// Why a due run does not start. Emptied when a slot, a pool or a queue changes: then all are asked again.
+    blocked: HashMap<FlowRunId, Reason>,
+    active: HashMap<FlowRunId, Active>,
+    reports: mpsc::Receiver<Report>,
+    report_sender: mpsc::Sender<Report>,
+    starts: JoinSet<Begun>,
+    alarm: Alarm,
+    counts: watch::Sender<RunCounts>,
+    narrator: Narrator,
+}
+
+impl Dispatcher {
+    /// Reads the pools and every run that is not over, and finds again what a former daemon started.
+    pub async fn load(ledger: Ledger, home: Home, counts: watch::Sender<RunCounts>, narrator: Narrator) -> Result<Self, DaemonError> {
+        let (report_sender, reports) = mpsc::channel(REPORTS);
+        let mut executors: BTreeMap<&'static str, Arc<dyn Executor>> = BTreeMap::new();
+        for kind in KINDS {
+            executors.insert(kind.name, (kind.make)()?);
+        }
+        let mut dispatcher = Dispatcher {
+            feed: ledger.feed(),
+            pools: pools::read(&ledger)?,
+            ledger,
+            home,
+            executors,
+            waiting: BTreeMap::new(),
+            blocked: HashMap::new(),
+            active: HashMap::new(),
+            reports,
+            report_sender,
+            starts: JoinSet::new(),
+            alarm: Alarm::new()?,
+            counts,
+            narrator,
+        };
+        for id in dispatcher.ledger.active_run_ids()? {
+            dispatcher.look_at(id).await?;
+        }
+        Ok(dispatcher)
+    }
+
+    /// Dispatches until told to stop. Runs go on without it.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
+        loop {
+            self.pass().await?;
+            self.count();
+            let due = self.next_due();
+            tokio::select! {
+                biased;
+                () = told(&mut stop) => return Ok(()),
+                Some(report) = self.reports.recv() => self.note_reports(report).await?,
+                Some(begun) = self.starts.join_next() => self.note_begun(begun).await?,
+                changed = self.feed.next() => match changed {
+                    Some(changed) => self.follow(changed).await?,
+                    None => return Ok(()),
+                },
+                rung = self.alarm.wait(due), if self.starts.len() < STARTS_AT_ONCE => rung?,
+            }
+        }
+    }
+
+    /// Decides who starts now and begins it.
+    async fn pass(&mut self) -> Result<(), DaemonError> {
+        let now = clock::now();
+        let room = STARTS_AT_ONCE.saturating_sub(self.starts.len());
+        if room == 0 || self.next_due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= now).collect();
+        let kinds: Vec<&str> = self.executors.keys().copied().collect();
+        let mut holders = self.active.values().map(|active| &active.holder);
+        let verdicts = decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds }, &due, now);
+        let mut starting = Vec::new();
+        for (run, verdict) in verdicts {
+            match verdict {
+                Verdict::Start { pool, queue } if starting.len() < room => starting.push((run, pool, queue)),
+                Verdict::Start { .. } => {}
+                Verdict::Wait(reason) => self.block(run, reason),
+                Verdict::Cancel => self.cancel_waiting(run, "Deployment concurrency limit reached.").await?,
+            }
+        }
+        self.begin(starting, now).await
+    }
+
+    /// When the first waiting run that could start becomes due. A run that waits for something else than its time
+    /// is woken by what it waits for, and must not keep the alarm ringing.
+    fn next_due(&self) -> Option<Timestamp> {
+        self.waiting.values().filter(|run| !self.blocked.contains_key(&run.run)).map(|run| run.due).min()
+    }
+
+    async fn follow(&mut self, changed: Vec<Changed>) -> Result<(), DaemonError> {
+        for change in changed {
+            match change {
+                Changed::Run(id) => self.look_at(id).await?,
+                Changed::WorkPools => {
+                    self.pools = pools::read(&self.ledger)?;
+                    self.blocked.clear();
+                }
+                Changed::Deployment(id) => self.look_at_deployment(id).await?,
+                Changed::Everything => {
+                    self.pools = pools::read(&self.ledger)?;
+                    self.waiting.clear();
+                    for id in self.ledger.active_run_ids()? {
+                        self.look_at(id).await?;
+                    }
+                    self.blocked.clear();
+                }
+                Changed::Project(_) | Changed::Tombstone(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_deployment(&mut self, id: DeploymentId) -> Result<(), DaemonError> {
+        let of_it: Vec<FlowRunId> =
+            self.waiting.values().filter(|run| run.deployment == Some(id)).map(|run| run.run).collect();
+        for run in of_it {
+            self.look_at(run).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a run as it is now, and puts it where it belongs.
+    async fn look_at(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        let Some(run) = self.ledger.run(id)? else {
+            self.waiting.remove(&id);
+            return self.stop_if_active(id).await;
+        };
+        match run.state.kind {
+            StateType::Scheduled => self.wait_for(run).await,
+            kind if kind.is_terminal() || kind == StateType::Cancelling => {
+                self.waiting.remove(&id);
+                match self.active.contains_key(&id) || run.is_over() {
+                    true => self.stop_if_active(id).await,
+                    false => self.resume(run).await,
+                }
+            }
+            _ => {
+                self.waiting.remove(&id);
+                match self.active.contains_key(&id) {
+                    true => Ok(()),
+                    false => self.resume(run).await,
+                }
+            }
+        }
+    }
+
+    async fn wait_for(&mut self, run: FlowRun) -> Result<(), DaemonError> {
+        if self.active.contains_key(&run.id) {
+            // Its attempt is still being cleared away; its last report brings it here again.
+            return Ok(());
+        }
+        let Some(deployment_id) = run.deployment_id else {
+            // A run without a deployment is started by whoever made it.
+            return Ok(());
+        };
+        let Some(deployment) = self.ledger.deployment(deployment_id)? else {
+            return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
+        };
+        self.blocked.remove(&run.id);
+        let waiting = Waiting {
+            run: run.id,
+            due: run.scheduled_time().unwrap_or(run.expected_start_time),
+            deployment: run.deployment_id,
+            deployment_name: run.deployment.as_ref().map(ToString::to_string),
+            limit: deployment.declared.concurrency_limit.clone(),
+            pool: run.work_pool,
+            queue: run.work_queue,
+            tags: run.tags,
+        };
+        self.waiting.insert(run.id, waiting);
+        Ok(())
+    }
+
+    async fn cancel_waiting(&mut self, id: FlowRunId, reason: &str) -> Result<(), DaemonError> {
+        self.waiting.remove(&id);
+        let proposed = Proposed::new(StateType::Cancelled).message(reason);
+        self.propose(id, proposed).await
+    }
+
+    /// Proposes a state; a run that is gone or that refuses is left as it is.
+    async fn propose(&self, id: FlowRunId, proposed: Proposed) -> Result<(), DaemonError> {
+        match self.ledger.propose(id, proposed, self.context()).await {
+            Ok(_) | Err(LedgerError::NoSuchRun(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn context(&self) -> Context {
+        Context { now: clock::now(), force: false, has_infrastructure: true }
+    }
+
+    fn block(&mut self, id: FlowRunId, reason: Reason) {
+        if self.blocked.get(&id) != Some(&reason) {
+            tracing::debug!(run = %id, "the run waits: {reason}");
+        }
+        self.blocked.insert(id, reason);
+    }
+
+    fn count(&self) {
+        let counts = RunCounts { waiting: self.waiting.len(), running: self.active.len() };
+        self.counts.send_if_modified(|current| {
+            let changed = *current != counts;
+            *current = counts;
+            changed
+        });
+    }
+}

@@ -1,0 +1,149 @@
+//! What executors report, written down: one commit for all reports that are there.
+use super::Dispatcher;
+use crate::clock;
+use crate::daemon::ending;
+use crate::daemon::error::DaemonError;
+use crate::executor::{Outcome, Report};
+use crate::model::id::FlowRunId;
+use crate::model::run::FlowRun;
+use crate::model::state::{Proposed, StateType};
+use crate::model::transition::Context;
+use crate::store::ledger::{LedgerError, Unit};
+use jiff::Timestamp;
+
+/// At most this many reports are written in one commit.
+const REPORTS_PER_COMMIT: usize = 64;
+
+impl Dispatcher {
+    /// Writes down `first` and what else has been reported. Two reports on one run come in two commits.
+    pub(super) async fn note_reports(&mut self, first: Report) -> Result<(), DaemonError> {
+        let mut next = Some(first);
+        while next.is_some() {
+            let mut unit = self.ledger.unit();
+            let mut noted: Vec<Report> = Vec::new();
+            while let Some(report) = next.take() {
+                let again = noted.iter().any(|earlier| run_of(earlier) == run_of(&report));
+                if again || noted.len() == REPORTS_PER_COMMIT || !unit.has_room() {
+                    next = Some(report);
+                    break;
+                }
+                self.note(&mut unit, &report)?;
+                noted.push(report);
+                next = self.reports.try_recv().ok();
+            }
+            self.commit_reports(unit, noted).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_reports(&mut self, unit: Unit, noted: Vec<Report>) -> Result<(), DaemonError> {
+        match unit.commit().await {
+            Ok(()) => {}
+            // Somebody changed one of these runs: each report again on its own, as often as it takes.
+            Err(LedgerError::Conflict(_)) => {
+                for report in &noted {
+                    self.note_alone(report).await?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        for report in noted {
+            if !matches!(report, Report::Started { .. }) {
+                self.release(run_of(&report)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_alone(&self, report: &Report) -> Result<(), DaemonError> {
+        loop {
+            let mut unit = self.ledger.unit();
+            self.note(&mut unit, report)?;
+            match unit.commit().await {
+                Ok(()) => return Ok(()),
+                // Every conflict is another writer's success, so this ends.
+                Err(LedgerError::Conflict(_)) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn note(&self, unit: &mut Unit, report: &Report) -> Result<(), DaemonError> {
+        let id = run_of(report);
+        let Some(run) = self.ledger.run(id)? else { return Ok(()) };
+        match report {
+            Report::Started { at, pid, .. } => self.note_started(unit, &run, *at, *pid),
+            Report::Finished { outcome, .. } => self.note_finished(unit, &run, outcome),
+            Report::Lost { evidence, .. } => {
+                let cancelling = run.state.kind == StateType::Cancelling;
+                let kind = if cancelling { StateType::Cancelled } else { StateType::Crashed };
+                self.note_end(unit, &run, Proposed::new(kind).message(evidence.clone()), clock::now(), |_| {})
+            }
+        }
+    }
+
+    fn note_started(&self, unit: &mut Unit, run: &FlowRun, at: Timestamp, pid: u32) -> Result<(), DaemonError> {
+        let amend = |run: &mut FlowRun| run.infrastructure_pid = Some(pid.to_string());
+        if run.state.kind != StateType::Pending {
+            return Ok(());
+        }
+        // Its state begins when its process did: the clock of the report, but never before the claim.
+        let now = at.max(run.state.timestamp);
+        unit.propose_with(run.id, Proposed::new(StateType::Running), context(now), amend)?;
+        Ok(())
+    }
+
+    fn note_finished(&self, unit: &mut Unit, run: &FlowRun, outcome: &Outcome) -> Result<(), DaemonError> {
+        let proposed = ending::state_of(outcome, run.state.kind == StateType::Cancelling);
+        let usage = ending::usage_of(outcome);
+        // The state begins when the process ended, which may be before this daemon was there to hear of it.
+        let ended = outcome.ended_at.max(run.state.timestamp).min(clock::now());
+        self.note_end(unit, run, proposed, ended, move |run| run.usage = Some(usage))
+    }
+
+    fn note_end(
+        &self,
+        unit: &mut Unit,
+        run: &FlowRun,
+        proposed: Proposed,
+        ended: Timestamp,
+        amend: impl Fn(&mut FlowRun),
+    ) -> Result<(), DaemonError> {
+        let amend = |run: &mut FlowRun| {
+            run.infrastructure = None;
+            run.infrastructure_pid = None;
+            amend(run);
+        };
+        // A repeated report, after an adoption, finds nothing left to say.
+        if run.infrastructure.is_none() {
+            return Ok(());
+        }
+        match run.is_over() {
+            true => drop(unit.amend_run(run.id, amend)?),
+            false => drop(unit.propose_with(run.id, proposed, context(ended), amend)?),
+        }
+        Ok(())
+    }
+
+    /// A run's processes are gone: its slots are free, and it may wait for its next attempt.
+    async fn release(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        self.active.remove(&id);
+        self.blocked.clear();
+        let Some(run) = self.ledger.run(id)? else { return Ok(()) };
+        self.narrator.ended(&run);
+        if run.state.kind == StateType::Scheduled {
+            self.wait_for(run).await?;
+        }
+        Ok(())
+    }
+}
+
+fn run_of(report: &Report) -> FlowRunId {
+    match report {
+        Report::Started { run_id, .. } | Report::Finished { run_id, .. } | Report::Lost { run_id, .. } => FlowRunId(*run_id),
+    }
+}
+
+fn context(now: Timestamp) -> Context {
+    Context { now, force: false, has_infrastructure: true }
+}

@@ -1,0 +1,129 @@
+//! From the decision that a run starts to its executor's word that it did.
+use super::Dispatcher;
+use super::active::{Active, Claim};
+use crate::daemon::error::DaemonError;
+use crate::daemon::job;
+use crate::executor::{Context as ExecutorContext, Handle};
+use crate::model::id::FlowRunId;
+use crate::model::run::FlowRun;
+use crate::model::state::{Proposed, StateType};
+use crate::model::transition::{Context, Decision};
+use crate::store::ledger::LedgerError;
+use jiff::Timestamp;
+use tokio::task::JoinError;
+
+/// What came of a start: the handle, or why nothing runs.
+pub(super) type Begun = (FlowRunId, Result<Handle, String>);
+
+/// A run that may start, with the pool and queue that it starts from.
+pub(super) type Starting = (FlowRunId, Option<String>, Option<String>);
+
+impl Dispatcher {
+    /// Claims runs in one commit, then starts them.
+    pub(super) async fn begin(&mut self, starting: Vec<Starting>, now: Timestamp) -> Result<(), DaemonError> {
+        let mut unit = self.ledger.unit();
+        let mut claimed = Vec::new();
+        for (id, pool, queue) in starting {
+            self.waiting.remove(&id);
+            let context = Context { now, force: false, has_infrastructure: false };
+            let directories = &self.home;
+            let claim = |run: &FlowRun| Claim {
+                executor: crate::executor::process::KIND.to_owned(),
+                attempt: run.run_count + 1,
+                run_directory: directories.attempt(run.id, run.run_count + 1),
+                pool: pool.clone(),
+                queue: queue.clone(),
+            };
+            let amend = |run: &mut FlowRun| {
+                run.infrastructure = serde_json::to_value(claim(run)).ok();
+                run.work_queue = queue.clone().or(run.work_queue.take());
+            };
+            match unit.propose_with(id, Proposed::new(StateType::Pending), context, amend) {
+                Ok(outcome) if matches!(outcome.decision, Decision::Accept(_)) => {
+                    let claim = claim(&outcome.run);
+                    claimed.push((outcome.run, claim));
+                }
+                // It is gone, or in a state that cannot be claimed: whoever put it there runs it.
+                Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match unit.commit().await {
+            Ok(()) => {
+                for (run, claim) in claimed {
+                    self.start(run, claim)?;
+                }
+            }
+            // One of them changed meanwhile: look at each again and decide anew.
+            Err(LedgerError::Conflict(_)) => {
+                for (run, _) in claimed {
+                    Box::pin(self.look_at(run.id)).await?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, run: FlowRun, claim: Claim) -> Result<(), DaemonError> {
+        let deployment = match run.deployment_id {
+            Some(id) => self.ledger.deployment(id)?,
+            None => None,
+        };
+        let job = match deployment {
+            Some(deployment) => job::of_run(&run, &deployment, claim.attempt),
+            None => Err("its deployment was deleted".to_owned()),
+        };
+        let context = ExecutorContext { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
+        let executor = self.executors.get(claim.executor.as_str()).cloned();
+        let holder = claim.holder(&run);
+        self.active.insert(run.id, Active { holder, claim, handle: None, stopping: false });
+        let narrator = self.narrator.clone();
+        self.starts.spawn(async move {
+            let directory = context.run_directory.clone();
+            let started = match (job, executor) {
+                (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| error.to_string()),
+                (Err(reason), _) => Err(reason),
+                (_, None) => Err("no executor of that kind is here".to_owned()),
+            };
+            if started.is_ok() {
+                narrator.started(&run, &directory);
+            }
+            (run.id, started)
+        });
+        Ok(())
+    }
+
+    /// Notes the outcome of a start, and of all others that are there already.
+    pub(super) async fn note_begun(&mut self, begun: Result<Begun, JoinError>) -> Result<(), DaemonError> {
+        let mut next = Some(begun);
+        while let Some(begun) = next {
+            let (id, started) = begun.map_err(|error| DaemonError::TaskEnded { task: "start of a run", reason: error.to_string() })?;
+            match started {
+                Ok(handle) => {
+                    if let Some(active) = self.active.get_mut(&id) {
+                        active.handle = Some(handle);
+                        if active.stopping {
+                            self.stop_if_active(id).await?;
+                        }
+                    }
+                }
+                Err(reason) => self.note_failed_start(id, reason).await?,
+            }
+            next = self.starts.try_join_next();
+        }
+        Ok(())
+    }
+
+    async fn note_failed_start(&mut self, id: FlowRunId, reason: String) -> Result<(), DaemonError> {
+        self.active.remove(&id);
+        self.blocked.clear();
+        let stopped = self.ledger.run(id)?.is_some_and(|run| run.state.kind == StateType::Cancelling);
+        let kind = if stopped { StateType::Cancelled } else { StateType::Crashed };
+        self.propose(id, Proposed::new(kind).message(reason)).await?;
+        if let Some(run) = self.ledger.run(id)? {
+            self.narrator.ended(&run);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! From a run and its deployment to a job with nothing left to decide. The only place that lets a secret out of the
+//! daemon's environment, and only into the job.
+//!
+//! The environment of a run is the daemon's own, then `env` of the job variables (a deployment's, then the run's own),
+//! then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
+//! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
+use crate::executor::{Job, Program};
+use crate::model::secret::looks_secret;
+use crate::model::JsonMap;
+use crate::model::deployment::{Deployment, Entrypoint};
+use crate::model::run::FlowRun;
+use crate::template::{self, Reference, Resolution};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All log files of one attempt together.
+pub const MAX_LOG_BYTES: u64 = 64 << 20;
+
+/// Between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The least length at which a value is masked in logs: shorter ones would mask ordinary words.
+const SHORTEST_SECRET: usize = 8;
+
+/// The job of a run's attempt, with the daemon's environment.
+pub fn of_run(run: &FlowRun, deployment: &Deployment, attempt: u32) -> Result<Job, String> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    build(run, deployment, attempt, environment)
+}
+
+/// The same with a given environment.
+///
+/// # Errors
+/// A sentence: what cannot be resolved, and what to do.
+pub fn build(
+    run: &FlowRun,
+    deployment: &Deployment,
+    attempt: u32,
+    daemon_environment: BTreeMap<String, String>,
+) -> Result<Job, String> {
+    let spec = &deployment.declared;
+    let entrypoint = spec.entrypoint.as_ref().ok_or("the deployment has no entrypoint")?;
+    let mut renderer = Renderer { run, environment: &daemon_environment, secrets: Vec::new(), parameters: JsonMap::new() };
+    let parameters = renderer.map("parameters", &run.parameters)?;
+    renderer.parameters = parameters.clone();
+    let mut job_variables = spec.job_variables.clone();
+    job_variables.extend(run.job_variables.clone());
+    let job_variables = renderer.map("job_variables", &job_variables)?;
+    let mut environment = daemon_environment.clone();
+    overlay(&mut environment, variables_env(&job_variables)?);
+    let declared: JsonMap = spec.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    overlay(&mut environment, env_of(renderer.map("env", &declared)?)?);
+    add_run_variables(&mut environment, run, &parameters);
+    let working_directory = working_directory(deployment, &job_variables)?;
+    let program = program(entrypoint, deployment, &job_variables, parameters, &mut renderer)?;
+    let mut secrets = renderer.secrets;
+    secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
+    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
+    secrets.sort_unstable();
+    secrets.dedup();
+    Ok(Job {
+        run_id: run.id.0,
+        attempt,
+        name: run.name.clone(),
+        deployment: Some(deployment.name.to_string()),
+        program,
+        working_directory,
+        environment,
+        timeout: spec.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        grace: GRACE,
+        secrets,
+        max_log_bytes: MAX_LOG_BYTES,
+    })
+}
+
+fn program(
+    entrypoint: &Entrypoint,
+    deployment: &Deployment,
+    job_variables: &JsonMap,
+    parameters: JsonMap,
+    renderer: &mut Renderer<'_>,
+) -> Result<Program, String> {
+    // Prefect's process pool: a `command` among the job variables replaces what would be run.
+    if let Some(command) = job_variables.get("command").and_then(Value::as_str) {
+        return Ok(Program::Shell(command.to_owned()));
+    }
+    Ok(match entrypoint {
+        Entrypoint::Python { path, function } => Program::Python {
+            interpreter: None,
+            file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
+            function: function.clone(),
+            parameters,
+        },
+        Entrypoint::Module { module, function } => {
+            return Err(format!("the entrypoint {module}:{function} is a module: this reeve runs functions of files; write path/to/file.py:{function}"));
+        }
+        Entrypoint::Shell { command } => Program::Shell(renderer.command(command)?),
+        Entrypoint::Program { arguments } => {
+            let rendered: Result<Vec<String>, String> = arguments.iter().map(|argument| renderer.command(argument)).collect();
+            Program::Arguments(rendered?)
+        }
+    })
+}
+
+fn root(deployment: &Deployment) -> Result<PathBuf, String> {
+    deployment.root.as_ref().map(PathBuf::from).ok_or_else(|| {
+        "it is not known where the deployment's code lies: no project owns it".to_owned()
+    })
+}
+
+fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
+    let root = root(deployment)?;
+    let own = deployment.declared.working_dir.as_deref();
+    let relative = own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str));
+    Ok(relative.map_or(root.clone(), |directory| root.join(Path::new(directory))))
+}
+
+fn variables_env(job_variables: &JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {
+    match job_variables.get("env") {
+        None | Some(Value::Null) => Ok(BTreeMap::new()),
+        Some(Value::Object(env)) => env_of(env.clone()),
+        Some(other) => Err(format!("the job variable env must be a mapping of names to values, found {other}")),
+    }
+}
+
+fn env_of(map: JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in map {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(format!("{name:?} cannot be the name of an environment variable"));
+        }
+        let text = match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(format!("the environment variable {name} holds a NUL character"));
+        }
+        variables.insert(name, text);
+    }
+    Ok(variables)
+}
+
+fn overlay(environment: &mut BTreeMap<String, String>, variables: BTreeMap<String, Option<String>>) {
+    for (name, value) in variables {
+        match value {
+            Some(value) => drop(environment.insert(name, value)),
+            None => drop(environment.remove(&name)),
+        }
+    }
+}
+
+fn add_run_variables(environment: &mut BTreeMap<String, String>, run: &FlowRun, parameters: &JsonMap) {
+    environment.insert("REEVE_FLOW_RUN_NAME".to_owned(), run.name.clone());
+    if let Some(deployment) = &run.deployment {
+        environment.insert("REEVE_DEPLOYMENT".to_owned(), deployment.to_string());
+    }
+    environment.insert("REEVE_PARAMETERS".to_owned(), Value::Object(parameters.clone()).to_string());
+    for (name, value) in parameters {
+        let text = text_of(value);
+        // A NUL cannot stand in an environment; REEVE_PARAMETERS holds it escaped.
+        if !text.contains('\0') {
+            environment.insert(format!("REEVE_PARAMETER_{}", variable_name(name)), text);
+        }
+    }
+}
+
+/// Upper case, with every character that a shell's variable name cannot hold as `_`.
+fn variable_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Resolves what was kept for run time.
+struct Renderer<'a> {
+    run: &'a FlowRun,
+    environment: &'a BTreeMap<String, String>,
+    secrets: Vec<String>,
+    parameters: JsonMap,
+}
+
+impl Renderer<'_> {
+    fn map(&mut self, what: &str, map: &JsonMap) -> Result<JsonMap, String> {
+        match self.value(what, &Value::Object(map.clone()))? {
+            Value::Object(map) => Ok(map),
+            other => Err(format!("{what} became {other}")),
+        }
+    }
+
+    fn command(&mut self, text: &str) -> Result<String, String> {
+        Ok(text_of(&self.value("the command", &Value::String(text.to_owned()))?))
+    }
+
+    fn value(&mut self, what: &str, value: &Value) -> Result<Value, String> {
+        let (run, environment) = (self.run, self.environment);
+        let parameter_value = Value::Object(self.parameters.clone());
+        let mut secrets = Vec::new();
+        let rendered = template::render(value, &mut |reference| match reference {
+            Reference::Environment(name) => match environment.get(*name) {
+                Some(value) => {
+                    if looks_secret(name) {
+                        secrets.push(value.clone());
+                    }
+                    Resolution::Value(Value::String(value.clone()))
+                }
+                None => Resolution::Missing,
+            },
+            Reference::Parameter(path) => found(template::lookup(&parameter_value, path).cloned()),
+            Reference::Context(path) => found(context(run, path)),
+            _ => Resolution::Keep,
+        });
+        self.secrets.append(&mut secrets);
+        match rendered.unresolved.first() {
+            None => Ok(rendered.value),
+            Some(missing) => Err(format!(
+                "{what} uses {{{{ {} }}}}, which is not there: {}",
+                missing.name,
+                if missing.name.starts_with('$') { "set that variable for the daemon" } else { "give that parameter a value" }
+            )),
+        }
+    }
+}
+
+fn found(value: Option<Value>) -> Resolution {
+    value.map_or(Resolution::Missing, Resolution::Value)
+}
+
+/// Prefect's `ctx`: facts of the flow run.
+fn context(run: &FlowRun, path: &str) -> Option<Value> {
+    Some(match path {
+        "flow_run.id" => Value::String(run.id.to_string()),
+        "flow_run.name" => Value::String(run.name.clone()),
+        "flow.id" => Value::String(run.flow_id.to_string()),
+        "flow.name" => Value::String(run.deployment.as_ref()?.flow.clone()),
+        _ => return None,
+    })
+}

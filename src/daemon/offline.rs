@@ -1,0 +1,67 @@
+//! Opening a home: for the daemon, and for a CLI that finds no daemon on it.
+//!
+//! Without a daemon the CLI asks the same API in its own process, over the same commands: there is one
+//! implementation of everything. What needs the daemon's tasks (a run that is to start) waits for the next daemon.
+use super::commands::Commands;
+use super::error::DaemonError;
+use super::reconciler::Reconciler;
+use super::scheduler::Upcoming;
+use crate::api::{self, Api};
+use crate::clock;
+use crate::model::status::{RunCounts, Status};
+use crate::settings::Home;
+use crate::store::ledger::{Ledger, Reader};
+use crate::store::{self, ReadStore, StoreError};
+use axum::Router;
+use std::sync::Arc;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Opens the ledger of a home, and makes the home where there is none.
+pub(super) fn open(home: &Home) -> Result<Ledger, DaemonError> {
+    Ok(Ledger::new(store::open(&store_url(home), Uuid::new_v4())?))
+}
+
+/// The API over a home without a daemon. Holds the home's lock until it is dropped.
+///
+/// # Errors
+/// The home is locked, unreadable, of a newer version, or not a home.
+pub fn offline(home: &Home) -> Result<Router, DaemonError> {
+    let ledger = open(home)?;
+    Ok(router(home, Some(ledger.clone()), ledger.reader()))
+}
+
+/// The API over a private copy of a home: what it reads is true, and it cannot write. A home that does not exist is
+/// read as an empty one, and not made.
+///
+/// # Errors
+/// As `offline`.
+pub fn offline_read_only(home: &Home) -> Result<Router, DaemonError> {
+    let store: Arc<dyn ReadStore> = match store::open_copy(&store_url(home)) {
+        Ok(store) => store,
+        Err(StoreError::Missing { .. }) => store::open("ram:", Uuid::nil())?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(router(home, None, Reader::new(store)))
+}
+
+fn store_url(home: &Home) -> String {
+    format!("sled:{}", home.store().display())
+}
+
+fn router(home: &Home, writer: Option<Ledger>, reader: Reader) -> Router {
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: clock::now(),
+        ready: false,
+        address: String::new(),
+        home: home.root().to_string_lossy().into_owned(),
+        projects: Vec::new(),
+        runs: RunCounts::default(),
+        next: Vec::new(),
+    };
+    let reconciler = Reconciler::new(writer.clone(), reader.clone(), status);
+    let control = Commands { ledger: writer, reader: reader.clone(), reconciler, upcoming: Upcoming::default(), counts: watch::channel(RunCounts::default()).1 };
+    let api = Api::new(reader, Arc::new(control), home.clone());
+    api::router(api, api::Guard::default())
+}

@@ -1,0 +1,291 @@
+//! The reconcile pass: read the files, plan against the ledger, apply; and the status of each project.
+//!
+//! One pass serves every cause: start-up, a file event, a timer, a request. It is idempotent, and passes do not
+//! overlap. A file that is wrong, a guard that refuses and a disk that fails leave the last good generation in force,
+//! and the status says why.
+use super::apply::{self, Applied};
+use crate::clock;
+use crate::control::{ControlError, ReconcileReport, ReconcileRequest};
+use crate::executor::KINDS;
+use crate::manifest::{self, Input, OnMissing};
+use crate::model::desired::Desired;
+use crate::model::position::Position;
+use crate::model::problem::{Problem, Severity};
+use crate::model::status::{Phase, ProjectStatus, Status};
+use crate::reconcile::{Options, Plan};
+use crate::source::{self, SourceError, SourceSet};
+use crate::store::ledger::{Ledger, LedgerError, Reader};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Mutex, watch};
+
+/// After a failure that is not the files' fault, the pass is tried again this much later.
+pub const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often a plan is made again because the definitions moved while it was made.
+const MOST_REPLANS: usize = 8;
+
+/// Makes passes, one at a time.
+pub struct Reconciler {
+    writer: Option<Ledger>,
+    reader: Reader,
+    status: watch::Sender<Status>,
+    alone: Mutex<()>,
+}
+
+/// What a pass needs to know.
+#[derive(Debug, Clone, Default)]
+pub struct Pass {
+    pub root: PathBuf,
+    pub files: Vec<PathBuf>,
+    pub dry_run: bool,
+    pub strict: bool,
+    pub allow_prune: Option<usize>,
+}
+
+/// What a pass found, for its caller.
+pub struct Outcome {
+    pub report: ReconcileReport,
+    /// Every path that the outcome depends on, for whoever watches them.
+    pub consulted: Vec<PathBuf>,
+    /// The project's name, where the files could be read.
+    pub project: Option<String>,
+    pub deployments: usize,
+    /// What refused the plan.
+    pub refusal: Option<String>,
+}
+
+impl Reconciler {
+    /// `writer`: `None` where nothing may be written; every pass is a dry run then.
+    pub fn new(writer: Option<Ledger>, reader: Reader, status: Status) -> Arc<Self> {
+        Arc::new(Reconciler { writer, reader, status: watch::Sender::new(status), alone: Mutex::new(()) })
+    }
+
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    pub fn watch_status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Changes the daemon's own part of the status.
+    pub fn update_status(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+    }
+
+    /// A pass that somebody asked for. It changes the status only of a project that this daemon serves.
+    pub async fn reconcile(&self, request: ReconcileRequest) -> Result<ReconcileReport, ControlError> {
+        if !request.root.is_absolute() {
+            return Err(ControlError::Invalid(format!("the project's root must be an absolute path, found {}", request.root.display())));
+        }
+        let pass = Pass {
+            root: request.root,
+            files: request.files,
+            dry_run: request.dry_run,
+            strict: request.strict,
+            allow_prune: request.allow_prune,
+        };
+        let dry_run = pass.dry_run;
+        let served = self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == pass.root);
+        let root = pass.root.clone();
+        match self.pass(pass).await {
+            Ok(outcome) => {
+                if served && !dry_run {
+                    self.note(&root, &outcome);
+                }
+                Ok(outcome.report)
+            }
+            Err(PassError::Source(error)) => Err(ControlError::Invalid(format!("failed to read the project: {error}"))),
+            Err(PassError::Ledger(error)) => Err(error.into()),
+        }
+    }
+
+    /// One pass. Blocking work runs on a blocking thread.
+    pub async fn pass(&self, pass: Pass) -> Result<Outcome, PassError> {
+        let _alone = self.alone.lock().await;
+        let mut tries = 0;
+        loop {
+            let prepared = self.prepare(pass.clone()).await?;
+            let Prepared { mut outcome, writes, base } = prepared;
+            let (Some(writer), false) = (&self.writer, writes.is_empty()) else {
+                outcome.report.applied = !pass.dry_run && outcome.report.plan.is_some() && outcome.refusal.is_none();
+                return Ok(outcome);
+            };
+            match apply::apply(writer, base, &writes).await? {
+                Applied::Done => {
+                    outcome.report.applied = true;
+                    return Ok(outcome);
+                }
+                Applied::Moved if tries < MOST_REPLANS => tries += 1,
+                Applied::Moved => return Err(PassError::Ledger(LedgerError::Conflict("definitions".to_owned()))),
+            }
+        }
+    }
+
+    async fn prepare(&self, pass: Pass) -> Result<Prepared, PassError> {
+        let reader = self.reader.clone();
+        let others = self.other_roots(&pass.root);
+        let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
+        // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep.
+        release_memory();
+        prepared.unwrap_or_else(|panicked| Err(PassError::Source(SourceError::NoDirectory {
+            directory: PathBuf::new(),
+            error: std::io::Error::other(panicked),
+        })))
+    }
+
+    /// The other projects that this daemon serves, by name, with their roots.
+    fn other_roots(&self, root: &Path) -> BTreeMap<String, String> {
+        let status = self.status.borrow();
+        let others = status.projects.iter().filter(|project| project.in_sync_since.is_some() && Path::new(&project.root) != root);
+        others.map(|project| (project.name.clone(), project.root.clone())).collect()
+    }
+
+    /// Shows a project as being worked on.
+    pub fn note_reconciling(&self, root: &Path) {
+        self.update_project(root, |project| project.phase = Phase::Reconciling);
+    }
+
+    /// Puts what a pass found into the status.
+    pub fn note(&self, root: &Path, outcome: &Outcome) {
+        let now = clock::now();
+        self.update_project(root, |project| {
+            if let Some(name) = &outcome.project {
+                project.name.clone_from(name);
+            }
+            project.warnings = outcome.report.problems.clone();
+            project.phase = match (&outcome.report.plan, &outcome.refusal) {
+                (None, _) => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
+                (Some(_), Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
+                (Some(_), None) => {
+                    project.deployments = outcome.deployments;
+                    project.in_sync_since = Some(now);
+                    Phase::Idle
+                }
+            };
+        });
+    }
+
+    /// Puts a failure that is not the files' into the status.
+    pub fn note_failure(&self, root: &Path, error: &PassError) -> Timestamp {
+        let retry_at = clock::now().saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX);
+        self.update_project(root, |project| project.phase = Phase::Failing { error: error.to_string(), retry_at });
+        retry_at
+    }
+
+    fn update_project(&self, root: &Path, change: impl FnOnce(&mut ProjectStatus)) {
+        self.status.send_modify(|status| {
+            if let Some(project) = status.projects.iter_mut().find(|project| Path::new(&project.root) == root) {
+                change(project);
+            }
+        });
+    }
+}
+
+/// Why a pass came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    #[error("failed to read the project: {0}")]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+struct Prepared {
+    outcome: Outcome,
+    writes: Vec<crate::model::write::Write>,
+    base: u64,
+}
+
+fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
+    let sources = source::read_directory(&pass.root, &pass.files)?;
+    let (mut desired, mut problems) = load(&sources, pass.strict);
+    if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
+        problems.push(two_roots(&pass.root, other));
+        desired = None;
+    }
+    let consulted = consulted(&sources);
+    let Some(desired) = desired else {
+        let report = ReconcileReport { plan: None, problems, applied: false };
+        let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None };
+        return Ok(Prepared { outcome, writes: Vec::new(), base: 0 });
+    };
+    let mut plan = plan(reader, &desired, pass)?;
+    locate(&mut plan, &sources);
+    let refusal = plan.refusals.first().map(ToString::to_string);
+    let writes = if pass.dry_run { Vec::new() } else { plan.take_writes() };
+    let base = plan.base_revision;
+    let report = ReconcileReport { plan: Some(plan), problems, applied: false };
+    let (project, deployments) = (Some(desired.project), desired.deployments.len());
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal }, writes, base })
+}
+
+/// One name is one project: applied from two directories in turn, each would undo the other.
+fn two_roots(root: &Path, other: &str) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "project-served-twice".to_owned(),
+        message: format!("the projects in {} and {other} have the same name", root.display()),
+        position: None,
+        help: Some("give one of them another `name:`, or serve only one".to_owned()),
+        source: None,
+    }
+}
+
+fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
+    let root = sources.root().to_string_lossy().into_owned();
+    let loaded = manifest::load(&Input {
+        root: &root,
+        manifests: sources.manifests(),
+        files: sources,
+        environment: &|name| std::env::var(name).ok(),
+        strict,
+        missing_environment: OnMissing::Warning,
+        missing_sources: OnMissing::Error,
+    });
+    (loaded.desired, loaded.problems)
+}
+
+fn plan(reader: &Reader, desired: &Desired, pass: &Pass) -> Result<Plan, LedgerError> {
+    let stored = reader.stored(desired)?;
+    let options = Options {
+        allow_prune: pass.allow_prune,
+        executor_kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
+        ..Options::default()
+    };
+    Ok(crate::reconcile::plan(desired, &stored, clock::now(), &options))
+}
+
+fn locate(plan: &mut Plan, sources: &SourceSet) {
+    // Positions cost a second parse of the file; only what is shown needs them, and a large plan is not read line by line.
+    const MOST_LOCATED: usize = 200;
+    if plan.is_empty() || plan.steps.len() > MOST_LOCATED {
+        return;
+    }
+    let texts: Vec<(&str, manifest::Locator)> = sources
+        .manifests()
+        .iter()
+        .filter_map(|file| Some((file.path.as_str(), manifest::Locator::new(std::str::from_utf8(&file.content).ok()?))))
+        .collect();
+    plan.locate(|file, pointer| {
+        let (_, locator) = texts.iter().find(|(path, _)| *path == file)?;
+        let found = locator.find(pointer, manifest::At::Key)?;
+        Some(Position { file: file.to_owned(), line: found.line, column: found.column })
+    });
+}
+
+fn consulted(sources: &SourceSet) -> Vec<PathBuf> {
+    let manifests = sources.manifests().iter().map(|file| file.path.clone());
+    manifests.chain(sources.consulted()).map(|path| sources.root().join(path)).collect()
+}
+
+fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) may be called at any time from any thread; it touches only free memory.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,214 @@
+//! Makes runs of the slots that are due.
+//!
+//! It sleeps until the next slot or the next change of a deployment, and costs nothing in between. A slot's run
+//! and its schedule's cursor are one commit; a run that exists already is left as it is, so that a clock that is
+//! set back, a restart or a second daemon makes nothing twice (G2).
+use super::signals::told;
+use super::alarm::Alarm;
+use super::error::DaemonError;
+use super::timers::{Timer, Timers};
+use crate::clock;
+use crate::dispatch::due::{Progress, due, next};
+use crate::dispatch::scheduled::run_of_slot;
+use crate::model::deployment::Deployment;
+use crate::model::id::{DeploymentId, ScheduleId};
+use crate::model::schedule::{Cursor, Schedule};
+use crate::store::ledger::{Changed, Feed, Ledger, LedgerError, Unit};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// At most this many timers are taken in one pass; the rest follow at once in the next.
+const TIMERS_PER_PASS: usize = 1_000;
+
+/// The timers, for whoever wants to know what is next.
+#[derive(Clone)]
+pub struct Upcoming {
+    timers: Arc<Mutex<Timers>>,
+    /// The revision of the definitions that the timers stand for.
+    revision: watch::Sender<u64>,
+}
+
+impl Default for Upcoming {
+    fn default() -> Self {
+        Upcoming { timers: Arc::default(), revision: watch::Sender::new(0) }
+    }
+}
+
+impl Upcoming {
+    /// Waits until the timers stand for `revision` or a later one.
+    pub async fn reaches(&self, revision: u64) {
+        drop(self.revision.subscribe().wait_for(|reached| *reached >= revision).await);
+    }
+
+    /// The next `count` timers.
+    pub fn next(&self, count: usize) -> Vec<Timer> {
+        self.lock().in_order().take(count).collect()
+    }
+
+    /// Each method of `Timers` leaves it whole, so a poisoned lock is still good.
+    fn lock(&self) -> MutexGuard<'_, Timers> {
+        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that owns the timers.
+pub struct Scheduler {
+    ledger: Ledger,
+    feed: Feed,
+    timers: Upcoming,
+    alarm: Alarm,
+}
+
+impl Scheduler {
+    /// Reads every deployment's schedules and sets their timers.
+    pub fn load(ledger: Ledger, timers: Upcoming) -> Result<Self, DaemonError> {
+        let feed = ledger.feed();
+        let scheduler = Scheduler { ledger, feed, timers, alarm: Alarm::new()? };
+        scheduler.load_all()?;
+        scheduler.note_revision()?;
+        Ok(scheduler)
+    }
+
+    /// Fires slots until told to stop.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
+        loop {
+            let earliest = self.timers.lock().earliest();
+            tokio::select! {
+                biased;
+                () = told(&mut stop) => return Ok(()),
+                changed = self.feed.next() => match changed {
+                    Some(changed) => self.follow(&changed)?,
+                    None => return Ok(()),
+                },
+                rung = self.alarm.wait(earliest) => {
+                    rung?;
+                    self.fire(clock::now()).await?;
+                }
+            }
+        }
+    }
+
+    fn load_all(&self) -> Result<(), DaemonError> {
+        let now = clock::now();
+        for deployment in self.ledger.deployments() {
+            self.set_timers(&deployment?, now)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&self, changed: &[Changed]) -> Result<(), DaemonError> {
+        for change in changed {
+            match change {
+                Changed::Deployment(id) => match self.ledger.deployment(*id)? {
+                    Some(deployment) => self.set_timers(&deployment, clock::now())?,
+                    None => self.timers.lock().set_deployment(*id, Vec::new()),
+                },
+                Changed::Everything => {
+                    *self.timers.lock() = Timers::default();
+                    self.load_all()?;
+                }
+                _ => {}
+            }
+        }
+        match changed.iter().any(|change| !matches!(change, Changed::Run(_))) {
+            true => self.note_revision(),
+            false => Ok(()),
+        }
+    }
+
+    fn note_revision(&self) -> Result<(), DaemonError> {
+        let revision = self.ledger.revision()?;
+        self.timers.revision.send_if_modified(|reached| std::mem::replace(reached, revision) != revision);
+        Ok(())
+    }
+
+    /// A timer stands at the first slot that is still open, which may lie in the past: then it rings at once.
+    fn set_timers(&self, deployment: &Deployment, now: Timestamp) -> Result<(), LedgerError> {
+        let mut timers = Vec::new();
+        for schedule in deployment.firing_schedules() {
+            let progress = self.progress(schedule)?;
+            match schedule.declared.spec.parse() {
+                Ok(rule) => {
+                    let open = due(&rule, progress, now);
+                    let at = open.slots.first().copied().or_else(|| next(&rule, progress, now));
+                    timers.extend(at.map(|at| (schedule.id, at)));
+                }
+                // It was checked when it was applied; a rule that an older reeve took is left out and said.
+                Err(error) => tracing::error!(deployment = %deployment.name, schedule = %schedule.key, "schedule is skipped: {error}"),
+            }
+        }
+        self.timers.lock().set_deployment(deployment.id, timers);
+        Ok(())
+    }
+
+    fn progress(&self, schedule: &Schedule) -> Result<Progress, LedgerError> {
+        let cursor = self.ledger.cursor(schedule.id)?.map(|cursor| cursor.slot);
+        Ok(Progress { effective_since: schedule.effective_since, cursor })
+    }
+
+    /// Makes runs of everything that is due at `now`.
+    async fn fire(&self, now: Timestamp) -> Result<(), DaemonError> {
+        let timers = self.timers.lock().due(now, TIMERS_PER_PASS);
+        let mut unit = self.ledger.unit();
+        let mut moves = Vec::new();
+        for timer in timers {
+            let next = self.slots_of(timer, now, &mut unit, &mut moves).await?;
+            moves.push((timer.schedule, next));
+        }
+        self.commit(unit, &mut moves).await
+    }
+
+    /// Adds the runs of one schedule's due slots to the unit, and returns when to look at it again.
+    async fn slots_of(
+        &self,
+        timer: Timer,
+        now: Timestamp,
+        unit: &mut Unit,
+        moves: &mut Vec<(ScheduleId, Option<Timestamp>)>,
+    ) -> Result<Option<Timestamp>, DaemonError> {
+        let Some((deployment, schedule)) = self.schedule(timer.deployment, timer.schedule)? else { return Ok(None) };
+        let Ok(rule) = schedule.declared.spec.parse() else { return Ok(None) };
+        let open = due(&rule, self.progress(&schedule)?, now);
+        if open.missed {
+            tracing::info!(deployment = %deployment.name, slot = ?open.slots.first(), "slots were missed while nothing ran: only the latest one runs");
+        }
+        for slot in &open.slots {
+            if !unit.has_room() {
+                let full = std::mem::replace(unit, self.ledger.unit());
+                self.commit(full, moves).await?;
+            }
+            let run = run_of_slot(&deployment, &schedule, *slot, now);
+            if self.ledger.run(run.id)?.is_none() {
+                unit.create_run(&run)?;
+            }
+            unit.set_cursor(schedule.id, Cursor { slot: *slot })?;
+        }
+        Ok(open.next)
+    }
+
+    /// Commits, then moves the timers: a timer that moved before its slot is durable would lose the slot.
+    async fn commit(&self, unit: Unit, moves: &mut Vec<(ScheduleId, Option<Timestamp>)>) -> Result<(), DaemonError> {
+        match unit.commit().await {
+            Ok(()) => {
+                let mut timers = self.timers.lock();
+                for (schedule, at) in moves.drain(..) {
+                    timers.move_to(schedule, at);
+                }
+                Ok(())
+            }
+            // Somebody made one of these runs meanwhile. The timers stay where they are and ring again at once.
+            Err(LedgerError::Conflict(_)) => {
+                moves.clear();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn schedule(&self, deployment: DeploymentId, schedule: ScheduleId) -> Result<Option<(Deployment, Schedule)>, LedgerError> {
+        let Some(deployment) = self.ledger.deployment(deployment)? else { return Ok(None) };
+        let found = deployment.firing_schedules().find(|candidate| candidate.id == schedule).cloned();
+        Ok(found.map(|schedule| (deployment, schedule)))
+    }
+}

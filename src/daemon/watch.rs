@@ -1,0 +1,224 @@
+//! Keeps one project equal to its files: waits for a change, then makes a pass.
+//!
+//! Directories are watched, never files: an editor that saves by renaming, a symbolic link that is swapped and a file
+//! that is made again are all seen in the directory, and none of them in the file. Where no events come at all (network
+//! file systems, some bind mounts) a look at the files' metadata every 10 seconds finds the change.
+//! A wake-up carries no data; many of them make one pass.
+use super::signals::told;
+use super::error::DaemonError;
+use super::narrator::Narrator;
+use super::reconciler::{Outcome, Pass, PassError, Reconciler};
+use crate::clock;
+use jiff::Timestamp;
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, watch};
+
+/// Events that follow one another this quickly are one change: an editor's save is several.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// However the events follow one another, a pass begins this long after the first.
+const LONGEST_WAIT: Duration = Duration::from_millis(600);
+
+/// How often the files are looked at where no events come.
+const RESCAN: Duration = Duration::from_secs(10);
+
+/// At most this many directories are watched for one project; beyond them the rescan sees changes.
+const MOST_DIRECTORIES: usize = 512;
+
+/// One project that is served.
+pub struct ProjectWatch {
+    root: PathBuf,
+    files: Vec<PathBuf>,
+    reconciler: Arc<Reconciler>,
+    narrator: Narrator,
+    wake: Arc<Notify>,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+    consulted: Vec<PathBuf>,
+    seen: Vec<Option<Stamp>>,
+    said: Option<String>,
+}
+
+/// What tells one content of a file from another without reading it; links are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    /// Seconds and nanoseconds of the last change of content or metadata, by the file system's clock.
+    changed: (i64, i64),
+    length: u64,
+    inode: u64,
+}
+
+/// A file that changed this shortly before it was read may change again within the same tick of the file system's
+/// clock, unseen: it is looked at once more.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+impl ProjectWatch {
+    /// Watches `root` from now on; nothing is read before `run`.
+    pub fn new(root: PathBuf, files: Vec<PathBuf>, reconciler: Arc<Reconciler>, narrator: Narrator) -> Self {
+        let wake = Arc::new(Notify::new());
+        let woken = wake.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| is_change(&event.kind)) {
+                woken.notify_one();
+            }
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!("file events are not to be had ({error}): changes are found within {} s", RESCAN.as_secs());
+        }
+        let mut project = ProjectWatch {
+            consulted: Vec::new(),
+            seen: Vec::new(),
+            root,
+            files,
+            reconciler,
+            narrator,
+            wake,
+            watcher: watcher.ok(),
+            watched: BTreeSet::new(),
+            said: None,
+        };
+        project.follow(Vec::new());
+        project
+    }
+
+    /// Makes a pass at once, and after every change, until told to stop.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
+        loop {
+            let retry_at = self.pass().await;
+            tokio::select! {
+                () = told(&mut stop) => return Ok(()),
+                () = self.change(retry_at) => {}
+            }
+        }
+    }
+
+    /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, or `retry_at`.
+    async fn change(&mut self, retry_at: Option<Timestamp>) {
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {
+                    let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+                    while tokio::time::timeout(QUIET, self.wake.notified()).await.is_ok() {
+                        if tokio::time::Instant::now() >= deadline {
+                            break;
+                        }
+                    }
+                    // Runs may write into the project's directories all the time: only its own files count.
+                    if self.stamps() != self.seen {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(RESCAN) => {
+                    let due = retry_at.is_some_and(|at| at <= clock::now());
+                    if due || self.stamps() != self.seen {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn pass(&mut self) -> Option<Timestamp> {
+        self.reconciler.note_reconciling(&self.root);
+        let pass = Pass { root: self.root.clone(), files: self.files.clone(), ..Pass::default() };
+        let begun = SystemTime::now();
+        match self.reconciler.pass(pass).await {
+            Ok(outcome) => {
+                self.reconciler.note(&self.root, &outcome);
+                self.say(&outcome);
+                self.follow(outcome.consulted);
+                self.remember(begun);
+                None
+            }
+            Err(error) => {
+                self.say_failure(&error);
+                self.remember(begun);
+                Some(self.reconciler.note_failure(&self.root, &error))
+            }
+        }
+    }
+
+    /// Remembers the files as they are, unless one of them may have changed while the pass read it: then nothing is
+    /// remembered, and the next look finds a difference.
+    fn remember(&mut self, begun: SystemTime) {
+        let since_epoch = begun.checked_sub(CLOCK_TICK).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let settled = since_epoch.map_or((0, 0), |at| (at.as_secs() as i64, i64::from(at.subsec_nanos())));
+        self.seen = self.stamps();
+        if self.seen.iter().flatten().any(|stamp| stamp.changed >= settled) {
+            self.seen.clear();
+        }
+    }
+
+    /// Once per content: a file that stays wrong is not said again every time it is looked at.
+    fn say(&mut self, outcome: &Outcome) {
+        let quiet = outcome.report.plan.as_ref().is_some_and(|plan| plan.is_empty());
+        let said = match (&outcome.report.plan, quiet) {
+            (None, _) => format!("{:?}", outcome.report.problems),
+            (Some(_), true) => "in sync".to_owned(),
+            (Some(plan), false) => format!("{} {:?}", plan.base_revision, outcome.refusal),
+        };
+        if self.said.as_ref() != Some(&said) {
+            self.narrator.reconciled(outcome);
+            self.said = Some(said);
+        }
+    }
+
+    fn say_failure(&mut self, error: &PassError) {
+        let text = error.to_string();
+        if self.said.as_ref() != Some(&text) {
+            self.narrator.failed(&self.root, &text);
+            self.said = Some(text);
+        }
+    }
+
+    /// Watches the directories of everything that the last pass depended on, and the root.
+    fn follow(&mut self, consulted: Vec<PathBuf>) {
+        let mut wanted: BTreeSet<PathBuf> = BTreeSet::from([self.root.clone()]);
+        wanted.extend(self.root.parent().map(Path::to_path_buf));
+        for path in consulted.iter().chain(&self.files) {
+            let path = self.root.join(path);
+            wanted.extend(path.parent().map(Path::to_path_buf));
+            // Behind a symbolic link the content lies elsewhere, and may change there.
+            wanted.extend(path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_path_buf)));
+        }
+        wanted.retain(|directory| directory.is_dir());
+        if let Some(watcher) = &mut self.watcher {
+            for gone in self.watched.difference(&wanted) {
+                drop(watcher.unwatch(gone));
+            }
+            // All again, not only the new ones: a directory that was removed and made again is another one.
+            let mut watched = BTreeSet::new();
+            for directory in wanted.into_iter().take(MOST_DIRECTORIES) {
+                if watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok() {
+                    watched.insert(directory);
+                }
+            }
+            self.watched = watched;
+        }
+        self.consulted = consulted;
+    }
+
+    fn stamps(&self) -> Vec<Option<Stamp>> {
+        use std::os::unix::fs::MetadataExt;
+        let stamp = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some(Stamp { changed: (metadata.ctime(), metadata.ctime_nsec()), length: metadata.len(), inode: metadata.ino() })
+        };
+        // Without a successful read yet there is nothing to compare but the directory itself.
+        std::iter::once(&self.root).filter(|_| self.consulted.is_empty()).chain(&self.consulted).map(stamp).collect()
+    }
+}
+
+/// Reading a file raises events too, and the pass reads: only what writes, makes, moves or removes counts.
+fn is_change(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}

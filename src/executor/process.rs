@@ -1,0 +1,486 @@
+//! The process executor: runs on this host, each under a supervisor of its own that outlives the daemon.
+//!
+//! It spawns with a process group and nothing else: anything that had to run between fork and exec would make every spawn
+//! of a large daemon twenty times slower, so the supervisor does it. The end of a supervisor is awaited on a pidfd, whether this
+//! daemon started it or a former one. The one mechanism for stopping is SIGTERM to the supervisor with the grace as its value
+//! (`supervisor/signals.rs`): it needs no memory of the run, no file and no parent-child link, so a restarted daemon stops
+//! a run in the same way. Once delivered it holds, whatever becomes of the daemon; a daemon that died
+//! before that asks again, because the run's state says that it is being cancelled.
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde_json::json;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::cgroup::{self, Cgroup};
+use super::directory::{self, ExitFile, Started};
+use super::identity::{boot_id, open_process, process_stat};
+use super::outcome::{End, signal_text};
+use super::supervisor::signals::{self, HeldBack};
+use super::supervisor::{ARGUMENT, Message};
+use super::tree;
+use super::watch::{DirectoryWatcher, readable};
+use super::{
+    Adoption, BoxFuture, Context, Executor, FORMAT_VERSION, Handle, Job, Outcome, Report,
+    StartError, StopError,
+};
+
+/// The work pool type.
+pub const KIND: &str = "process";
+
+/// Executes runs as processes of this host.
+pub struct ProcessExecutor {
+    /// The program that understands [`ARGUMENT`].
+    program: PathBuf,
+    boot_id: Arc<str>,
+    watcher: Arc<DirectoryWatcher>,
+    /// In which each run gets a group of its own, where that is allowed.
+    cgroup: Option<PathBuf>,
+}
+
+impl ProcessExecutor {
+    /// Supervisors are this very binary: the kernel's link to it holds even when an upgrade has replaced the file.
+    pub fn new() -> io::Result<ProcessExecutor> {
+        ProcessExecutor::with_supervisor(PathBuf::from("/proc/self/exe"))
+    }
+
+    /// With another program as supervisor, for processes that are not the reeve binary (tests).
+    pub fn with_supervisor(program: PathBuf) -> io::Result<ProcessExecutor> {
+        Ok(ProcessExecutor {
+            program,
+            boot_id: boot_id()?.into(),
+            watcher: DirectoryWatcher::new()?,
+            cgroup: cgroup::own_directory(),
+        })
+    }
+
+    pub(super) fn make() -> io::Result<Arc<dyn Executor>> {
+        Ok(Arc::new(ProcessExecutor::new()?))
+    }
+
+    /// Where every run gets a cgroup of its own; `None` where the host does not let us make any.
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.cgroup.as_deref()
+    }
+
+    /// Waits for changes of run directories, for [`super::follow::Follower`]s beside this executor.
+    pub fn watcher(&self) -> &Arc<DirectoryWatcher> {
+        &self.watcher
+    }
+
+    async fn start_run(&self, job: Job, context: Context) -> Result<Handle, StartError> {
+        let (program, boot_id, directory) = (
+            self.program.clone(),
+            self.boot_id.clone(),
+            context.run_directory.clone(),
+        );
+        let cgroup = self
+            .cgroup
+            .as_deref()
+            .map(|parent| cgroup::path_for(parent, job.run_id, job.attempt));
+        let spawned =
+            spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory, cgroup))
+                .await;
+        let (handle, pidfd, report) =
+            spawned.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
+        let pidfd = readable(pidfd).map_err(StartError::Spawn)?;
+        let report = pipe::Receiver::from_owned_fd(report).map_err(StartError::Spawn)?;
+        tokio::spawn(watch_started(handle.clone(), pidfd, report, context));
+        Ok(handle)
+    }
+
+    async fn adopt_run(&self, handle: Handle, context: Context) -> Adoption {
+        let found = match find(&handle, &self.boot_id) {
+            Ok(Some(pidfd)) => readable(pidfd).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(Some(pidfd)) => {
+                tokio::spawn(watch_adopted(handle, pidfd, self.watcher.clone(), context));
+                Adoption::Running
+            }
+            Ok(None) => {
+                let evidence = self.why_gone(&handle);
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
+                Adoption::Ended
+            }
+            Err(error) => {
+                let evidence = format!(
+                    "process {} cannot be examined: {error}",
+                    handle.supervisor_pid
+                );
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
+                Adoption::Ended
+            }
+        }
+    }
+
+    fn why_gone(&self, handle: &Handle) -> String {
+        if handle.boot_id == *self.boot_id {
+            format!(
+                "the run's supervisor (process {}) ended without leaving an outcome while no daemon was watching",
+                handle.supervisor_pid
+            )
+        } else {
+            "the machine was restarted while the run was going on".to_owned()
+        }
+    }
+
+    fn stop_run(&self, handle: &Handle, grace: Duration) -> io::Result<()> {
+        let Some(pidfd) = find(handle, &self.boot_id)? else {
+            return Ok(());
+        };
+        match signals::request_stop(pidfd.as_fd(), grace) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl Executor for ProcessExecutor {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "name": { "title": "Name", "type": "string", "description": "Name given to the run's process, for people." },
+                "env": {
+                    "title": "Environment Variables", "type": "object", "additionalProperties": { "type": ["string", "null"] },
+                    "description": "Environment variables to set for the run; null removes one."
+                },
+                "labels": {
+                    "title": "Labels", "type": "object", "additionalProperties": { "type": "string" },
+                    "description": "Labels of the run; a process cannot carry any, they are only kept."
+                },
+                "command": { "title": "Command", "type": "string", "description": "The command to run instead of the entrypoint." },
+                "stream_output": {
+                    "title": "Stream Output", "type": "boolean", "default": true,
+                    "description": "Whether the run's output also appears in the daemon's own output. The run's log is always kept."
+                },
+                "working_dir": {
+                    "title": "Working Directory", "type": "string", "format": "path",
+                    "description": "Where the process starts; by default the project's directory."
+                },
+                "python": {
+                    "title": "Python Interpreter", "type": "string", "format": "path",
+                    "description": "For Python entrypoints; by default the working directory's .venv, else python3 from PATH."
+                },
+                "grace_seconds": {
+                    "title": "Grace", "type": "number", "minimum": 0, "default": 10,
+                    "description": "Seconds between SIGTERM and SIGKILL when the run is stopped or times out."
+                },
+                "max_output": {
+                    "title": "Maximum Output", "type": "integer", "minimum": super::log::MINIMUM_LOG_BYTES,
+                    "description": "Bytes of log kept per attempt: beyond it, the beginning and the end are kept."
+                }
+            }
+        })
+    }
+
+    fn start(&self, job: Job, context: Context) -> BoxFuture<'_, Result<Handle, StartError>> {
+        Box::pin(self.start_run(job, context))
+    }
+
+    fn adopt(&self, handle: Handle, context: Context) -> BoxFuture<'_, Adoption> {
+        Box::pin(self.adopt_run(handle, context))
+    }
+
+    fn recover<'a>(
+        &'a self,
+        run_id: Uuid,
+        attempt: u32,
+        run_directory: &'a Path,
+    ) -> BoxFuture<'a, io::Result<Option<Handle>>> {
+        Box::pin(async move {
+            let run_directory = run_directory.to_path_buf();
+            let boot_id = self.boot_id.clone();
+            let cgroup = self.cgroup.clone();
+            let found = spawn_blocking(move || {
+                recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup.as_deref())
+            });
+            found.await.map_err(io::Error::other)?
+        })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        handle: &'a Handle,
+        grace: Duration,
+    ) -> BoxFuture<'a, Result<(), StopError>> {
+        Box::pin(async move {
+            let stopped = self.stop_run(handle, grace);
+            stopped.map_err(|source| StopError {
+                run_id: handle.run_id,
+                pid: handle.supervisor_pid,
+                source,
+            })
+        })
+    }
+}
+
+/// See [`Executor::recover`]. A supervisor that has ended meanwhile is denoted by no process at all: its adoption then reads what it left.
+fn recover_handle(
+    run_id: Uuid,
+    attempt: u32,
+    run_directory: &Path,
+    boot_id: &str,
+    cgroup: Option<&Path>,
+) -> io::Result<Option<Handle>> {
+    if !run_directory.exists()
+        || directory::void_jobs(run_directory)?
+        || !directory::is_occupied(run_directory)?
+    {
+        return Ok(None);
+    }
+    let run_directory = run_directory.canonicalize()?;
+    let supervisor = tree::supervisor_of(&run_directory);
+    Ok(Some(Handle {
+        version: FORMAT_VERSION,
+        run_id,
+        attempt,
+        boot_id: boot_id.to_owned(),
+        supervisor_pid: supervisor.map_or(0, |process| process.pid),
+        supervisor_start: supervisor.map_or(0, |process| process.start),
+        run_directory,
+        cgroup: cgroup.map(|parent| cgroup::path_for(parent, run_id, attempt)),
+    }))
+}
+
+/// Writes the job and starts the supervisor on it. Blocks for about as long as a spawn takes.
+fn spawn_supervisor(
+    program: &Path,
+    boot_id: &str,
+    job: &Job,
+    run_directory: &Path,
+    cgroup: Option<PathBuf>,
+) -> Result<(Handle, OwnedFd, OwnedFd), StartError> {
+    let failed = |source| StartError::Directory {
+        path: run_directory.to_path_buf(),
+        source,
+    };
+    directory::create(run_directory).map_err(failed)?;
+    let run_directory = run_directory.canonicalize().map_err(failed)?;
+    if directory::is_occupied(&run_directory).map_err(failed)? {
+        return Err(StartError::Occupied {
+            path: run_directory,
+        });
+    }
+    let nonce = Uuid::new_v4().simple().to_string();
+    directory::write_job(&run_directory, &nonce, job).map_err(failed)?;
+    let spawned = spawn(program, &run_directory, &nonce, cgroup.as_deref());
+    if spawned.is_err() {
+        // It holds secrets, and nobody will read it.
+        let _nothing_to_do = directory::void_jobs(&run_directory);
+    }
+    let (pid, start, pidfd, report) = spawned.map_err(StartError::Spawn)?;
+    let handle = Handle {
+        version: FORMAT_VERSION,
+        run_id: job.run_id,
+        attempt: job.attempt,
+        boot_id: boot_id.to_owned(),
+        supervisor_pid: pid,
+        supervisor_start: start,
+        run_directory,
+        cgroup,
+    };
+    Ok((handle, pidfd, report))
+}
+
+fn spawn(
+    program: &Path,
+    run_directory: &Path,
+    nonce: &str,
+    cgroup: Option<&Path>,
+) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
+    let (report, report_end) = io::pipe()?;
+    let _until_spawned = HeldBack::in_this_thread();
+    let child = Command::new(program)
+        .arg0("reeve")
+        .arg(ARGUMENT)
+        .arg(run_directory)
+        .arg(nonce)
+        .args(cgroup)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(report_end)
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let pid = child.id();
+    // Not collected yet, so the number is still this child's, even if it has ended.
+    let start = process_stat(pid)?.map_or(0, |stat| stat.start);
+    let pidfd = open_process(pid, start)?
+        .ok_or_else(|| io::Error::other("the supervisor is not in /proc"))?;
+    Ok((pid, start, pidfd, report.into()))
+}
+
+/// The living supervisor of a handle.
+fn find(handle: &Handle, boot_id: &str) -> io::Result<Option<OwnedFd>> {
+    if handle.boot_id != boot_id {
+        return Ok(None);
+    }
+    open_process(handle.supervisor_pid, handle.supervisor_start)
+}
+
+/// Follows a supervisor that this daemon started: its report pipe, then its end.
+async fn watch_started(
+    handle: Handle,
+    pidfd: AsyncFd<OwnedFd>,
+    report: pipe::Receiver,
+    context: Context,
+) {
+    let mut lines = BufReader::new(report).lines();
+    let mut finished = false;
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(Message::Started(started)) => send_started(handle.run_id, &started, &context).await,
+            Ok(Message::Finished(outcome)) => {
+                finished = true;
+                send_end(handle.run_id, Ok(*outcome), &context).await;
+            }
+            Err(error) => {
+                tracing::warn!(run_id = %handle.run_id, %error, "the supervisor's report is not understood")
+            }
+        }
+    }
+    let _ended = pidfd.readable().await;
+    let evidence = supervisor_end(&handle, &pidfd);
+    if !finished {
+        report_end(handle, evidence, &context).await;
+    }
+}
+
+/// Follows a supervisor that a former daemon started: what it wrote, then its end.
+async fn watch_adopted(
+    handle: Handle,
+    pidfd: AsyncFd<OwnedFd>,
+    watcher: Arc<DirectoryWatcher>,
+    context: Context,
+) {
+    tokio::select! {
+        biased;
+        _ = wait_for_file(&watcher, &handle.run_directory, directory::STARTED) => {}
+        _ = pidfd.readable() => {}
+    }
+    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED)
+    {
+        send_started(handle.run_id, &started, &context).await;
+    }
+    let _ended = pidfd.readable().await;
+    let evidence = supervisor_end(&handle, &pidfd);
+    report_end(handle, evidence, &context).await;
+}
+
+/// Waits until a file exists. Returns as well when that can never be known (the directory is gone).
+async fn wait_for_file(watcher: &Arc<DirectoryWatcher>, run_directory: &Path, name: &str) {
+    let Ok(mut changes) = watcher.watch(run_directory) else {
+        return;
+    };
+    while !run_directory.join(name).exists() && changes.changed().await {}
+}
+
+async fn send_started(run_id: Uuid, started: &Started, context: &Context) {
+    let report = Report::Started {
+        run_id,
+        at: started.at,
+        pid: started.pid,
+    };
+    let _nobody_listens = context.reports.send(report).await;
+}
+
+/// Collects the supervisor if it is our child, and says how it ended.
+fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
+    let status = waitid(
+        WaitId::PidFd(pidfd.get_ref().as_fd()),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    )
+    .ok()
+    .flatten();
+    let pid = handle.supervisor_pid;
+    match status.map(|status| (status.exit_status(), status.terminating_signal())) {
+        Some((_, Some(signal))) => format!(
+            "the run's supervisor (process {pid}) was killed by {}",
+            signal_text(signal)
+        ),
+        Some((Some(code), _)) => format!(
+            "the run's supervisor (process {pid}) exited with code {code} and left no outcome"
+        ),
+        _ => format!("the run's supervisor (process {pid}) ended and left no outcome"),
+    }
+}
+
+/// The last report of a run whose supervisor is gone: what its directory tells.
+async fn report_end(handle: Handle, evidence: String, context: &Context) {
+    let run_id = handle.run_id;
+    let settled = spawn_blocking(move || settle(&handle, evidence))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()));
+    send_end(run_id, settled, context).await;
+}
+
+async fn send_end(run_id: Uuid, end: Result<Outcome, String>, context: &Context) {
+    let report = match end {
+        Ok(outcome) => Report::Finished { run_id, outcome },
+        Err(evidence) => Report::Lost { run_id, evidence },
+    };
+    let _nobody_listens = context.reports.send(report).await;
+}
+
+/// Reads the outcome that was left. Where there is none: ends the processes that are left, and leaves the evidence as the
+/// outcome, so that followers of the log end and a later adoption says the same.
+fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
+    let mut evidence = evidence;
+    match directory::read::<Outcome>(&handle.run_directory, directory::EXIT) {
+        Ok(Some(outcome)) if outcome.end == End::Lost => return Err(outcome.message),
+        Ok(Some(outcome)) => return Ok(outcome),
+        Ok(None) if !handle.run_directory.exists() => {
+            evidence.push_str("; the run's directory was removed")
+        }
+        Ok(None) => {}
+        Err(error) => evidence.push_str(&format!("; its exit.json cannot be read: {error}")),
+    }
+    let in_group = handle
+        .cgroup
+        .as_deref()
+        .and_then(Cgroup::find)
+        .map_or(0, Cgroup::remove);
+    let killed = tree::end_marked(handle.run_id).len() + in_group as usize;
+    if killed > 0 {
+        evidence.push_str(&format!(
+            "; {killed} processes of the run were left and have been killed"
+        ));
+    }
+    let started = directory::read::<Started>(&handle.run_directory, directory::STARTED)
+        .ok()
+        .flatten();
+    let lost = Outcome::unknown(
+        handle.run_id,
+        handle.attempt,
+        End::Lost,
+        evidence.clone(),
+        Timestamp::now(),
+    );
+    let outcome = Outcome {
+        started_at: started.map(|started| started.at),
+        ..lost
+    };
+    if let Err(error) = ExitFile::reserve(&handle.run_directory).write(&outcome) {
+        tracing::debug!(run_id = %handle.run_id, %error, "the loss of the run is not noted in its directory");
+    }
+    Err(evidence)
+}

@@ -1,0 +1,150 @@
+"""Calls one plain function of a Python file for reeve: `python -u -c RUNNER FILE FUNCTION`.
+
+Parameters come as JSON in REEVE_PARAMETERS; what the function returns (small JSON), or the exception that it raised, goes to the file
+named by REEVE_RESULT_FILE. Must run on Python 3.8, and must never import anything of the user's but the file itself.
+"""
+import sys
+
+
+def run(path, dotted):
+    import json
+    import os
+
+    # Not the directory of the interpreter's -c: what the file would see if it were run itself, then the project.
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
+    sys.path[:0] = list(dict.fromkeys([os.path.dirname(os.path.abspath(path)), os.getcwd()]))
+    sys.argv[:] = [path]
+
+    def leave(**result):
+        text = json.dumps(result)
+        if len(text) > 8192:
+            return
+        target = os.environ.get("REEVE_RESULT_FILE")
+        if target:
+            try:
+                with open(target + ".tmp", "w") as file:
+                    file.write(text)
+                os.replace(target + ".tmp", target)
+            except OSError as error:
+                print("reeve: the result was not kept: %s" % error, file=sys.stderr)
+
+    def refuse(message):
+        print("reeve: " + message, file=sys.stderr)
+        leave(exception=message)
+        raise SystemExit(1)
+
+    def load():
+        import importlib.util
+
+        if not os.path.isfile(path):
+            refuse("%s does not exist" % path if not os.path.exists(path) else "%s is not a file" % path)
+        name = os.path.splitext(os.path.basename(path))[0]
+        if name in sys.modules or not name.isidentifier():
+            name = "reeve_flow"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            from importlib.machinery import SourceFileLoader
+
+            spec = importlib.util.spec_from_loader(name, SourceFileLoader(name, path))
+        module = importlib.util.module_from_spec(spec)
+        # Known by its name, so that what it defines can be pickled.
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def find(module):
+        found = module
+        for part in dotted.split("."):
+            if not hasattr(found, part):
+                names = sorted(n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", None) == module.__name__)
+                refuse("%s has no function %s%s" % (path, dotted, "; it has " + ", ".join(names[:10]) if names else ""))
+            found = getattr(found, part)
+        kinds = [(kind.__module__ or "", kind.__name__) for kind in type(found).__mro__]
+        if any(module.split(".")[0] == "prefect" and name == "Flow" for module, name in kinds):
+            refuse(
+                "%s in %s is a Prefect flow; this version of reeve runs plain functions: remove the @flow decorator, "
+                "or run it as a command of a program that calls it" % (dotted, path)
+            )
+        if not callable(found):
+            refuse("%s in %s is not a function but %s" % (dotted, path, type(found).__name__))
+        return found
+
+    def bind(function, given):
+        import inspect
+
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return [], given
+        by_name = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        known = {p.name for p in by_name}
+        missing = [p.name for p in by_name if p.default is p.empty and p.name not in given]
+        open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
+        unexpected = [] if open_ended else [name for name in given if name not in known]
+        problems = []
+        if missing:
+            problems.append("missing: " + ", ".join(missing))
+        if unexpected:
+            problems.append("unexpected: " + ", ".join(unexpected))
+        if problems:
+            refuse("parameters of %s do not fit (%s); it takes: %s" % (dotted, "; ".join(problems), ", ".join(p.name for p in by_name) or "none"))
+        named = dict(given)
+        positional = []
+        for p in by_name:
+            if p.kind == p.POSITIONAL_ONLY:
+                positional.append(named.pop(p.name) if p.name in named else p.default)
+        return positional, named
+
+    async def drain(generator):
+        async for _ in generator:
+            pass
+
+    async def wait(awaitable):
+        value = await awaitable
+        return await drain(value) if hasattr(value, "__aiter__") else value
+
+    def call(function, positional, named):
+        import inspect
+
+        value = function(*positional, **named)
+        if inspect.isawaitable(value) or inspect.isasyncgen(value):
+            import asyncio
+
+            value = asyncio.run(wait(value) if inspect.isawaitable(value) else drain(value))
+        while inspect.isgenerator(value):
+            try:
+                while True:
+                    next(value)
+            except StopIteration as stop:
+                value = stop.value
+        return value
+
+    def report(error):
+        import traceback
+
+        frame = error.__traceback__
+        while frame is not None and frame.tb_frame.f_code.co_filename in ("<string>", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"):
+            frame = frame.tb_next
+        last = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
+        leave(exception=last[-1][:1000] if last else type(error).__name__)
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            pass
+        traceback.print_exception(type(error), error, frame)
+        raise SystemExit(1)
+
+    try:
+        function = find(load())
+        positional, named = bind(function, json.loads(os.environ.get("REEVE_PARAMETERS") or "{}"))
+        value = call(function, positional, named)
+    except Exception as error:
+        report(error)
+    if value is not None:
+        try:
+            leave(value=value)
+        except (TypeError, ValueError, RecursionError):
+            pass  # Not JSON: not kept.
+
+
+run(sys.argv[1], sys.argv[2])

@@ -1,0 +1,20 @@
+//! The writes that a plan's steps are made of. The ledger performs them; nothing is decided there.
+use super::deployment::{Deployment, Flow, FullName};
+use super::id::DeploymentId;
+use super::stored::{Project, Tombstone};
+use super::work_pool::{WorkPool, WorkQueue};
+
+/// One write of a definition. A plan's step is a list of these; applying decides nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    PutProject(Project),
+    PutFlow(Flow),
+    PutDeployment(Box<Deployment>),
+    DeleteDeployment { id: DeploymentId, name: FullName },
+    PutTombstone(Box<Tombstone>),
+    DeleteTombstone(FullName),
+    PutWorkPool(WorkPool),
+    DeleteWorkPool(String),
+    PutWorkQueue(WorkQueue),
+    DeleteWorkQueue { pool: String, name: String },
+}
