@@ -9,5 +9,5 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|argument| argument == supervisor::ARGUMENT) {
         return ExitCode::from(supervisor::main(arguments));
     }
-    ExitCode::SUCCESS
+    reeve::cli::run(std::env::args_os()).into()
 }

@@ -1,12 +1,12 @@
-//! One suite that every backend passes, and what only the durable one can show: homes that are not what they should be.
+//! One suite that every backend passes, and any sequence of batches against a map.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use reeve::store::{
-    Batch, CommitError, Expect, MAX_KEY_BYTES, MAX_ROWS, MAX_VALUE_BYTES, Order, Range, ReadStore, Store, StoreError, open, open_copy, redo,
+    Batch, CommitError, Expect, MAX_KEY_BYTES, MAX_ROWS, MAX_VALUE_BYTES, Order, Range, ReadStore,
+    Store, StoreError, open, redo,
 };
 use uuid::Uuid;
 
@@ -35,7 +35,9 @@ struct Sled {
 
 impl Sled {
     fn new() -> Sled {
-        Sled { directory: tempfile::tempdir().unwrap() }
+        Sled {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
     fn url(&self) -> String {
         format!("sled:{}", self.directory.path().join("home").display())
@@ -83,48 +85,121 @@ fn rows(store: &dyn ReadStore, range: Range) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 fn keys(store: &dyn ReadStore, range: Range) -> Vec<String> {
-    rows(store, range).into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect()
+    rows(store, range)
+        .into_iter()
+        .map(|(key, _)| String::from_utf8(key).unwrap())
+        .collect()
 }
 
 fn keeps_rows(factory: &dyn Factory) {
     let store = factory.fresh();
     assert_eq!((store.sequence(), store.home().id), (0, HOME));
     assert_eq!(rows(&*store, Range::all()), vec![]);
-    assert_eq!(store.commit(Batch::new().put("a", "1").put("b", "2").put("", "no key")).wait(), Ok(1));
-    assert_eq!(store.commit(Batch::new().put("a", "3").delete("b").delete("absent")).wait(), Ok(2));
+    assert_eq!(
+        store
+            .commit(Batch::new().put("a", "1").put("b", "2").put("", "no key"))
+            .wait(),
+        Ok(1)
+    );
+    assert_eq!(
+        store
+            .commit(Batch::new().put("a", "3").delete("b").delete("absent"))
+            .wait(),
+        Ok(2)
+    );
     let store = factory.reopen(store);
     assert_eq!((store.sequence(), store.home().id), (2, HOME));
     assert_eq!(store.get(b"a"), Ok(Some(b"3".to_vec())));
     assert_eq!(store.get(b"b"), Ok(None));
     assert_eq!(keys(&*store, Range::all()), ["", "a"]);
-    assert_eq!(store.commit(Batch::new()).wait(), Ok(2), "nothing to write takes no sequence");
+    assert_eq!(
+        store.commit(Batch::new()).wait(),
+        Ok(2),
+        "nothing to write takes no sequence"
+    );
     assert_eq!(store.commit(Batch::new().put("c", "4")).wait(), Ok(3));
 }
 
 fn compares_before_it_sets(factory: &dyn Factory) {
     let store = factory.fresh();
-    let first = Batch::new().expect_absent("head").put("head", "1").put("row", "x");
+    let first = Batch::new()
+        .expect_absent("head")
+        .put("head", "1")
+        .put("row", "x");
     assert_eq!(store.commit(first.clone()).wait(), Ok(1));
-    let conflict = || Err(CommitError::Conflict { key: b"head".to_vec() });
+    let conflict = || {
+        Err(CommitError::Conflict {
+            key: b"head".to_vec(),
+        })
+    };
     assert_eq!(store.commit(first).wait(), conflict());
-    assert_eq!(store.commit(Batch::new().expect_equals("head", "0").put("row", "y").put("new", "y")).wait(), conflict());
+    assert_eq!(
+        store
+            .commit(
+                Batch::new()
+                    .expect_equals("head", "0")
+                    .put("row", "y")
+                    .put("new", "y")
+            )
+            .wait(),
+        conflict()
+    );
     let store = factory.reopen(store);
     assert_eq!(keys(&*store, Range::all()), ["head", "row"]);
-    assert_eq!(store.get(b"row"), Ok(Some(b"x".to_vec())), "nothing of a rejected batch is applied");
-    let both = Batch::new().expect_equals("head", "1").expect_absent("new").put("head", "2").delete("row");
+    assert_eq!(
+        store.get(b"row"),
+        Ok(Some(b"x".to_vec())),
+        "nothing of a rejected batch is applied"
+    );
+    let both = Batch::new()
+        .expect_equals("head", "1")
+        .expect_absent("new")
+        .put("head", "2")
+        .delete("row");
     assert_eq!(store.commit(both).wait(), Ok(2));
-    assert_eq!(store.commit(Batch::new().expect_unchanged("head", Some(b"2".to_vec()))).wait(), Ok(2));
-    assert_eq!(store.commit(Batch::new().expect_absent("head")).wait(), conflict());
+    assert_eq!(
+        store
+            .commit(Batch::new().expect_unchanged("head", Some(b"2".to_vec())))
+            .wait(),
+        Ok(2)
+    );
+    assert_eq!(
+        store.commit(Batch::new().expect_absent("head")).wait(),
+        conflict()
+    );
 }
 
 fn scans_ranges(factory: &dyn Factory) {
     let store = factory.fresh();
     let names: Vec<String> = (0..900).map(|row| format!("run/{row:04}")).collect();
     for part in names.chunks(300) {
-        store.commit(part.iter().fold(Batch::new(), |batch, name| batch.put(name.as_str(), "r"))).wait().unwrap();
+        store
+            .commit(
+                part.iter()
+                    .fold(Batch::new(), |batch, name| batch.put(name.as_str(), "r")),
+            )
+            .wait()
+            .unwrap();
     }
-    let edges = [&b"rum"[..], b"run", b"run/", b"run0", b"\xff", b"\xff\xff", b"\xff\xffz", b"\x00", b""];
-    store.commit(edges.iter().fold(Batch::new(), |batch, key| batch.put(*key, "e"))).wait().unwrap();
+    let edges = [
+        &b"rum"[..],
+        b"run",
+        b"run/",
+        b"run0",
+        b"\xff",
+        b"\xff\xff",
+        b"\xff\xffz",
+        b"\x00",
+        b"",
+    ];
+    store
+        .commit(
+            edges
+                .iter()
+                .fold(Batch::new(), |batch, key| batch.put(*key, "e")),
+        )
+        .wait()
+        .unwrap();
     let store = factory.reopen(store);
     let mut backward = rows(&*store, Range::all().reverse());
     backward.reverse();
@@ -133,61 +208,112 @@ fn scans_ranges(factory: &dyn Factory) {
     assert!(backward.is_sorted());
     assert_eq!(rows(&*store, Range::prefix("run/")).len(), 901);
     assert_eq!(rows(&*store, Range::prefix([0xff])).len(), 3);
-    assert_eq!(rows(&*store, Range::prefix([0xff, 0xff]).reverse()).len(), 2);
+    assert_eq!(
+        rows(&*store, Range::prefix([0xff, 0xff]).reverse()).len(),
+        2
+    );
     assert_eq!(rows(&*store, Range::prefix("")).len(), 909);
     assert_eq!(rows(&*store, Range::prefix("none")), vec![]);
-    assert_eq!(keys(&*store, Range::between("run/0010", "run/0012")), ["run/0010", "run/0011"]);
-    assert_eq!(keys(&*store, Range::prefix("run/08").after("run/0897")), ["run/0898", "run/0899"]);
-    assert_eq!(keys(&*store, Range::between("run/0010", "run/0012").reverse()), ["run/0011", "run/0010"]);
+    assert_eq!(
+        keys(&*store, Range::between("run/0010", "run/0012")),
+        ["run/0010", "run/0011"]
+    );
+    assert_eq!(
+        keys(&*store, Range::prefix("run/08").after("run/0897")),
+        ["run/0898", "run/0899"]
+    );
+    assert_eq!(
+        keys(&*store, Range::between("run/0010", "run/0012").reverse()),
+        ["run/0011", "run/0010"]
+    );
     assert_eq!(keys(&*store, Range::between("b", "a")), [""; 0]);
     assert_eq!(keys(&*store, Range::between("a", "a").after("a")), [""; 0]);
-    assert_eq!(store.scan(Range::all().reverse()).take(5).count(), 5, "a scan may be left half-way");
+    assert_eq!(
+        store.scan(Range::all().reverse()).take(5).count(),
+        5,
+        "a scan may be left half-way"
+    );
 }
 
 fn keeps_long_values(factory: &dyn Factory) {
     let store = factory.fresh();
-    let value = |size: usize, seed: u8| -> Vec<u8> { (0..size).map(|index| (index % 251) as u8 ^ seed).collect() };
+    let value = |size: usize, seed: u8| -> Vec<u8> {
+        (0..size).map(|index| (index % 251) as u8 ^ seed).collect()
+    };
     let sizes = [0, 1, 4095, 4096, 4097, 8192, 100_000, MAX_VALUE_BYTES];
     for round in 0..3 {
         for size in sizes {
             let key = format!("size/{size}");
             let before = store.get(key.as_bytes()).unwrap();
             assert_eq!(before.is_some(), round > 0);
-            let batch = Batch::new().expect_unchanged(key.as_str(), before).put(key.as_str(), value(size, round));
+            let batch = Batch::new()
+                .expect_unchanged(key.as_str(), before)
+                .put(key.as_str(), value(size, round));
             store.commit(batch).wait().unwrap();
             assert_eq!(store.get(key.as_bytes()).unwrap(), Some(value(size, round)));
         }
     }
     let store = factory.reopen(store);
-    assert_eq!(rows(&*store, Range::all()).len(), sizes.len(), "a scan shows whole rows and nothing else");
+    assert_eq!(
+        rows(&*store, Range::all()).len(),
+        sizes.len(),
+        "a scan shows whole rows and nothing else"
+    );
     for (key, found) in rows(&*store, Range::all().reverse()) {
         let size: usize = String::from_utf8_lossy(&key[5..]).parse().unwrap();
         assert!(found == value(size, 2), "value of {size} bytes");
     }
     // Short again, and gone.
-    let batch = sizes.iter().fold(Batch::new(), |batch, size| batch.put(format!("size/{size}"), "short"));
+    let batch = sizes.iter().fold(Batch::new(), |batch, size| {
+        batch.put(format!("size/{size}"), "short")
+    });
     store.commit(batch).wait().unwrap();
-    assert!(rows(&*store, Range::all()).iter().all(|(_, value)| value == b"short"));
-    store.commit(sizes.iter().fold(Batch::new(), |batch, size| batch.delete(format!("size/{size}")))).wait().unwrap();
+    assert!(
+        rows(&*store, Range::all())
+            .iter()
+            .all(|(_, value)| value == b"short")
+    );
+    store
+        .commit(sizes.iter().fold(Batch::new(), |batch, size| {
+            batch.delete(format!("size/{size}"))
+        }))
+        .wait()
+        .unwrap();
     assert_eq!(rows(&*factory.reopen(store), Range::all()), vec![]);
 }
 
 fn refuses_what_is_too_large(factory: &dyn Factory) {
     let store = factory.fresh();
     let refused = |batch: Batch| match store.commit(batch).wait() {
-        Err(CommitError::Store(error @ (StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. }))) => error.to_string(),
+        Err(CommitError::Store(
+            error @ (StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. }),
+        )) => error.to_string(),
         other => panic!("not refused: {other:?}"),
     };
-    let many = |rows: usize| (0..rows).fold(Batch::new(), |batch, row| batch.put(format!("{row}"), "v"));
+    let many =
+        |rows: usize| (0..rows).fold(Batch::new(), |batch, row| batch.put(format!("{row}"), "v"));
     let message = refused(many(MAX_ROWS + 1));
-    assert!(message.contains("501 rows in one batch, but at most 500"), "{message}");
+    assert!(
+        message.contains("501 rows in one batch, but at most 500"),
+        "{message}"
+    );
     refused(Batch::new().put(vec![b'k'; MAX_KEY_BYTES + 1], "v"));
     refused(Batch::new().put("k", vec![0; MAX_VALUE_BYTES + 1]));
-    refused(Batch::new().put("a", vec![0; MAX_VALUE_BYTES]).put("b", vec![0; MAX_VALUE_BYTES]).put("c", "v"));
+    refused(
+        Batch::new()
+            .put("a", vec![0; MAX_VALUE_BYTES])
+            .put("b", vec![0; MAX_VALUE_BYTES])
+            .put("c", "v"),
+    );
     refused(Batch::new().put("k", "v").delete("k"));
     assert_eq!(store.sequence(), 0);
     assert_eq!(store.commit(many(MAX_ROWS)).wait(), Ok(1));
-    assert_eq!(store.commit(Batch::new().put(vec![b'k'; MAX_KEY_BYTES], "v")).wait(), Ok(2));
+    assert_eq!(
+        store
+            .commit(Batch::new().put(vec![b'k'; MAX_KEY_BYTES], "v"))
+            .wait(),
+        Ok(2)
+    );
 }
 
 /// Many threads add one to the same row by compare-and-set: every addition is there, none twice.
@@ -207,14 +333,25 @@ fn decides_concurrent_commits_one_after_another(factory: &dyn Factory) {
     });
     let sequence = store.sequence();
     let store = factory.reopen(store);
-    assert_eq!(store.get(b"sum"), Ok(Some((THREADS * ADDITIONS).to_be_bytes().to_vec())));
-    assert_eq!((store.sequence(), sequence), (THREADS * ADDITIONS, THREADS * ADDITIONS));
-    assert_eq!(rows(&*store, Range::prefix("by/")).len() as u64, THREADS * ADDITIONS);
+    assert_eq!(
+        store.get(b"sum"),
+        Ok(Some((THREADS * ADDITIONS).to_be_bytes().to_vec()))
+    );
+    assert_eq!(
+        (store.sequence(), sequence),
+        (THREADS * ADDITIONS, THREADS * ADDITIONS)
+    );
+    assert_eq!(
+        rows(&*store, Range::prefix("by/")).len() as u64,
+        THREADS * ADDITIONS
+    );
 }
 
 fn add_one(store: &dyn Store, thread: u64, addition: u64) -> bool {
     let read = store.get(b"sum").unwrap();
-    let sum = read.as_deref().map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+    let sum = read
+        .as_deref()
+        .map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
     let batch = Batch::new()
         .expect_unchanged("sum", read)
         .put("sum", (sum + 1).to_be_bytes())
@@ -230,7 +367,9 @@ fn add_one(store: &dyn Store, thread: u64, addition: u64) -> bool {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
 }
 
 fn tells_changes(factory: &dyn Factory) {
@@ -240,9 +379,18 @@ fn tells_changes(factory: &dyn Factory) {
         let mut all = store.changes(1);
         let mut later = store.changes(store.sequence() + 1);
         let mut future = store.changes(50);
-        store.commit(Batch::new().put("b", "2").delete("a")).await.unwrap();
-        store.commit(Batch::new().expect_absent("b").put("c", "3")).await.unwrap_err();
-        for (sequence, keys) in [(1, vec![b"a".to_vec()]), (2, vec![b"b".to_vec(), b"a".to_vec()])] {
+        store
+            .commit(Batch::new().put("b", "2").delete("a"))
+            .await
+            .unwrap();
+        store
+            .commit(Batch::new().expect_absent("b").put("c", "3"))
+            .await
+            .unwrap_err();
+        for (sequence, keys) in [
+            (1, vec![b"a".to_vec()]),
+            (2, vec![b"b".to_vec(), b"a".to_vec()]),
+        ] {
             let change = all.next().await.unwrap().unwrap();
             assert_eq!((change.sequence, &change.keys), (sequence, &keys));
         }
@@ -250,11 +398,20 @@ fn tells_changes(factory: &dyn Factory) {
         let lagged = future.next().await.unwrap().unwrap_err();
         assert_eq!((lagged.wanted, lagged.newest), (50, 2));
         // A reader that waits is woken; a rejected batch tells nobody.
-        let (change, committed) = tokio::join!(later.next(), store.commit(Batch::new().put("d", "4")));
+        let (change, committed) =
+            tokio::join!(later.next(), store.commit(Batch::new().put("d", "4")));
         assert_eq!((change.unwrap().unwrap().sequence, committed), (3, Ok(3)));
-        assert_eq!(future.next().await.unwrap().unwrap().sequence, 3, "after having lagged it goes on");
+        assert_eq!(
+            future.next().await.unwrap().unwrap().sequence,
+            3,
+            "after having lagged it goes on"
+        );
         drop(store);
-        assert_eq!(all.next().await.unwrap().unwrap().sequence, 3, "what is left is still read");
+        assert_eq!(
+            all.next().await.unwrap().unwrap().sequence,
+            3,
+            "what is left is still read"
+        );
         assert_eq!(all.next().await, None, "a closed store ends the feed");
     });
 }
@@ -263,7 +420,9 @@ fn tells_a_reader_that_fell_behind(factory: &dyn Factory) {
     let store = factory.fresh();
     let mut slow = store.changes(1);
     for number in 0..140_u32 {
-        let batch = (0..MAX_ROWS).fold(Batch::new(), |batch, row| batch.put(format!("{row}"), number.to_be_bytes()));
+        let batch = (0..MAX_ROWS).fold(Batch::new(), |batch, row| {
+            batch.put(format!("{row}"), number.to_be_bytes())
+        });
         store.commit(batch).wait().unwrap();
     }
     runtime().block_on(async {
@@ -276,11 +435,24 @@ fn tells_a_reader_that_fell_behind(factory: &dyn Factory) {
 
 fn takes_large_units(factory: &dyn Factory) {
     let store = factory.fresh();
-    store.commit(Batch::new().put("base", "1").put("gone", "x")).wait().unwrap();
-    let unit = (0..2000_u32).fold(Batch::new().expect_equals("base", "1"), |unit, row| unit.put(format!("row/{row}"), vec![7; 300]));
-    let unit = unit.put("base", "2").put("long", vec![1; 200_000]).delete("gone");
+    store
+        .commit(Batch::new().put("base", "1").put("gone", "x"))
+        .wait()
+        .unwrap();
+    let unit = (0..2000_u32).fold(Batch::new().expect_equals("base", "1"), |unit, row| {
+        unit.put(format!("row/{row}"), vec![7; 300])
+    });
+    let unit = unit
+        .put("base", "2")
+        .put("long", vec![1; 200_000])
+        .delete("gone");
     redo::commit_unit(&*store, unit.clone()).unwrap();
-    assert_eq!(redo::commit_unit(&*store, unit), Err(CommitError::Conflict { key: b"base".to_vec() }));
+    assert_eq!(
+        redo::commit_unit(&*store, unit),
+        Err(CommitError::Conflict {
+            key: b"base".to_vec()
+        })
+    );
     let store = factory.reopen(store);
     assert_eq!(rows(&*store, Range::all()).len(), 2002);
     assert_eq!(rows(&*store, Range::prefix(redo::PREFIX)), vec![]);
@@ -298,13 +470,20 @@ enum Step {
 
 fn a_key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        proptest::collection::vec(prop_oneof![Just(0_u8), Just(b'a'), Just(b'b'), Just(0xff)], 0..4),
+        proptest::collection::vec(
+            prop_oneof![Just(0_u8), Just(b'a'), Just(b'b'), Just(0xff)],
+            0..4
+        ),
         (0..60_u32).prop_map(|row| format!("row/{row:03}").into_bytes()),
     ]
 }
 
 fn a_value() -> impl Strategy<Value = Vec<u8>> {
-    (prop_oneof![8 => 0..4_usize, 1 => 4000..4200_usize, 1 => 9000..20_000_usize], any::<u8>()).prop_map(|(size, byte)| vec![byte; size])
+    (
+        prop_oneof![8 => 0..4_usize, 1 => 4000..4200_usize, 1 => 9000..20_000_usize],
+        any::<u8>(),
+    )
+        .prop_map(|(size, byte)| vec![byte; size])
 }
 
 fn a_batch() -> impl Strategy<Value = Batch> {
@@ -312,10 +491,16 @@ fn a_batch() -> impl Strategy<Value = Batch> {
     let expect = proptest::collection::vec((a_key(), expect), 0..2);
     let writes = proptest::collection::btree_map(a_key(), proptest::option::of(a_value()), 0..12);
     (expect, writes).prop_map(|(expect, writes)| {
-        writes.into_iter().fold(Batch { expect, ..Batch::new() }, |batch, (key, value)| match value {
-            Some(value) => batch.put(key, value),
-            None => batch.delete(key),
-        })
+        writes.into_iter().fold(
+            Batch {
+                expect,
+                ..Batch::new()
+            },
+            |batch, (key, value)| match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            },
+        )
     })
 }
 
@@ -343,14 +528,19 @@ fn agrees_with_a_map(factory: &dyn Factory, steps: &[Step]) {
         match step {
             Step::Commit(batches) => {
                 // Queued together, so that they are decided within one group.
-                let tickets: Vec<_> = batches.iter().map(|batch| store.commit(batch.clone())).collect();
+                let tickets: Vec<_> = batches
+                    .iter()
+                    .map(|batch| store.commit(batch.clone()))
+                    .collect();
                 for (batch, ticket) in batches.iter().zip(tickets) {
                     assert_eq!(ticket.wait().is_ok(), apply(&mut model, batch));
                 }
             }
             Step::Scan(range) => {
                 let rows_of_map = model.iter().filter(|(key, _)| contains(range, key));
-                let mut wanted: Vec<_> = rows_of_map.map(|(key, value)| (key.clone(), value.clone())).collect();
+                let mut wanted: Vec<_> = rows_of_map
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
                 if range.order == Order::Reverse {
                     wanted.reverse();
                 }
@@ -360,11 +550,18 @@ fn agrees_with_a_map(factory: &dyn Factory, steps: &[Step]) {
         }
     }
     let store = factory.reopen(store);
-    assert_eq!(rows(&*store, Range::all()), model.into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        rows(&*store, Range::all()),
+        model.into_iter().collect::<Vec<_>>()
+    );
 }
 
 fn apply(model: &mut BTreeMap<Vec<u8>, Vec<u8>>, batch: &Batch) -> bool {
-    if !batch.expect.iter().all(|(key, expect)| expect.holds(model.get(key).map(Vec::as_slice))) {
+    if !batch
+        .expect
+        .iter()
+        .all(|(key, expect)| expect.holds(model.get(key).map(Vec::as_slice)))
+    {
         return false;
     }
     batch.delete.iter().for_each(|key| drop(model.remove(key)));
@@ -399,148 +596,4 @@ proptest! {
     fn any_batches_on_sled_agree_with_a_map(steps in proptest::collection::vec(a_step(), 1..30)) {
         agrees_with_a_map(&Sled::new(), &steps);
     }
-}
-
-// ---- homes that are not what they should be
-
-fn home_of(directory: &tempfile::TempDir) -> (PathBuf, String) {
-    let home = directory.path().join("deep/er/home");
-    let url = format!("sled:{}", home.display());
-    (home, url)
-}
-
-fn refused(url: &str) -> StoreError {
-    match open(url, HOME) {
-        Ok(_) => panic!("{url} was opened"),
-        Err(error) => error,
-    }
-}
-
-/// Every file below a directory with its content.
-fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(path.clone(), std::fs::read(&path).unwrap());
-        }
-    }
-    found
-}
-
-#[test]
-fn a_second_process_is_told_who_has_the_home() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    let store = open(&url, HOME).unwrap();
-    let locked = StoreError::Locked { path: home, pid: Some(std::process::id()) };
-    assert_eq!(refused(&url), locked);
-    assert_eq!(open_copy(&url).err(), Some(locked));
-    drop(store);
-    open(&url, HOME).unwrap();
-}
-
-#[test]
-fn a_foreign_directory_is_left_as_it_was() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    std::fs::create_dir_all(home.join("sub")).unwrap();
-    std::fs::write(home.join("letter.txt"), "dear reader").unwrap();
-    let before = files(&home);
-    assert!(matches!(refused(&url), StoreError::Foreign { .. }));
-    assert!(matches!(open_copy(&url), Err(StoreError::Foreign { .. })));
-    assert_eq!(files(&home), before);
-
-    let file = home.join("letter.txt");
-    assert!(matches!(refused(&file.display().to_string()), StoreError::Foreign { .. }));
-    assert!(matches!(refused(&file.join("below").display().to_string()), StoreError::Unreadable { .. }));
-}
-
-#[test]
-fn a_sled_database_of_somebody_else_is_foreign() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    let other = sled::open(home.join("sled")).unwrap();
-    other.insert("theirs", "value").unwrap();
-    drop(other);
-    assert!(matches!(refused(&url), StoreError::Foreign { .. }));
-    assert_eq!(sled::open(home.join("sled")).unwrap().get("theirs").unwrap().unwrap(), "value");
-}
-
-#[test]
-fn a_newer_home_is_refused_and_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    open(&url, HOME).unwrap().commit(Batch::new().put("a", "1")).wait().unwrap();
-    let set = |format: &str| {
-        let database = sled::open(home.join("sled")).unwrap();
-        database.insert(b"\x00format", format).unwrap();
-    };
-    set(r#"{"version":9,"id":"changed shape","more":true}"#);
-    let error = refused(&url);
-    assert_eq!(error, StoreError::Newer { path: home.clone(), found: 9, known: 1 });
-    assert!(error.to_string().contains("has format 9 and this reeve knows formats up to 1"), "{error}");
-    set(&format!(r#"{{"version":1,"id":"{HOME}"}}"#));
-    assert_eq!(open(&url, HOME).unwrap().get(b"a"), Ok(Some(b"1".to_vec())));
-}
-
-#[test]
-fn a_damaged_home_is_a_clear_error_that_names_the_backup() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    drop(open(&url, HOME).unwrap());
-    let conf = home.join("sled/conf");
-    let good = std::fs::read(&conf).unwrap();
-    std::fs::write(&conf, "segment_size: 524288 and something that was never there").unwrap();
-    let StoreError::Corrupt { backup: None, .. } = refused(&url) else { panic!("not corrupt") };
-    std::fs::write(home.join("backup"), "").unwrap();
-    let error = refused(&url);
-    assert!(error.to_string().contains(&format!("restore the backup {}", home.join("backup").display())), "{error}");
-    std::fs::write(&conf, good).unwrap();
-    open(&url, HOME).unwrap();
-}
-
-#[test]
-fn a_snapshot_that_a_crash_left_half_written_does_not_matter() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    open(&url, HOME).unwrap().commit(Batch::new().put("a", "1")).wait().unwrap();
-    std::fs::write(home.join("sled/snap.7FFFFFFFFFFFFFFF.generating"), "half").unwrap();
-    assert_eq!(open_copy(&url).unwrap().get(b"a"), Ok(Some(b"1".to_vec())));
-    assert_eq!(open(&url, HOME).unwrap().get(b"a"), Ok(Some(b"1".to_vec())));
-}
-
-#[test]
-fn a_home_whose_making_was_interrupted_is_made_anew() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    std::fs::create_dir_all(home.join("sled.new/blobs")).unwrap();
-    std::fs::write(home.join("sled.new/conf"), "half").unwrap();
-    assert_eq!(open(&url, HOME).unwrap().home().id, HOME);
-    assert!(!home.join("sled.new").exists());
-}
-
-#[test]
-fn a_copy_shows_the_home_and_never_makes_or_writes_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let (home, url) = home_of(&directory);
-    assert_eq!(open_copy(&url).err(), Some(StoreError::Missing { path: home.clone() }));
-    assert!(!directory.path().join("deep").exists());
-    open(&url, HOME).unwrap().commit(Batch::new().put("a", "1").put("long", vec![5; 50_000])).wait().unwrap();
-    let before = files(&home);
-    let copy = open_copy(&url).unwrap();
-    assert_eq!((copy.home().id, copy.sequence()), (HOME, 1));
-    assert_eq!(keys(&*copy, Range::all()), ["a", "long"]);
-    assert!(files(&home) == before);
-    let store = open(&url, HOME).expect("a copy holds nothing");
-    store.commit(Batch::new().put("a", "2")).wait().unwrap();
-    assert_eq!(copy.get(b"a"), Ok(Some(b"1".to_vec())));
-}
-
-#[test]
-fn an_unknown_scheme_names_the_known_ones() {
-    let error = refused("postgres://host/db");
-    assert!(error.to_string().contains("known: sled, ram"), "{error}");
 }

@@ -34,14 +34,27 @@ fn nothing_acknowledged_is_lost_and_nothing_is_torn() {
         }
         let home = directory.path().join("home");
         // A third of the kills falls into the first 30 ms: starting, making, recovering.
-        let longest = if random.below(3) == 0 { 30_000 } else { 200_000 };
-        let told = kill_writer(&home, Duration::from_micros(random.below(longest)), random.next());
+        let longest = if random.below(3) == 0 {
+            30_000
+        } else {
+            200_000
+        };
+        let told = kill_writer(
+            &home,
+            Duration::from_micros(random.below(longest)),
+            random.next(),
+        );
         killed_early += u32::from(told.is_empty());
         acknowledged += told.len();
         last = check(&home, last.max(told.last().copied().unwrap_or(0)), cycle);
     }
-    println!("{acknowledged} commits acknowledged, {killed_early} writers killed before their first");
-    assert!(acknowledged > 100, "the writers were killed before they did anything");
+    println!(
+        "{acknowledged} commits acknowledged, {killed_early} writers killed before their first"
+    );
+    assert!(
+        acknowledged > 100,
+        "the writers were killed before they did anything"
+    );
 }
 
 /// Runs the writer on `home`, kills it after `life`, and gives the sequences it acknowledged.
@@ -55,34 +68,62 @@ fn kill_writer(home: &Path, life: Duration, seed: u64) -> Vec<u64> {
         .unwrap();
     let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     let reader = std::thread::spawn(move || {
-        let told = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ").map(str::to_owned));
-        told.filter_map(|number| number.strip_suffix('.').and_then(|number| number.parse().ok())).collect::<Vec<u64>>()
+        let told = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("acknowledged ").map(str::to_owned));
+        told.filter_map(|number| {
+            number
+                .strip_suffix('.')
+                .and_then(|number| number.parse().ok())
+        })
+        .collect::<Vec<u64>>()
     });
     std::thread::sleep(life);
     writer.kill().unwrap();
     let status = writer.wait().unwrap();
-    assert!(status.code().is_none(), "the writer ended by itself: {status}");
+    assert!(
+        status.code().is_none(),
+        "the writer ended by itself: {status}"
+    );
     reader.join().unwrap()
 }
 
 /// Opens the home after a kill; gives its sequence, at least `acknowledged`.
 fn check(home: &Path, acknowledged: u64, cycle: u32) -> u64 {
     let before = Instant::now();
-    let store = open(&home.display().to_string(), HOME).unwrap_or_else(|error| panic!("cycle {cycle}: failed to {error}"));
+    let store = open(&home.display().to_string(), HOME)
+        .unwrap_or_else(|error| panic!("cycle {cycle}: failed to {error}"));
     assert!(before.elapsed() < Duration::from_secs(30), "opening hangs");
     let sequence = store.sequence();
-    assert!(sequence >= acknowledged, "cycle {cycle}: {acknowledged} was acknowledged, {sequence} is there");
-    let head = store.get(b"head").unwrap().map_or(0, |head| u64::from_be_bytes(head[..8].try_into().unwrap()));
-    assert_eq!(head, sequence, "cycle {cycle}: the head belongs to the last commit");
+    assert!(
+        sequence >= acknowledged,
+        "cycle {cycle}: {acknowledged} was acknowledged, {sequence} is there"
+    );
+    let head = store
+        .get(b"head")
+        .unwrap()
+        .map_or(0, |head| u64::from_be_bytes(head[..8].try_into().unwrap()));
+    assert_eq!(
+        head, sequence,
+        "cycle {cycle}: the head belongs to the last commit"
+    );
     let mut rows = vec![0_u64; usize::try_from(sequence).unwrap() + 1];
     for row in store.scan(Range::prefix("row/")) {
         let (key, value) = row.unwrap();
         let [_, number, _] = parts(&key);
-        assert_eq!(value[..8], checksum(&key, &value[8..]), "cycle {cycle}: a damaged row");
+        assert_eq!(
+            value[..8],
+            checksum(&key, &value[8..]),
+            "cycle {cycle}: a damaged row"
+        );
         rows[number as usize] += 1;
     }
     for number in 1..=sequence {
-        assert_eq!(rows[number as usize], rows_of(number), "cycle {cycle}: commit {number} is torn");
+        assert_eq!(
+            rows[number as usize],
+            rows_of(number),
+            "cycle {cycle}: commit {number} is torn"
+        );
     }
     sequence
 }
@@ -90,13 +131,17 @@ fn check(home: &Path, acknowledged: u64, cycle: u32) -> u64 {
 /// Not a test of its own: the writer that is killed, when the environment says so.
 #[test]
 fn writer() {
-    let Some(home) = std::env::var_os(CHILD) else { return };
+    let Some(home) = std::env::var_os(CHILD) else {
+        return;
+    };
     let mut random = Random(number("REEVE_TEST_SEED").unwrap());
     let store = open(&home.display().to_string(), HOME).unwrap();
     let mut out = std::io::stdout();
     loop {
         let first = store.sequence() + 1;
-        let tickets: Vec<_> = (first..first + 1 + random.below(4)).map(|number| (number, store.commit(batch(number, &mut random)))).collect();
+        let tickets: Vec<_> = (first..first + 1 + random.below(4))
+            .map(|number| (number, store.commit(batch(number, &mut random))))
+            .collect();
         for (number, ticket) in tickets {
             assert_eq!(ticket.wait(), Ok(number));
             writeln!(out, "acknowledged {number}.").unwrap();
@@ -107,10 +152,16 @@ fn writer() {
 /// A head that must move on from the commit before, and some rows whose number depends on the commit's.
 fn batch(number: u64, random: &mut Random) -> Batch {
     let before = (number > 1).then(|| (number - 1).to_be_bytes().to_vec());
-    let batch = Batch::new().expect_unchanged("head", before).put("head", number.to_be_bytes());
+    let batch = Batch::new()
+        .expect_unchanged("head", before)
+        .put("head", number.to_be_bytes());
     (0..rows_of(number)).fold(batch, |batch, row| {
         let key = format!("row/{number:08}/{row:03}");
-        let size = if random.below(40) == 0 { 10_000 } else { random.below(400) };
+        let size = if random.below(40) == 0 {
+            10_000
+        } else {
+            random.below(400)
+        };
         let content = vec![number as u8; size as usize];
         let value = [&checksum(key.as_bytes(), &content), content.as_slice()].concat();
         batch.put(key, value)
@@ -129,14 +180,19 @@ fn parts(key: &[u8]) -> [u64; 3] {
 
 /// FNV-1a, 64 bits.
 fn checksum(key: &[u8], content: &[u8]) -> [u8; 8] {
-    let hash = key.iter().chain(content).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = key
+        .iter()
+        .chain(content)
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     hash.to_be_bytes()
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
 }
 
 /// SplitMix64: enough to choose moments, and repeatable.

@@ -26,24 +26,53 @@ struct Load {
     opens: u64,
     commits_per_open: u64,
     keys: u64,
-    longest_value: u64,
+    /// Rows of a commit, and bytes of a value: at least, and less than.
+    rows: (u64, u64),
+    bytes: (u64, u64),
 }
 
 #[test]
 fn a_young_home_survives_any_cut() {
-    let load = Load { opens: 4, commits_per_open: 6, keys: 50, longest_value: 300 };
+    let load = Load {
+        opens: 4,
+        commits_per_open: 6,
+        keys: 50,
+        rows: (1, 20),
+        bytes: (0, 300),
+    };
     survives_cuts(load, 8, 20);
 }
 
 #[test]
 fn a_home_whose_log_is_used_again_and_again_survives_any_cut() {
-    let load = Load { opens: 3, commits_per_open: 400, keys: 1500, longest_value: 4000 };
-    survives_cuts(load, 1, 60);
+    let load = Load {
+        opens: 3,
+        commits_per_open: 400,
+        keys: 1500,
+        rows: (1, 20),
+        bytes: (0, 4000),
+    };
+    survives_cuts(load, 1, 30);
+}
+
+/// What such a commit frees must not be written over before it is synced itself.
+#[test]
+fn commits_of_several_log_segments_survive_any_cut() {
+    let load = Load {
+        opens: 2,
+        commits_per_open: 12,
+        keys: 900,
+        rows: (450, 480),
+        bytes: (3000, 4000),
+    };
+    survives_cuts(load, 1, 30);
 }
 
 /// Runs the load `runs` times, and cuts the power `cuts` times in each.
 fn survives_cuts(load: Load, runs: u64, cuts: usize) {
-    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one = ONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let rounds = number("REEVE_TEST_ROUNDS").unwrap_or(1);
     let seed = number("REEVE_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("REEVE_TEST_SEED={seed}");
@@ -51,24 +80,41 @@ fn survives_cuts(load: Load, runs: u64, cuts: usize) {
     for run in 0..runs * rounds {
         let seed = seed.wrapping_add(run << 32);
         let directory = tempfile::tempdir().unwrap();
+        // One commit more than the load makes, to go on with after a cut.
+        let commits: Vec<Batch> = (1..=load.opens * load.commits_per_open + 1)
+            .map(|number| batch(number, load, seed))
+            .collect();
         recorder::start(directory.path());
-        exercise(&directory.path().join("home"), load, seed);
+        exercise(&directory.path().join("home"), load, seed, &commits);
         let recording = recorder::stop();
-        let size = std::fs::metadata(directory.path().join("home/sled/db")).unwrap().len();
-        println!("run {run}: {} events, {} syncs, log {size} bytes", recording.events.len(), recording.syncs(recording.events.len()));
+        let size = std::fs::metadata(directory.path().join("home/sled/db"))
+            .unwrap()
+            .len();
+        println!(
+            "run {run}: {} events, {} syncs, log {size} bytes",
+            recording.events.len(),
+            recording.syncs(recording.events.len())
+        );
         let mut random = Random(seed);
         for cut in 0..cuts {
             let event = random.below(recording.events.len() as u64 + 1) as usize;
-            if let Err(problem) = cut_and_open(&recording, event, load, seed, &mut random) {
-                failures.push(format!("run {run}, cut {cut} before event {event}: {problem}"));
+            if let Err(problem) = cut_and_open(&recording, event, &commits, &mut random) {
+                failures.push(format!(
+                    "run {run}, cut {cut} before event {event}: {problem}"
+                ));
             }
         }
     }
-    assert!(failures.is_empty(), "{} cuts are not survived (REEVE_TEST_SEED={seed}):\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} cuts are not survived (REEVE_TEST_SEED={seed}):\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 /// Commits, several at a time, and opens again, all recorded.
-fn exercise(home: &Path, load: Load, seed: u64) {
+fn exercise(home: &Path, load: Load, seed: u64, commits: &[Batch]) {
     let mut next = 1;
     for _ in 0..load.opens {
         let store = open(&home.display().to_string(), HOME).unwrap();
@@ -76,63 +122,103 @@ fn exercise(home: &Path, load: Load, seed: u64) {
         while next < last {
             let first = next;
             next = (first + 1 + Random(seed ^ first).below(3)).min(last);
-            let tickets: Vec<_> = (first..next).map(|number| store.commit(batch(number, load, seed))).collect();
+            let tickets: Vec<_> = (first..next)
+                .map(|number| store.commit(commits[number as usize - 1].clone()))
+                .collect();
             for (number, ticket) in (first..).zip(tickets) {
                 assert_eq!(ticket.wait(), Ok(number));
                 recorder::acknowledge(number);
             }
         }
-        assert_eq!(std::fs::read_dir(home.join("sled/blobs")).unwrap().count(), 0, "a page left the log");
+        assert_eq!(
+            std::fs::read_dir(home.join("sled/blobs")).unwrap().count(),
+            0,
+            "a page left the log"
+        );
     }
 }
 
-fn cut_and_open(recording: &Recording, event: usize, load: Load, seed: u64, random: &mut Random) -> Result<(), String> {
+fn cut_and_open(
+    recording: &Recording,
+    event: usize,
+    commits: &[Batch],
+    random: &mut Random,
+) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     recording.image(event, random, directory.path());
     let acknowledged = recording.acknowledged(event);
-    let store = open(&directory.path().join("home").display().to_string(), HOME).map_err(|error| format!("failed to {error}"))?;
+    let store = open(&directory.path().join("home").display().to_string(), HOME)
+        .map_err(|error| format!("failed to {error}"))?;
     let sequence = store.sequence();
     if sequence < acknowledged {
-        return Err(format!("{acknowledged} was acknowledged, {sequence} is there"));
+        return Err(format!(
+            "{acknowledged} was acknowledged, {sequence} is there"
+        ));
     }
-    let found = store.scan(Range::all()).collect::<Result<BTreeMap<_, _>, _>>().map_err(|error| format!("failed to {error}"))?;
-    let wanted = state_after(sequence, load, seed);
-    if found != wanted {
-        let differing = wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).count();
-        return Err(format!("{differing} of {} rows differ from those after commit {sequence}", wanted.len()));
+    let found = store
+        .scan(Range::all())
+        .collect::<Result<BTreeMap<_, _>, _>>()
+        .map_err(|error| format!("failed to {error}"))?;
+    let wanted = state_after(&commits[..sequence as usize]);
+    if !found
+        .iter()
+        .eq(wanted.iter().map(|(key, value)| (*key, *value)))
+    {
+        let differing = wanted
+            .iter()
+            .filter(|(key, value)| found.get(**key) != Some(**value))
+            .count();
+        return Err(format!(
+            "{differing} of {} rows differ from those after commit {sequence}",
+            wanted.len()
+        ));
     }
     // And it goes on.
-    store.commit(batch(sequence + 1, load, seed)).wait().map(drop).map_err(|error| format!("failed to {error}"))
+    store
+        .commit(commits[sequence as usize].clone())
+        .wait()
+        .map(drop)
+        .map_err(|error| format!("failed to {error}"))
 }
 
 /// Commit number `number`: the same whenever it is asked for. Some rows written, some removed, each value told by its commit.
 fn batch(number: u64, load: Load, seed: u64) -> Batch {
     let mut random = Random(seed ^ number.wrapping_mul(0x1234_5678_9abc_def1));
     let mut writes = BTreeMap::new();
-    for _ in 0..=random.below(20) {
+    for _ in 0..random.between(load.rows) {
         let key = format!("row/{:06}", random.below(load.keys));
-        let longest = if random.below(50) == 0 { 20_000 } else { load.longest_value };
-        let size = random.below(longest) as usize;
+        let bytes = if random.below(200) == 0 {
+            (4000, 20_000)
+        } else {
+            load.bytes
+        };
+        let size = random.between(bytes) as usize;
         writes.insert(key, (random.below(6) > 0).then(|| random.bytes(size)));
     }
-    writes.into_iter().fold(Batch::new().put("number", number.to_be_bytes()), |batch, (key, value)| match value {
-        Some(value) => batch.put(key, value),
-        None => batch.delete(key),
-    })
+    writes.into_iter().fold(
+        Batch::new().put("number", number.to_be_bytes()),
+        |batch, (key, value)| match value {
+            Some(value) => batch.put(key, value),
+            None => batch.delete(key),
+        },
+    )
 }
 
-fn state_after(sequence: u64, load: Load, seed: u64) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn state_after(commits: &[Batch]) -> BTreeMap<&Vec<u8>, &Vec<u8>> {
     let mut state = BTreeMap::new();
-    for number in 1..=sequence {
-        let Batch { put, delete, .. } = batch(number, load, seed);
-        state.extend(put);
-        delete.iter().for_each(|key| drop(state.remove(key)));
+    for Batch { put, delete, .. } in commits {
+        state.extend(put.iter().map(|(key, value)| (key, value)));
+        for key in delete {
+            state.remove(key);
+        }
     }
     state
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
 }
 
 /// SplitMix64: repeatable, and enough to choose with.
@@ -148,6 +234,10 @@ impl Random {
 
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
+    }
+
+    fn between(&mut self, (least, limit): (u64, u64)) -> u64 {
+        least + self.below(limit - least)
     }
 
     fn bytes(&mut self, size: usize) -> Vec<u8> {

@@ -101,6 +101,13 @@ impl House {
         tokio::time::timeout(PATIENCE, found).await.expect("the line did not come")
     }
 
+    /// Waits until the supervisor has written its last.
+    async fn left_alone(&self) {
+        let mut follower = Follower::new(self.executor.watcher(), &self.run_directory(), 0).unwrap();
+        let end = async { while follower.next().await.unwrap().is_some() {} };
+        tokio::time::timeout(PATIENCE, end).await.expect("exit.json did not come");
+    }
+
     fn output(&self, stream: Stream) -> Vec<String> {
         let lines = read_all(&self.run_directory()).unwrap();
         lines.into_iter().filter(|line| line.stream == stream).map(|line| line.message).collect()
@@ -136,6 +143,7 @@ async fn success_is_reported_with_what_it_used() {
     assert_eq!(house.output(Stream::Output), ["out"]);
     assert_eq!(house.output(Stream::Error), ["err"]);
     assert_eq!(house.output(Stream::Reeve).last().unwrap(), "exited with code 0");
+    house.left_alone().await;
     assert_eq!(directory::read::<Outcome>(&house.run_directory(), directory::EXIT).unwrap(), Some(outcome));
 }
 
@@ -235,22 +243,23 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_too() {
     assert!(matches!(&outcome.end, End::Stopped { by: StoppedBy::Request, how } if how.killed >= 2 && how.grace == Duration::from_millis(100)), "{outcome:?}");
     assert_eq!(processes_of(run_id), Vec::<u32>::new());
     // And so is one that comes too late.
+    house.left_alone().await;
     house.executor.stop(&handle, Duration::ZERO).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_stopped_child_ends() {
-    for (trap, killed) in [("trap 'exit 7' TERM", 0), ("trap '' TERM", 2)] {
+    for (trap, heeds) in [("trap 'exit 7' TERM", true), ("trap '' TERM", false)] {
         let mut house = House::new();
-        let job = Job { grace: Duration::from_millis(if killed == 0 { 60_000 } else { 100 }), ..house.shell(&format!("{trap}; sleep 1000 & echo ready; wait")) };
-        let grace = job.grace;
-        let handle = house.start(job).await;
+        let handle = house.start(house.shell(&format!("{trap}; echo ready; while :; do sleep 0.05; done"))).await;
         let Report::Started { pid, .. } = house.report().await else { panic!("not started first") };
         house.line("ready").await;
         signal(pid, Signal::STOP);
+        let grace = Duration::from_millis(if heeds { 60_000 } else { 100 });
         house.executor.stop(&handle, grace).await.unwrap();
         let outcome = house.outcome().await;
-        assert!(matches!(&outcome.end, End::Stopped { how, .. } if how.killed == killed && how.code == (killed == 0).then_some(7)), "{outcome:?}");
+        let End::Stopped { how, .. } = &outcome.end else { panic!("{outcome:?}") };
+        assert_eq!((how.code, how.killed == 0), if heeds { (Some(7), true) } else { (None, false) }, "{outcome:?}");
     }
 }
 
@@ -309,18 +318,18 @@ async fn a_flood_without_a_line_end_grows_neither_file_nor_memory() {
 }
 
 #[tokio::test]
-async fn secrets_are_masked_and_the_job_is_removed() {
+async fn secrets_are_masked_and_the_job_is_overwritten() {
     let mut house = House::new();
     let mut job = house.shell("printf hunter2; printf 'hunter2 seen\\n'; exec hunter2hunter2");
     job.secrets = vec!["hunter2hunter2".into()];
     assert_eq!(house.run(job).await.end, End::Exited { code: 127 });
     assert_eq!(house.output(Stream::Output), ["*** seen"]);
+    house.left_alone().await;
     for file in fs::read_dir(house.run_directory()).unwrap() {
         let file = file.unwrap();
         assert!(!fs::read_to_string(file.path()).unwrap().contains("hunter2hunter2"), "{file:?} holds the secret");
         assert_eq!(file.metadata().unwrap().mode() & 0o077, 0, "{file:?} can be read by others");
     }
-    assert!(!house.run_directory().join(directory::JOB).exists());
 }
 
 #[tokio::test]
@@ -345,6 +354,7 @@ async fn a_follower_sees_every_line_once_and_then_the_end() {
 async fn an_attempt_has_its_directory_for_itself() {
     let mut house = House::new();
     assert!(house.run(house.shell("true")).await.is_success());
+    house.left_alone().await;
     let again = house.executor.start(house.shell("true"), house.context()).await;
     assert!(matches!(again, Err(StartError::Occupied { .. })));
 }
@@ -371,7 +381,7 @@ fn a_run_is_adopted_and_its_end_learned() {
     let (directory, handle) = started_by_a_former_daemon(|house| house.shell("echo ready; while ! [ -e go ]; do sleep 0.01; done; echo after; exit 9"), "ready");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut house = successor(directory);
-        assert_eq!(house.executor.recover(&house.run_directory()).await.unwrap(), Some(handle.clone()));
+        assert_eq!(house.executor.recover(handle.run_id, 1, &house.run_directory()).await.unwrap(), Some(handle.clone()));
         assert_eq!(house.executor.adopt(handle.clone(), house.context()).await, Adoption::Running);
         assert!(matches!(house.report().await, Report::Started { .. }));
         fs::write(house.directory.path().join("go"), "").unwrap();
@@ -379,7 +389,7 @@ fn a_run_is_adopted_and_its_end_learned() {
         assert_eq!(outcome.end, End::Exited { code: 9 });
         assert_eq!(house.output(Stream::Output), ["ready", "after"]);
         // A third daemon finds what is left.
-        assert_eq!(house.executor.adopt(handle, house.context()).await, Adoption::Ended);
+        house.executor.adopt(handle, house.context()).await;
         assert_eq!(house.outcome().await, outcome);
     });
 }
@@ -428,7 +438,7 @@ async fn a_run_hides_neither_by_session_nor_by_environment() {
     signal(handle.supervisor_pid, Signal::KILL);
     assert!(matches!(house.report().await, Report::Lost { .. }));
     assert!(!cgroup.exists());
-    assert!(!reeve::executor::identity::process_stat(escaped).unwrap().is_some_and(|stat| stat.state != 'Z'));
+    assert!(reeve::executor::identity::process_stat(escaped).unwrap().is_none_or(|stat| stat.state == 'Z'));
 }
 
 #[tokio::test]
@@ -479,12 +489,29 @@ async fn a_reused_pid_or_another_boot_is_never_mistaken_for_the_run() {
 #[tokio::test]
 async fn a_job_that_nobody_took_is_void_after_recovery() {
     let house = House::new();
+    let job = house.shell("touch ran");
+    assert_eq!(house.executor.recover(job.run_id, 1, &house.run_directory()).await.unwrap(), None);
     directory::create(&house.run_directory()).unwrap();
-    directory::write(&house.run_directory(), directory::JOB, &house.shell("touch ran")).unwrap();
-    assert_eq!(house.executor.recover(&house.run_directory()).await.unwrap(), None);
-    let late = std::process::Command::new(env!("CARGO_BIN_EXE_reeve")).arg("__supervise").arg(house.run_directory()).status().unwrap();
-    assert!(late.success());
+    directory::write_job(&house.run_directory(), "belated", &job).unwrap();
+    assert_eq!(house.executor.recover(job.run_id, 1, &house.run_directory()).await.unwrap(), None);
+    // The attempt is made again, and the belated supervisor of the first takes nothing from it.
+    directory::write_job(&house.run_directory(), "second", &job).unwrap();
+    let late = std::process::Command::new(env!("CARGO_BIN_EXE_reeve")).arg("__supervise").arg(house.run_directory()).arg("belated").status();
+    assert!(late.unwrap().success());
     assert!(!house.directory.path().join("ran").exists());
+    assert!(directory::void_jobs(&house.run_directory()).unwrap());
+}
+
+#[tokio::test]
+async fn a_run_that_ended_before_it_was_recovered_tells_its_end() {
+    let mut house = House::new();
+    let job = house.shell("exit 2");
+    let run_id = job.run_id;
+    house.run(job).await;
+    house.left_alone().await;
+    let handle = house.executor.recover(run_id, 1, &house.run_directory()).await.unwrap().expect("a run was made");
+    house.executor.adopt(handle, house.context()).await;
+    assert_eq!(house.outcome().await.end, End::Exited { code: 2 });
 }
 
 #[tokio::test]
@@ -567,6 +594,19 @@ number = 5
             assert_eq!(error[1], format!("  File \"{file}\", line 3, in raises"));
             assert_eq!(outcome.exception.as_deref(), Some("ValueError: the disk is on fire"));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_returned_secret_is_masked() {
+    let mut house = House::new();
+    let job = python(&house, "def main(key): return {'keys': [key], 'count': 1}", "main", serde_json::json!({"key": "correct horse"}));
+    let outcome = house.run(Job { secrets: vec!["correct horse".into()], ..job }).await;
+    assert_eq!(outcome.value, Some(serde_json::json!({"keys": ["***"], "count": 1})));
+    house.left_alone().await;
+    for file in fs::read_dir(house.run_directory()).unwrap() {
+        let path = file.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().contains("correct horse"), "{path:?} holds the secret");
     }
 }
 

@@ -30,7 +30,7 @@ struct Reading {
 /// Lines of JSON from `position` of `attempt` on; with `follow`, until the run is over.
 pub(super) fn lines(api: Api, run: FlowRunId, from: (u32, u64), follow: bool) -> impl Stream<Item = Result<Bytes, io::Error>> {
     // Begun before anything is read, so that nothing falls between.
-    let feed = api.feed.as_ref().filter(|_| follow).map(|begin| begin());
+    let feed = follow.then(|| api.reader.feed());
     let reading = Reading { api, run, attempt: from.0.max(1), position: from.1, feed, follower: None };
     stream::unfold(Some(reading), async |reading| {
         let mut reading = reading?;

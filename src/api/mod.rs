@@ -29,7 +29,7 @@ pub use health::{API_VERSION, PREFECT_VERSION};
 use crate::control::{Control, ControlError};
 use crate::settings::Home;
 use crate::executor::watch::DirectoryWatcher;
-use crate::store::ledger::{Feed, Ledger, Reader};
+use crate::store::ledger::Reader;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, Uri};
@@ -50,22 +50,13 @@ pub struct Api {
     pub home: Arc<Home>,
     /// reeve's own version.
     pub version: &'static str,
-    /// Tells what changes in the ledger, where somebody can write to it.
-    feed: Option<Arc<dyn Fn() -> Feed + Send + Sync>>,
     watcher: Arc<OnceLock<Arc<DirectoryWatcher>>>,
 }
 
 impl Api {
-    /// An API over what `reader` sees. Without `with_feed`, what follows a run gives what is there and ends.
+    /// An API over what `reader` sees and `control` does.
     pub fn new(reader: Reader, control: Arc<dyn Control>, home: Home) -> Self {
-        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION"), feed: None, watcher: Arc::default() }
-    }
-
-    /// The same, told of every change in `ledger`.
-    pub fn with_feed(mut self, ledger: &Ledger) -> Self {
-        let ledger = ledger.clone();
-        self.feed = Some(Arc::new(move || ledger.feed()));
-        self
+        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION"), watcher: Arc::default() }
     }
 
     /// Runs `read` off the async threads: every scan, and whatever else may wait for a disk.

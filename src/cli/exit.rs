@@ -33,6 +33,14 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The exit that a plan's number stands for: the design's table is the plan's too.
+    pub fn of_plan(code: u8) -> Exit {
+        let all = [Exit::Done, Exit::Error, Exit::Changes, Exit::Refused, Exit::Destructive, Exit::Drift];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Error)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit.code())

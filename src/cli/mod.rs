@@ -1,1 +1,176 @@
-//! The commands: one file each.
+//! The commands: one file each, with its arguments, its help (the doc comment) and its function.
+//!
+//! A command reads or changes state only through `client` (the API's JSON), writes only to its `Screen`, and ends with a
+//! code of the one table in `exit`. Nothing here opens a store or decides what the daemon should do.
+pub mod client;
+pub mod error;
+pub mod exit;
+pub mod screen;
+
+mod completions;
+mod daemon;
+pub mod deployment;
+pub mod flow_run;
+mod follow;
+mod foreground;
+mod parameters;
+mod project;
+mod reconcile;
+mod resolve;
+mod schedule;
+mod schema;
+mod status;
+mod validate;
+mod when;
+mod wire;
+mod words;
+pub mod work_pool;
+pub mod work_queue;
+
+use clap::{CommandFactory, Parser};
+use client::Connection;
+use error::CliError;
+use exit::Exit;
+use screen::{Colour, Screen};
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::IsTerminal;
+
+/// Keeps a host's scheduled work equal to what git says.
+///
+/// reeve watches the deployment.yaml of your projects, keeps deployments, schedules and work pools equal to what it
+/// declares, and runs what is due. It speaks Prefect's words and Prefect 3's HTTP API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reeve",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "First steps:
+  reeve project init          write a deployment.yaml
+  reeve reconcile --dry-run   see what would change
+  reeve daemon                keep this host doing what it says",
+    max_term_width = 110
+)]
+pub struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    /// Colour the output: `auto` (on a terminal, unless NO_COLOR is set), `always` or `never`.
+    #[arg(
+        long = "color",
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true,
+        global = true,
+        help_heading = "Options of every command"
+    )]
+    colour: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Start a project: write its deployment.yaml.
+    #[command(subcommand)]
+    Project(project::Command),
+    Validate(validate::Arguments),
+    Reconcile(reconcile::Arguments),
+    Daemon(daemon::Arguments),
+    Status(status::Arguments),
+    /// List, inspect, run, pause and delete deployments.
+    #[command(subcommand)]
+    Deployment(deployment::Command),
+    /// List, inspect, follow, cancel and delete flow runs.
+    #[command(subcommand)]
+    FlowRun(flow_run::Command),
+    /// Create, list, inspect, pause and delete work pools.
+    #[command(subcommand)]
+    WorkPool(work_pool::Command),
+    /// Create, list, inspect, pause and delete work queues.
+    #[command(subcommand)]
+    WorkQueue(work_queue::Command),
+    /// Try schedules out.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs one command line, with the program's name first, and reports what goes wrong.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that was asked for is no error; a reader that went away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Error } else { Exit::Done };
+        }
+    };
+    let colour = cli.colour;
+    match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            error.report(&mut std::io::stderr(), colour.wanted(std::io::stderr().is_terminal()));
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    let mut screen = Screen::of_process(cli.colour);
+    let (screen, connection) = (&mut screen, &cli.connection);
+    match cli.command {
+        // These need no runtime, and so start at once.
+        Command::Project(command) => project::run(command, screen),
+        Command::Validate(arguments) => validate::run(&arguments, screen),
+        Command::Schedule(command) => schedule::run(&command, screen),
+        Command::Daemon(arguments) => daemon::run(arguments, cli.colour),
+        Command::Schema(arguments) => {
+            schema::run(&arguments, screen);
+            Ok(Exit::Done)
+        }
+        Command::Completions(arguments) => {
+            completions::run(&arguments, Cli::command(), screen);
+            Ok(Exit::Done)
+        }
+        Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
+        Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
+        Command::Deployment(command) => wait_for(command.run(connection, screen)),
+        Command::FlowRun(command) => wait_for(command.run(connection, screen)),
+        Command::WorkPool(command) => wait_for(command.run(connection, screen)),
+        Command::WorkQueue(command) => wait_for(command.run(connection, screen)),
+    }
+}
+
+/// Two threads: what the in-process API does off the async threads must not wait for this one.
+fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.map_err(|error| CliError::because("failed to start", &error))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_are_errors_and_help_is_not() {
+        for (line, exit) in [
+            (&["reeve", "frobnicate"][..], Exit::Error),
+            (&["reeve", "deployment", "run"], Exit::Error),
+            (&["reeve", "reconcile", "--allow-prune=many"], Exit::Error),
+            (&["reeve", "daemon", "--host", "0.0.0.0"], Exit::Error),
+            (&["reeve"], Exit::Error),
+            (&["reeve", "--help"], Exit::Done),
+            (&["reeve", "--version"], Exit::Done),
+        ] {
+            assert_eq!(run(line.iter().map(OsString::from)), exit, "{line:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! with the exit code of what it did. Tests write into memory with a fixed clock and zone.
 use crate::model::JsonMap;
 use clap::ValueEnum;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Color, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -124,12 +124,15 @@ impl Screen {
 
     /// A table with its title centred above and a caption centred below, no wider than the terminal.
     /// The column `ID` is never broken, so that it can be copied.
-    pub fn table(&mut self, title: &str, columns: &[&str], rows: Vec<Vec<String>>, caption: Option<&str>) {
+    pub fn table(&mut self, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>, caption: Option<&str>) {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_FULL_CONDENSED).apply_modifier(comfy_table::modifiers::UTF8_SOLID_INNER_BORDERS);
-        table.set_header(columns.iter().copied());
+        table.load_style(HEAVY_HEAD).set_header(columns.iter().copied());
+        match self.colour {
+            true => table.enforce_styling(),
+            false => table.force_no_tty(),
+        };
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.into_iter().map(comfy_table::Cell::from));
         }
         match self.width {
             Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
@@ -141,7 +144,8 @@ impl Screen {
             }
         }
         let text = table.to_string();
-        let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        // The top border carries no colour: its length is the table's width.
+        let width = text.lines().next().map_or(0, |border| border.chars().count());
         self.line(self.paint(Style::Bold, &centred(title, width)));
         for line in text.lines() {
             self.line(line.trim_end());
@@ -165,8 +169,47 @@ impl Screen {
     }
 }
 
+/// Prefect's tables: a heavy head over light rows.
+const HEAVY_HEAD: TableStyle = TableStyle::new()
+    .top_border(LineStyle::new('┏', '━', '┳', '┓'))
+    .header_lines(ContentLineStyle::new('┃', '┃', '┃'))
+    .header_separator(LineStyle::new('┡', '━', '╇', '┩'))
+    .content_lines(ContentLineStyle::new('│', '│', '│'))
+    .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
+
+/// One cell of a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    text: String,
+    style: Option<Style>,
+}
+
+impl Cell {
+    pub fn styled(text: impl Into<String>, style: Style) -> Self {
+        Cell { text: text.into(), style: Some(style) }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Cell { text, style: None }
+    }
+}
+
+impl From<Cell> for comfy_table::Cell {
+    fn from(cell: Cell) -> Self {
+        let plain = comfy_table::Cell::new(cell.text);
+        match cell.style {
+            Some(Style::Good) => plain.fg(Color::Green),
+            Some(Style::Bad) => plain.fg(Color::Red),
+            Some(Style::Warning) => plain.fg(Color::Yellow),
+            Some(Style::Bold | Style::Dim) | None => plain,
+        }
+    }
+}
+
 /// The few styles there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Style {
     Bold,
     Dim,

@@ -71,8 +71,6 @@ pub struct FlowRun {
     pub total_run_time: f64,
     pub work_pool_name: Option<String>,
     pub work_queue_name: Option<String>,
-    #[serde(default)]
-    pub auto_scheduled: bool,
 }
 
 impl FlowRun {

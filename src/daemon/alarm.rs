@@ -3,6 +3,7 @@
 //! A timer of the async runtime counts on the monotonic clock, which stands still while the machine sleeps and
 //! knows nothing of a clock that is set. This one is a `timerfd` on the real-time clock: it rings at the instant
 //! itself, at once after a suspend that passed it, and also when the clock is set, so that the caller looks again.
+use crate::executor::watch::readable;
 use jiff::Timestamp;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use std::io;
@@ -20,7 +21,7 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Realtime, flags)?;
-        Ok(Alarm { timer: AsyncFd::new(timer)?, set_to: None })
+        Ok(Alarm { timer: readable(timer)?, set_to: None })
     }
 
     /// Waits until `at`, or until the clock is set; for ever when `at` is `None`. Cancel-safe: call it again with the

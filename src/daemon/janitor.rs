@@ -3,6 +3,7 @@
 //! Run directories (logs, exit status) are kept for `KEEP_DAYS` days and as long as all of them together stay under
 //! `MOST_BYTES`; the oldest day goes first. A run that is not over keeps its directory whatever its age. The runs'
 //! records stay. Tombstones are kept for 7 days. It looks once an hour.
+use super::signals::told;
 use super::error::DaemonError;
 use crate::clock;
 use crate::model::id::FlowRunId;
@@ -30,7 +31,7 @@ pub async fn run(ledger: Ledger, home: Home, mut stop: watch::Receiver<bool>) ->
     loop {
         clean(&ledger, &home).await?;
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = told(&mut stop) => return Ok(()),
             () = tokio::time::sleep(EVERY) => {}
         }
     }

@@ -7,7 +7,7 @@ mod alarm;
 mod apply;
 mod commands;
 mod dispatcher;
-mod ending;
+pub mod ending;
 mod error;
 mod janitor;
 pub mod job;
@@ -27,12 +27,12 @@ use crate::api::{self, Api};
 use crate::clock;
 use crate::model::status::{Phase, ProjectStatus, RunCounts, Status};
 use crate::settings::{DEFAULT_PORT, DaemonAddress, Home};
-use crate::store::ledger::Ledger;
 use commands::Commands;
 use dispatcher::Dispatcher;
 use narrator::Narrator;
 use reconciler::Reconciler;
 use scheduler::{Scheduler, Upcoming};
+use signals::told;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         upcoming: upcoming.clone(),
         counts: counts.clone(),
     });
-    let api = Api { reader: ledger.reader(), control: control.clone(), home: settings.home.clone() };
+    let api = Api::new(ledger.reader(), control.clone(), settings.home.clone());
 
     let mut tasks = Tasks::default();
     let (http_stop_sender, http_stop) = state::channel(false);
@@ -184,7 +184,7 @@ async fn welcome(
     });
     tokio::select! {
         _ = settled => {}
-        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        () = told(&mut stop) => return Ok(()),
     }
     // The scheduler hears of new deployments through the feed, a moment after they were committed.
     control.scheduler_has_caught_up().await;
@@ -198,7 +198,7 @@ async fn welcome(
         let local = fire.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %T %Z");
         tracing::info!(source = "next", "{} at {local}, in {} ({})", fire.deployment, in_words(seconds), fire.schedule);
     }
-    drop(stop.wait_for(|stop| *stop).await);
+    told(&mut stop).await;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! It only reads. A run's log is followed from its files, so that a slow terminal slows no run; with more runs at once
 //! than `MOST_FOLLOWED`, the others' lines stand only in their logs, and that is said.
 use super::reconciler::Outcome;
+use crate::clock;
 use crate::executor::follow::Follower;
 use crate::executor::log::Stream;
 use crate::executor::watch::DirectoryWatcher;
@@ -11,6 +12,7 @@ use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
 use crate::reconcile::explain::{self, Style, Tense};
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -40,19 +42,29 @@ impl Narrator {
     }
 
     /// Says that a run's attempt has begun, and shows its lines until it ends. Its directory must exist.
-    pub fn follow(&self, run: &FlowRun, directory: &Path) {
-        let source = format!("flow run '{}'", run.name);
+    pub fn started(&self, run: &FlowRun, directory: &Path) {
         if let Some(deployment) = &run.deployment {
-            tracing::info!(source, "Starting '{deployment}' (attempt {})", run.run_count + 1);
+            tracing::info!(source = source_of(run), "Starting '{deployment}'{}", attempt(run.run_count + 1));
         }
+        self.follow(run, directory, Timestamp::MIN);
+    }
+
+    /// Says that a run was found again that a former daemon had started, and shows what it prints from now on.
+    pub fn found_again(&self, run: &FlowRun, directory: &Path) {
+        tracing::info!(source = source_of(run), "Found again: it went on while no daemon ran");
+        self.follow(run, directory, clock::now());
+    }
+
+    fn follow(&self, run: &FlowRun, directory: &Path, since: Timestamp) {
         let Some(logs) = &self.logs else { return };
+        let source = source_of(run);
         let Ok(permit) = logs.room.clone().try_acquire_owned() else {
             tracing::info!(source, "{MOST_FOLLOWED} other runs are shown here: see its lines with `reeve flow-run logs -f {}`", run.id);
             return;
         };
         let (watcher, directory) = (logs.watcher.clone(), directory.to_owned());
         tokio::spawn(async move {
-            if let Err(error) = show(&watcher, &directory, &source).await {
+            if let Err(error) = show(&watcher, &directory, &source, since).await {
                 tracing::debug!(source, "the log cannot be shown: {error}");
             }
             drop(permit);
@@ -61,7 +73,7 @@ impl Narrator {
 
     /// Says how a run's attempt ended.
     pub fn ended(&self, run: &FlowRun) {
-        let source = format!("flow run '{}'", run.name);
+        let source = source_of(run);
         let message = run.state.message.as_deref().unwrap_or_default();
         let name = &run.state.name;
         match run.state.kind {
@@ -96,13 +108,24 @@ impl Narrator {
     }
 }
 
-async fn show(watcher: &Arc<DirectoryWatcher>, directory: &Path, source: &str) -> std::io::Result<()> {
+fn source_of(run: &FlowRun) -> String {
+    format!("flow run '{}'", run.name)
+}
+
+/// Said only where there is more than one.
+fn attempt(number: u32) -> String {
+    if number > 1 { format!(" (attempt {number})") } else { String::new() }
+}
+
+async fn show(watcher: &Arc<DirectoryWatcher>, directory: &Path, source: &str, since: Timestamp) -> std::io::Result<()> {
     let mut follower = Follower::new(watcher, directory, 0)?;
     while let Some(page) = follower.next().await? {
-        for line in page.lines {
+        for line in page.lines.into_iter().filter(|line| line.timestamp >= since) {
             match line.stream {
                 Stream::Error => tracing::warn!(source, "{}", line.message),
-                _ => tracing::info!(source, "{}", line.message),
+                Stream::Output => tracing::info!(source, "{}", line.message),
+                // What the supervisor says stands in the run's state too.
+                Stream::Reeve => tracing::debug!(source, "{}", line.message),
             }
         }
     }

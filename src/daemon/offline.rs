@@ -62,6 +62,6 @@ fn router(home: &Home, writer: Option<Ledger>, reader: Reader) -> Router {
     };
     let reconciler = Reconciler::new(writer.clone(), reader.clone(), status);
     let control = Commands { ledger: writer, reader: reader.clone(), reconciler, upcoming: Upcoming::default(), counts: watch::channel(RunCounts::default()).1 };
-    let api = Api { reader, control: Arc::new(control), home: home.clone() };
+    let api = Api::new(reader, Arc::new(control), home.clone());
     api::router(api, api::Guard::default())
 }

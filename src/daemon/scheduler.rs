@@ -3,6 +3,7 @@
 //! It sleeps until the next slot or the next change of a deployment, and costs nothing in between. A slot's run
 //! and its schedule's cursor are one commit; a run that exists already is left as it is, so that a clock that is
 //! set back, a restart or a second daemon makes nothing twice (G2).
+use super::signals::told;
 use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::timers::{Timer, Timers};
@@ -75,7 +76,7 @@ impl Scheduler {
             let earliest = self.timers.lock().earliest();
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stop) => return Ok(()),
                 changed = self.feed.next() => match changed {
                     Some(changed) => self.follow(&changed)?,
                     None => return Ok(()),

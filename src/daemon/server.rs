@@ -1,4 +1,5 @@
 //! The listening socket, and stopping the runs when that is asked for.
+use super::signals::told;
 use super::error::DaemonError;
 use crate::clock;
 use crate::model::state::{Proposed, StateType};
@@ -25,7 +26,7 @@ pub async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, DaemonError>
 
 /// Answers until told to stop; requests under way are finished.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
-    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    let stopped = async move { told(&mut stop).await };
     axum::serve(listener, router).with_graceful_shutdown(stopped).await?;
     Ok(())
 }

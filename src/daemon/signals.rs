@@ -1,6 +1,7 @@
 //! Signals: the first one asks the daemon to stop, a second one ends it at once.
 use super::error::DaemonError;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Waits for SIGINT or SIGTERM and names it in words. From then on a second one ends the process with code 1: whoever
 /// presses Ctrl-C twice does not want to wait. Nothing is lost by it: what was acknowledged is on disk.
@@ -20,4 +21,9 @@ pub async fn asked_to_stop() -> Result<&'static str, DaemonError> {
         std::process::exit(1);
     });
     Ok(reason)
+}
+
+/// Waits until the daemon's tasks are told to stop. Cancel-safe.
+pub async fn told(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }

@@ -65,14 +65,6 @@ impl Timers {
         })
     }
 
-    pub fn len(&self) -> usize {
-        self.schedules.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.schedules.is_empty()
-    }
-
     fn remove(&mut self, schedule: ScheduleId) -> Option<(Timestamp, DeploymentId)> {
         let (at, deployment) = self.schedules.remove(&schedule)?;
         self.order.remove(&(at, schedule));
@@ -104,8 +96,8 @@ mod tests {
         timers.move_to(schedule(2), Some(at(40)));
         timers.move_to(schedule(3), None);
         timers.move_to(schedule(9), Some(at(1)));
-        assert_eq!((timers.earliest(), timers.len()), (Some(at(30)), 2));
+        assert_eq!((timers.earliest(), timers.in_order().count()), (Some(at(30)), 2));
         timers.set_deployment(first, vec![]);
-        assert!(timers.is_empty() && timers.earliest().is_none());
+        assert!(timers.earliest().is_none());
     }
 }

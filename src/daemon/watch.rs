@@ -4,6 +4,7 @@
 //! that is made again are all seen in the directory, and none of them in the file. Where no events come at all (network
 //! file systems, some bind mounts) a look at the files' metadata every 10 seconds finds the change.
 //! A wake-up carries no data; many of them make one pass.
+use super::signals::told;
 use super::error::DaemonError;
 use super::narrator::Narrator;
 use super::reconciler::{Outcome, Pass, PassError, Reconciler};
@@ -90,7 +91,7 @@ impl ProjectWatch {
         loop {
             let retry_at = self.pass().await;
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stop) => return Ok(()),
                 () = self.change(retry_at) => {}
             }
         }

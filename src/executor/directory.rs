@@ -1,17 +1,18 @@
 //! The files of a run's directory: their names, and writing them so that a reader sees a whole file or none.
 //!
 //! In the order in which they appear:
-//! 1. `job.json` (0600): written by the daemon; whoever *removes* it owns the run. The supervisor removes it once read; a
-//!    recovering daemon that removes it first knows that nothing was and nothing will be started.
-//! 2. `supervisor.json`: the [`super::Handle`]; written before `job.json` is removed, after signals are held back.
-//! 3. `log`, later `log.tail.*` (see `log.rs`).
-//! 4. `started.json`: the run's process exists.
-//! 5. `result.json`: what the Python runner leaves (value or exception).
-//! 6. `exit.json`: the [`super::Outcome`]; once it exists nobody writes to the directory any more.
+//! 1. `job-NONCE.json` (0600): the [`super::Job`], written by the daemon for one supervisor. Whoever takes it away owns the run: the
+//!    supervisor renames it to `claimed.json`; a recovering daemon that removes it first knows that nothing was and nothing
+//!    will be started. The nonce keeps a belated supervisor from taking the job of its successor.
+//! 2. `log`, later `log.tail.*` (see `log.rs`).
+//! 3. `started.json`: the run's process exists. This is `claimed.json` again, with its secrets overwritten: on a busy host, removing
+//!    a file for each run makes ext4 search longer for every file that it creates.
+//! 4. `result.json`: what the Python runner leaves (value or exception), until the supervisor has put it into the outcome.
+//! 5. `exit.json`: the [`super::Outcome`]; once it exists nobody writes to the directory any more.
 //!
 //! Only the last one is flushed to the disk: after a power cut the boot id tells that the run is lost anyway.
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,10 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub const JOB: &str = "job.json";
-pub const SUPERVISOR: &str = "supervisor.json";
+use super::Job;
+
+const JOB_PREFIX: &str = "job-";
+const CLAIMED: &str = "claimed.json";
 pub const STARTED: &str = "started.json";
 pub const RESULT: &str = "result.json";
 pub const EXIT: &str = "exit.json";
@@ -39,8 +42,6 @@ pub struct Started {
     pub at: Timestamp,
     /// The run's process, leader of its own session and group.
     pub pid: u32,
-    /// Clock ticks since boot, as in [`super::Handle`].
-    pub start: u64,
 }
 
 /// Makes a run's directory, readable by its owner only.
@@ -76,12 +77,83 @@ pub fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Opt
     }
 }
 
-/// Removes `job.json`: `true` for the one caller that really removed it, who thereby owns the run.
-pub fn claim(directory: &Path) -> io::Result<bool> {
-    match fs::remove_file(directory.join(JOB)) {
-        Ok(()) => Ok(true),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(error) => Err(error),
+/// Whether an attempt has been, is, or may yet be made in this directory.
+pub fn is_occupied(directory: &Path) -> io::Result<bool> {
+    let begun = [CLAIMED, STARTED, EXIT].iter().any(|name| directory.join(name).exists());
+    Ok(begun || !jobs(directory)?.is_empty())
+}
+
+/// Writes the job for the supervisor that will be given the same nonce.
+pub fn write_job(directory: &Path, nonce: &str, job: &Job) -> io::Result<()> {
+    write(directory, &job_name(nonce), job)
+}
+
+/// Removes a job that was not taken: `true` when there was one, and then nobody will ever run it.
+pub fn void_jobs(directory: &Path) -> io::Result<bool> {
+    let mut removed = false;
+    for path in jobs(directory)? {
+        match fs::remove_file(path) {
+            Ok(()) => removed = true,
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(removed)
+}
+
+fn job_name(nonce: &str) -> String {
+    format!("{JOB_PREFIX}{nonce}.json")
+}
+
+fn jobs(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let is_job = |name: &str| name.starts_with(JOB_PREFIX) && name.ends_with(".json");
+        if entry.file_name().to_str().is_some_and(is_job) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// A job that has been taken, and its file.
+pub struct ClaimedJob {
+    directory: PathBuf,
+    file: File,
+}
+
+impl ClaimedJob {
+    /// Takes the job. `Ok(None)`: it was void, or somebody else's already.
+    pub fn take(directory: &Path, nonce: &str) -> io::Result<Option<(ClaimedJob, Job)>> {
+        let claimed = directory.join(CLAIMED);
+        match fs::rename(directory.join(job_name(nonce)), &claimed) {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let file = OpenOptions::new().read(true).write(true).open(claimed)?;
+        let mut bytes = Vec::new();
+        (&file).take(READ_LIMIT).read_to_end(&mut bytes)?;
+        let job = serde_json::from_slice(&bytes)?;
+        Ok(Some((ClaimedJob { directory: directory.to_path_buf(), file }, job)))
+    }
+
+    /// Overwrites the job and makes it `started.json`.
+    pub fn started(self, started: &Started) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(&serde_json::to_vec(started)?, 0)?;
+        fs::rename(self.directory.join(CLAIMED), self.directory.join(STARTED))
+    }
+
+    /// Nothing was started: the secrets go all the same.
+    pub fn not_started(self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 }
 

@@ -7,7 +7,7 @@
 //! How a process run lives (`process.rs` starts it, `supervisor/` is the process above it):
 //! ```text
 //! daemon ──spawn──> supervisor (own session, subreaper) ──spawn──> the run (own session)
-//!   ^ pidfd, report pipe      |  writes: supervisor.json started.json log* exit.json
+//!   ^ pidfd, report pipe      |  writes: started.json log* exit.json
 //!   └────────── exit.json <───┘
 //! ```
 //! The daemon may die at any moment: everything it needs to find the run again is in its [`Handle`] and
@@ -48,8 +48,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What to run: complete, rendered, nothing left to decide.
 ///
-/// It is written to the run's directory as `job.json` (mode 0600) and removed again by the supervisor
-/// as soon as it has been read, because it holds the values of secrets.
+/// It is written to the run's directory (mode 0600), and overwritten by the supervisor as soon as it has been read, because it
+/// holds the values of secrets.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Job {
     pub run_id: Uuid,
@@ -106,10 +106,11 @@ pub struct Context {
 /// What an executor tells. For every run started or adopted exactly one `Finished` or `Lost` comes, last.
 /// A report may be repeated after an adoption: the receiver must be idempotent.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most reports that carry weight are the large ones, and few exist at a time")]
 pub enum Report {
     /// The run's process exists.
     Started { run_id: Uuid, at: Timestamp, pid: u32 },
-    /// The run is over, and none of its processes is left.
+    /// The run is over, and none of its processes is left. (Its supervisor may still be writing `exit.json`.)
     Finished { run_id: Uuid, outcome: Outcome },
     /// Nobody can tell how the run ended; what is known is a sentence. None of its processes is left.
     Lost { run_id: Uuid, evidence: String },
@@ -186,7 +187,7 @@ pub trait Executor: Send + Sync {
     /// For a daemon that was killed between asking for a run and storing its handle: the handle of what was
     /// started for this directory, or `None`, and then nothing was started and nothing will be: the
     /// directory's job is void after this call.
-    fn recover<'a>(&'a self, run_directory: &'a std::path::Path) -> BoxFuture<'a, std::io::Result<Option<Handle>>>;
+    fn recover<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a std::path::Path) -> BoxFuture<'a, std::io::Result<Option<Handle>>>;
 
     /// Asks for the end of a run: SIGTERM, `grace`, SIGKILL to all that is left. Returns when the request is
     /// delivered, not when the run has ended (that is reported). Harmless when repeated (the

@@ -108,6 +108,24 @@ pub struct Leftover {
 }
 
 impl Outcome {
+    /// One of which only the end is known, at `at`.
+    pub(super) fn unknown(run_id: Uuid, attempt: u32, end: End, message: String, at: Timestamp) -> Outcome {
+        Outcome {
+            version: super::FORMAT_VERSION,
+            run_id,
+            attempt,
+            end,
+            message,
+            started_at: None,
+            ended_at: at,
+            resources: Resources::default(),
+            leftover: Leftover::default(),
+            exception: None,
+            value: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// The end was an exit with code 0 that nobody asked for.
     pub fn is_success(&self) -> bool {
         self.end == End::Exited { code: 0 }

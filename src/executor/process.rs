@@ -95,12 +95,12 @@ impl ProcessExecutor {
             }
             Ok(None) => {
                 let evidence = self.why_gone(&handle);
-                tokio::spawn(async move { report_end(handle, None, evidence, &context).await });
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
                 Adoption::Ended
             }
             Err(error) => {
                 let evidence = format!("process {} cannot be examined: {error}", handle.supervisor_pid);
-                tokio::spawn(async move { report_end(handle, None, evidence, &context).await });
+                tokio::spawn(async move { report_end(handle, evidence, &context).await });
                 Adoption::Ended
             }
         }
@@ -174,12 +174,13 @@ impl Executor for ProcessExecutor {
         Box::pin(self.adopt_run(handle, context))
     }
 
-    fn recover<'a>(&'a self, run_directory: &'a Path) -> BoxFuture<'a, io::Result<Option<Handle>>> {
+    fn recover<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a Path) -> BoxFuture<'a, io::Result<Option<Handle>>> {
         Box::pin(async move {
-            if directory::claim(run_directory)? {
-                return Ok(None);
-            }
-            directory::read(run_directory, directory::SUPERVISOR)
+            let run_directory = run_directory.to_path_buf();
+            let boot_id = self.boot_id.clone();
+            let cgroup = self.cgroup.clone();
+            let found = spawn_blocking(move || recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup.as_deref()));
+            found.await.map_err(io::Error::other)?
         })
     }
 
@@ -189,6 +190,25 @@ impl Executor for ProcessExecutor {
             stopped.map_err(|source| StopError { run_id: handle.run_id, pid: handle.supervisor_pid, source })
         })
     }
+}
+
+/// See [`Executor::recover`]. A supervisor that has ended meanwhile is denoted by no process at all: its adoption then reads what it left.
+fn recover_handle(run_id: Uuid, attempt: u32, run_directory: &Path, boot_id: &str, cgroup: Option<&Path>) -> io::Result<Option<Handle>> {
+    if !run_directory.exists() || directory::void_jobs(run_directory)? || !directory::is_occupied(run_directory)? {
+        return Ok(None);
+    }
+    let run_directory = run_directory.canonicalize()?;
+    let supervisor = tree::supervisor_of(&run_directory);
+    Ok(Some(Handle {
+        version: FORMAT_VERSION,
+        run_id,
+        attempt,
+        boot_id: boot_id.to_owned(),
+        supervisor_pid: supervisor.map_or(0, |process| process.pid),
+        supervisor_start: supervisor.map_or(0, |process| process.start),
+        run_directory,
+        cgroup: cgroup.map(|parent| cgroup::path_for(parent, run_id, attempt)),
+    }))
 }
 
 /// Writes the job and starts the supervisor on it. Blocks for about as long as a spawn takes.
@@ -202,14 +222,15 @@ fn spawn_supervisor(
     let failed = |source| StartError::Directory { path: run_directory.to_path_buf(), source };
     directory::create(run_directory).map_err(failed)?;
     let run_directory = run_directory.canonicalize().map_err(failed)?;
-    if run_directory.join(directory::SUPERVISOR).exists() || run_directory.join(directory::EXIT).exists() {
+    if directory::is_occupied(&run_directory).map_err(failed)? {
         return Err(StartError::Occupied { path: run_directory });
     }
-    directory::write(&run_directory, directory::JOB, job).map_err(failed)?;
-    let spawned = spawn(program, &run_directory, cgroup.as_deref());
+    let nonce = Uuid::new_v4().simple().to_string();
+    directory::write_job(&run_directory, &nonce, job).map_err(failed)?;
+    let spawned = spawn(program, &run_directory, &nonce, cgroup.as_deref());
     if spawned.is_err() {
         // It holds secrets, and nobody will read it.
-        let _nothing_to_do = directory::claim(&run_directory);
+        let _nothing_to_do = directory::void_jobs(&run_directory);
     }
     let (pid, start, pidfd, report) = spawned.map_err(StartError::Spawn)?;
     let handle = Handle {
@@ -225,13 +246,14 @@ fn spawn_supervisor(
     Ok((handle, pidfd, report))
 }
 
-fn spawn(program: &Path, run_directory: &Path, cgroup: Option<&Path>) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
+fn spawn(program: &Path, run_directory: &Path, nonce: &str, cgroup: Option<&Path>) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
     let (report, report_end) = io::pipe()?;
     let _until_spawned = HeldBack::in_this_thread();
     let child = Command::new(program)
         .arg0("reeve")
         .arg(ARGUMENT)
         .arg(run_directory)
+        .arg(nonce)
         .args(cgroup)
         .env_clear()
         .stdin(Stdio::null())
@@ -257,17 +279,22 @@ fn find(handle: &Handle, boot_id: &str) -> io::Result<Option<OwnedFd>> {
 /// Follows a supervisor that this daemon started: its report pipe, then its end.
 async fn watch_started(handle: Handle, pidfd: AsyncFd<OwnedFd>, report: pipe::Receiver, context: Context) {
     let mut lines = BufReader::new(report).lines();
-    let mut finished = None;
+    let mut finished = false;
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Message::Started(started)) => send_started(handle.run_id, &started, &context).await,
-            Ok(Message::Finished(outcome)) => finished = Some(*outcome),
+            Ok(Message::Finished(outcome)) => {
+                finished = true;
+                send_end(handle.run_id, Ok(*outcome), &context).await;
+            }
             Err(error) => tracing::warn!(run_id = %handle.run_id, %error, "the supervisor's report is not understood"),
         }
     }
     let _ended = pidfd.readable().await;
     let evidence = supervisor_end(&handle, &pidfd);
-    report_end(handle, finished, evidence, &context).await;
+    if !finished {
+        report_end(handle, evidence, &context).await;
+    }
 }
 
 /// Follows a supervisor that a former daemon started: what it wrote, then its end.
@@ -282,7 +309,7 @@ async fn watch_adopted(handle: Handle, pidfd: AsyncFd<OwnedFd>, watcher: Arc<Dir
     }
     let _ended = pidfd.readable().await;
     let evidence = supervisor_end(&handle, &pidfd);
-    report_end(handle, None, evidence, &context).await;
+    report_end(handle, evidence, &context).await;
 }
 
 /// Waits until a file exists. Returns as well when that can never be known (the directory is gone).
@@ -307,14 +334,15 @@ fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
     }
 }
 
-/// The last report of a run: its outcome, from the report pipe or the directory, else that it is lost.
-async fn report_end(handle: Handle, finished: Option<Outcome>, evidence: String, context: &Context) {
+/// The last report of a run whose supervisor is gone: what its directory tells.
+async fn report_end(handle: Handle, evidence: String, context: &Context) {
     let run_id = handle.run_id;
-    let settled = match finished {
-        Some(outcome) => Ok(outcome),
-        None => spawn_blocking(move || settle(&handle, evidence)).await.unwrap_or_else(|error| Err(error.to_string())),
-    };
-    let report = match settled {
+    let settled = spawn_blocking(move || settle(&handle, evidence)).await.unwrap_or_else(|error| Err(error.to_string()));
+    send_end(run_id, settled, context).await;
+}
+
+async fn send_end(run_id: Uuid, end: Result<Outcome, String>, context: &Context) {
+    let report = match end {
         Ok(outcome) => Report::Finished { run_id, outcome },
         Err(evidence) => Report::Lost { run_id, evidence },
     };
@@ -337,20 +365,9 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
     if killed > 0 {
         evidence.push_str(&format!("; {killed} processes of the run were left and have been killed"));
     }
-    let outcome = Outcome {
-        version: FORMAT_VERSION,
-        run_id: handle.run_id,
-        attempt: handle.attempt,
-        end: End::Lost,
-        message: evidence.clone(),
-        started_at: directory::read::<Started>(&handle.run_directory, directory::STARTED).ok().flatten().map(|started| started.at),
-        ended_at: Timestamp::now(),
-        resources: Default::default(),
-        leftover: Default::default(),
-        exception: None,
-        value: None,
-        notes: Vec::new(),
-    };
+    let started = directory::read::<Started>(&handle.run_directory, directory::STARTED).ok().flatten();
+    let lost = Outcome::unknown(handle.run_id, handle.attempt, End::Lost, evidence.clone(), Timestamp::now());
+    let outcome = Outcome { started_at: started.map(|started| started.at), ..lost };
     if let Err(error) = ExitFile::reserve(&handle.run_directory).write(&outcome) {
         tracing::debug!(run_id = %handle.run_id, %error, "the loss of the run is not noted in its directory");
     }

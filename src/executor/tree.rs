@@ -3,6 +3,7 @@
 //! A process is only ever signalled through a pidfd that was checked to be the process that was found.
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,6 +11,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use uuid::Uuid;
 
 use super::RUN_ID_VARIABLE;
+use super::supervisor::ARGUMENT;
 use super::identity::{ProcessStat, open_process, process_stat, signal_process};
 
 /// The largest environment that is searched; the kernel allows more, nobody uses it.
@@ -85,6 +87,16 @@ pub fn end_marked(run_id: Uuid) -> HashSet<Process> {
         }
     }
     killed
+}
+
+/// The living supervisor of a run's directory, told by its arguments.
+pub fn supervisor_of(run_directory: &Path) -> Option<Process> {
+    let wanted = [ARGUMENT.as_bytes(), run_directory.as_os_str().as_bytes()];
+    let stat = all_processes().find(|stat| {
+        let read = super::log::read_bounded(Path::new(&format!("/proc/{}/cmdline", stat.pid)), ENVIRONMENT_LIMIT);
+        read.is_ok_and(|line| line.split(|byte| *byte == 0).skip(1).take(2).eq(wanted))
+    })?;
+    Some(Process { pid: stat.pid, start: stat.start })
 }
 
 fn carries(pid: u32, marker: &[u8]) -> bool {

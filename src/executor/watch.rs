@@ -107,7 +107,7 @@ impl Drop for Subscription {
 }
 
 /// Registers a descriptor to be awaited as readable.
-pub(super) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an owned descriptor is open, and stays the same until it is dropped, which the AsyncFd alone does.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }

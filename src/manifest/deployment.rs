@@ -119,7 +119,7 @@ impl Reader<'_> {
             work_pool: pool.name,
             work_queue: pool.queue,
             job_variables: pool.job_variables,
-            pull_steps: self.steps.pull.clone(),
+            pull_steps: self.pull_steps(),
             schedules: schedule::read(node, self.shared.schedules),
             paused: self.paused(),
             concurrency_limit: node.field("concurrency_limit").and_then(|limit| concurrency_limit(&limit)),
@@ -225,6 +225,11 @@ impl Reader<'_> {
             paused = paused.or(Some(old));
         }
         paused.unwrap_or(false)
+    }
+
+    fn pull_steps(&self) -> Option<Vec<Value>> {
+        let steps = self.steps.pull.as_ref()?;
+        Some(steps.iter().map(|step| self.shared.placeholders.render_pull_step(step)).collect())
     }
 
     fn triggers(&self) -> Vec<Value> {

@@ -50,11 +50,12 @@ impl Locator {
         let entry = self.entry(pointer)?;
         let value = || entry.value.as_ref().map(|value| self.range(value)).filter(|range| !range.is_empty());
         let key = || entry.key.as_ref().map(|key| self.range(key));
+        let omitted = || entry.value.as_ref().map(|value| self.dash_before(value));
         match at {
-            At::Key => Some(self.found(key().or_else(value)?)),
-            At::Value => Some(self.found(value().or_else(key)?)),
+            At::Key => Some(self.found(key().or_else(value).or_else(omitted)?)),
+            At::Value => Some(self.found(value().or_else(key).or_else(omitted)?)),
             At::Part { start, length } => {
-                let range = value().or_else(key)?;
+                let range = value().or_else(key).or_else(omitted)?;
                 Some(self.part(range, start, length))
             }
         }
@@ -101,6 +102,38 @@ impl Locator {
                     let end = if self.text[range.end..].starts_with('}') { range.end + 1 } else { range.end };
                     places.push(self.found(start..end));
                 }
+            }
+        });
+        places
+    }
+
+    /// Merge keys whose value is neither a mapping nor a list of mappings.
+    pub fn bad_merges(&self) -> Vec<Found> {
+        let Some((_, registry)) = &self.tree else { return Vec::new() };
+        let is_mapping = |node: YamlNode| resolved(node, registry).is_some_and(|node| inner_mapping(&node).is_some());
+        let mut places = Vec::new();
+        self.each_mapping(|mapping| {
+            for entry in mapping.entries() {
+                let Some(key) = entry.key_node().filter(|key| scalar_text(key).as_deref() == Some("<<")) else { continue };
+                let good = entry.value_node().and_then(|value| resolved(value, registry)).is_some_and(|value| match value.as_sequence() {
+                    Some(list) => list.values().all(is_mapping),
+                    None => inner_mapping(&value).is_some(),
+                });
+                if !good {
+                    places.push(self.found(self.range(&key)));
+                }
+            }
+        });
+        places
+    }
+
+    /// `.inf` and `.nan`.
+    pub fn not_finite(&self) -> Vec<Found> {
+        let mut places = Vec::new();
+        self.each(|node| {
+            let text = node.as_scalar().filter(|scalar| !scalar.is_quoted()).map(|scalar| scalar.as_string().to_lowercase());
+            if text.is_some_and(|text| matches!(text.trim_start_matches(['+', '-']), ".inf" | ".nan")) {
+                places.push(self.found(self.range(node)));
             }
         });
         places
@@ -162,6 +195,13 @@ impl Locator {
         let text = self.text.get(start..end).unwrap_or("");
         let leading = text.len() - text.trim_start().len();
         start + leading..start + leading + text.trim().len()
+    }
+
+    /// The `- ` of an item of a list that is not written out.
+    fn dash_before(&self, item: &YamlNode) -> Range<usize> {
+        let start = (item.byte_range().start as usize).min(self.text.len());
+        let dash = self.text.get(..start).and_then(|text| text.rfind('-')).unwrap_or(0);
+        dash..dash + 1
     }
 
     fn found(&self, range: Range<usize>) -> Found {

@@ -38,7 +38,8 @@ mod yaml;
 use crate::model::desired::Desired;
 use crate::model::problem::Problem;
 
-pub use locate::locate;
+pub use locate::{Locator, locate};
+pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
 pub use render::render_problems;
 pub use schema::json_schema;

@@ -4,6 +4,7 @@
 //!   a secret-looking name (`TOKEN`, `PASSWORD`, ...): that stays a symbol and is resolved when the run starts.
 //! - `{{ prefect.blocks... }}`, `{{ prefect.variables... }}`, `{{ ctx... }}`, `{{ parameters... }}`, `{{ event... }}`:
 //!   kept, without a word.
+//! - In `pull` steps only `{{ $X }}` that is set is filled in; they run elsewhere, where the rest is known.
 //! - Outputs of `build` and `push` steps are known only to who runs them: kept, with a warning.
 //! - Anything else is kept and reported. Prefect would drop the key, or leave a gap in the text.
 use super::node::Node;
@@ -42,6 +43,17 @@ impl<'a> Placeholders<'a> {
             self.report(node, unresolved, steps);
         }
         rendered.value
+    }
+
+    /// A pull step with the variables that are set filled in; all else is resolved where the run starts.
+    pub fn render_pull_step(&self, step: &Value) -> Value {
+        template::render(step, &mut |reference| match reference {
+            Reference::Environment(name) if !words::is_secret(name) => {
+                (self.environment)(name).map_or(Resolution::Keep, |text| Resolution::Value(text.into()))
+            }
+            _ => Resolution::Keep,
+        })
+        .value
     }
 
     fn resolve(&self, reference: &Reference<'_>) -> Resolution {

@@ -167,6 +167,7 @@ impl<'a> Report<'a> {
         }
         resolved.sort_by(by_place);
         resolved.dedup();
+        drop_consequences(&mut resolved);
         if more_errors + more_warnings > 0 {
             resolved.push(and_more(more_errors, more_warnings));
         }
@@ -176,6 +177,12 @@ impl<'a> Report<'a> {
 
 fn by_place(left: &problem::Problem, right: &problem::Problem) -> Ordering {
     (&left.position, left.severity, &left.code, &left.message).cmp(&(&right.position, right.severity, &right.code, &right.message))
+}
+
+/// `{{ x }}` without quotes is a mapping, which is then of the wrong type as well: one problem is enough.
+fn drop_consequences(problems: &mut Vec<problem::Problem>) {
+    let causes: Vec<_> = problems.iter().filter(|p| p.code == "unquoted-braces").map(|p| p.position.clone()).collect();
+    problems.retain(|problem| problem.code != "wrong-type" || !causes.contains(&problem.position));
 }
 
 fn and_more(errors: usize, warnings: usize) -> problem::Problem {

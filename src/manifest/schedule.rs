@@ -308,14 +308,16 @@ fn refused(node: &Node<'_>, code: &'static str, error: &schedule::Error) -> Prob
     let part = error.offset.and_then(|offset| {
         // The offset counts in the text with single spaces; find the part itself in what was written.
         let found = error.found.as_deref().filter(|found| !found.is_empty())?;
-        let from = written.get(..offset).map_or(0, |_| offset);
-        let at = written.get(from..)?.find(found).map(|at| at + from).or_else(|| written.find(found))?;
+        let (lower, found) = (written.to_ascii_lowercase(), found.to_ascii_lowercase());
+        let from = lower.get(..offset).map_or(0, |_| offset);
+        let at = lower.get(from..)?.find(&found).map(|at| at + from).or_else(|| lower.find(&found))?;
         Some(At::Part { start: written.get(..at)?.chars().count() as u32, length: found.chars().count() as u32 })
     });
     let mut message = error.problem.clone();
     if let Some(found) = &error.found {
         // A count (`4 fields`) is no quotation.
-        let found = if written.is_empty() || written.contains(found.as_str()) { shown(found) } else { found.clone() };
+        let quoted = written.is_empty() || written.to_ascii_lowercase().contains(&found.to_ascii_lowercase());
+        let found = if quoted { shown(found) } else { found.clone() };
         message.push_str(&format!(": found {found}"));
     }
     if let Some(expected) = &error.expected {

@@ -3,14 +3,21 @@
 use super::report::{Place, Problem};
 use serde_json::Value;
 
-/// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one.
+/// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one; or
+/// one of both is how the other begins (`work_queue`, `work_queue_name`).
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
     let allowed = (wanted.chars().count() / 3).clamp(1, 3);
+    let begins = |short: &str, long: &str| short.len() >= 4 && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+    let distance = |candidate: &str| {
+        let candidate = plain(candidate);
+        let begins = begins(&wanted, &candidate) || begins(&candidate, &wanted);
+        if begins { allowed } else { strsim::damerau_levenshtein(&wanted, &candidate) }
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, candidate)| *distance <= allowed && *candidate != word)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -27,10 +34,10 @@ pub fn boolean(text: &str) -> Option<bool> {
 
 /// Whether a variable of this name probably holds a secret: its value then never stands in a plan.
 pub fn is_secret(name: &str) -> bool {
-    const SECRET: [&str; 10] =
-        ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "PWD", "SECRET", "KEY", "CREDENTIAL", "APIKEY", "AUTH"];
+    const SECRET: [&str; 9] =
+        ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "KEY", "CREDENTIAL", "APIKEY", "AUTH"];
     let upper = name.to_ascii_uppercase();
-    // Whole words: MONKEY_COUNT and OLDPWD are none, AWS_SECRET_ACCESS_KEY is one.
+    // Whole words: MONKEY_COUNT is none, AWS_SECRET_ACCESS_KEY is one.
     upper.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
         SECRET.iter().any(|secret| word == *secret || word.strip_suffix('S') == Some(secret))
@@ -44,7 +51,6 @@ pub fn elsewhere(key: &str) -> Option<String> {
         "timezone" | "time_zone" | "cron" | "interval" | "rrule" | "anchor_date" | "day_or" => "this belongs into an entry of `schedules:`",
         "image" | "volumes" | "networks" | "cpu" | "memory" | "namespace" | "labels" => "this belongs into `job_variables:`",
         "requirements" => "a `pip_install_requirements` step under `pull:` installs requirements",
-        "<<" => "a merge key takes a mapping, or a list of mappings",
         _ => return None,
     };
     Some(place.to_owned())

@@ -23,6 +23,8 @@ pub struct Notes {
     pub custom_tags: bool,
     /// `.inf` or `.nan`, kept as text.
     pub not_finite: bool,
+    /// `<<` with something else than mappings.
+    pub bad_merges: bool,
 }
 
 /// Bytes that a text may expand to through aliases, beyond what it could hold by itself.
@@ -161,7 +163,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             }
         }
         if let Some(merged) = merged {
-            merge(&mut map, merged);
+            self.merge(&mut map, merged);
         }
         Ok(Value::Object(map))
     }
@@ -187,33 +189,42 @@ impl Reader<'_> {
             scalar => scalar.to_string(),
         }
     }
-}
 
-/// YAML 1.1's merge: what the mapping says itself counts, then the earlier of several merged ones. Anything but
-/// mappings is left under `<<`, where it is reported as an unknown key.
-fn merge(map: &mut JsonMap, merged: Value) {
-    let sources = match merged {
-        Value::Object(source) => vec![source],
-        Value::Array(items) if items.iter().all(Value::is_object) => {
-            items.into_iter().filter_map(|item| if let Value::Object(source) = item { Some(source) } else { None }).collect()
+    /// YAML 1.1's merge: what the mapping says itself counts, then the earlier of several merged ones.
+    fn merge(self, map: &mut JsonMap, merged: Value) {
+        let sources = match merged {
+            Value::Array(sources) => sources,
+            one => vec![one],
+        };
+        for source in sources {
+            let Value::Object(source) = source else {
+                self.state.note(|notes| notes.bad_merges = true);
+                continue;
+            };
+            for (key, value) in source {
+                map.entry(key).or_insert(value);
+            }
         }
-        Value::Null => Vec::new(),
-        other => {
-            map.insert("<<".to_owned(), other);
-            return;
-        }
-    };
-    for (key, value) in sources.into_iter().flatten() {
-        map.entry(key).or_insert(value);
     }
 }
 
 /// The parser's error in words for the person who wrote the file.
 fn problem(file: &str, text: &str, error: &serde_yaml::Error, exhausted: bool) -> Problem {
-    let (line, column) = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
-    let found = text.split('\n').nth(line - 1).unwrap_or("").trim_end_matches('\r');
-    let (line, column) = (line as u32, (column as u32).min(found.chars().count() as u32 + 1));
     let message = error.to_string();
+    let (mut line, mut column) = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+    let line_of = |line: usize| text.split('\n').nth(line - 1).unwrap_or("").trim_end_matches('\r');
+    if line_of(line).trim().is_empty()
+        && let Some(begun) = begun_at(&message)
+    {
+        (line, column) = begun;
+    }
+    // At the end of the text the parser names a line that is not there: show the last one that is.
+    let last = text.trim_end().split('\n').count();
+    if line > last {
+        (line, column) = (last, usize::MAX);
+    }
+    let found = line_of(line);
+    let (line, column) = (line as u32, column.min(found.trim_end().chars().count() + 1) as u32);
     if exhausted || message.contains("repetition limit") {
         let whole = "aliases expand to far more than the file holds";
         return Problem::of_file(file, "alias-bomb", whole.into(), "write repeated parts out, or use fewer levels of aliases");
@@ -229,6 +240,13 @@ fn problem(file: &str, text: &str, error: &serde_yaml::Error, exhausted: bool) -
     }
 }
 
+/// Where what the parser was reading began: `..., while scanning a quoted scalar at line 2 column 9`.
+fn begun_at(message: &str) -> Option<(usize, usize)> {
+    let (_, context) = message.split_once(", while ")?;
+    let (line, column) = context.split_once(" at line ")?.1.split_once(" column ")?;
+    Some((line.parse().ok()?, column.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?))
+}
+
 /// What the parser said, without its own position, and what is probably the matter.
 fn in_words(message: &str, line: &str, column: u32) -> (String, Option<&'static str>) {
     let said = message.split(" at line ").next().unwrap_or(message).trim_end_matches(',').to_owned();
@@ -237,7 +255,9 @@ fn in_words(message: &str, line: &str, column: u32) -> (String, Option<&'static 
         _ => said,
     };
     let rest: String = line.chars().skip(column.saturating_sub(1) as usize).collect();
-    let help = if line.trim_start_matches(' ').starts_with('\t') || rest.starts_with('\t') {
+    let help = if said.contains("unexpected end of stream") {
+        Some("a quote or bracket that is opened here is never closed")
+    } else if line.trim_start_matches(' ').starts_with('\t') || rest.starts_with('\t') {
         Some("YAML is indented with spaces, never with tabs")
     } else if line.contains("{{") && !line.contains("\"{{") && !line.contains("'{{") {
         Some("put a value that begins with `{{` in quotes: \"{{ name }}\"")
@@ -267,8 +287,8 @@ pub fn report_notes(file: &str, text: &str, notes: Notes, report: &Report<'_>) {
         }
     }
     if notes.compound_keys {
-        for found in locator.compound_keys() {
-            let problem = Problem::error("unquoted-braces", "a mapping is used as a key here; expected a text", exact(found));
+        for place in or_file(locator.compound_keys().into_iter().map(exact).collect(), file) {
+            let problem = Problem::error("unquoted-braces", "a mapping is used as a key here; expected a text", place);
             report.push(problem.help("put a value that begins with `{{` in quotes: \"{{ name }}\""));
         }
     }
@@ -279,7 +299,18 @@ pub fn report_notes(file: &str, text: &str, notes: Notes, report: &Report<'_>) {
         }
     }
     if notes.not_finite {
-        let message = "`.inf` and `.nan` are kept as texts: JSON has no such numbers";
-        report.push(Problem::warning("not-finite", message, Place::File(file.to_owned())));
+        for found in locator.not_finite() {
+            report.push(Problem::warning("not-finite", "this number is kept as a text: JSON has no infinity and no NaN", exact(found)));
+        }
     }
+    if notes.bad_merges {
+        for place in or_file(locator.bad_merges().into_iter().map(exact).collect(), file) {
+            report.push(Problem::error("bad-merge", "a merge key takes a mapping, or a list of mappings", place));
+        }
+    }
+}
+
+/// An error must be reported even where its place cannot be found.
+fn or_file(places: Vec<Place>, file: &str) -> Vec<Place> {
+    if places.is_empty() { vec![Place::File(file.to_owned())] } else { places }
 }

@@ -4,12 +4,19 @@
 /// so do blank lines at both ends.
 pub(super) fn clean(text: &str) -> String {
     let expanded: Vec<String> = text.split('\n').map(expand_tabs).collect();
-    let margin = expanded.iter().skip(1).filter(|line| !line.trim().is_empty()).map(|line| indent(line)).min();
+    let margin = expanded
+        .iter()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| indent(line))
+        .min();
     let mut lines: Vec<&str> = Vec::with_capacity(expanded.len());
     for (index, line) in expanded.iter().enumerate() {
         lines.push(match index {
             0 => line.trim_start(),
-            _ => line.get(margin.unwrap_or(0).min(indent(line))..).unwrap_or_default(),
+            _ => line
+                .get(margin.unwrap_or(0).min(indent(line))..)
+                .unwrap_or_default(),
         });
     }
     while lines.last().is_some_and(|line| line.is_empty()) {
@@ -25,7 +32,11 @@ fn expand_tabs(line: &str) -> String {
     for c in line.chars() {
         let width = if c == '\t' { 8 - column % 8 } else { 1 };
         column += width;
-        if c == '\t' { out.extend(std::iter::repeat_n(' ', width)) } else { out.push(c) }
+        if c == '\t' {
+            out.extend(std::iter::repeat_n(' ', width))
+        } else {
+            out.push(c)
+        }
     }
     out
 }
@@ -41,7 +52,10 @@ pub(super) fn parameters(docstring: &str) -> Vec<(String, String)> {
     let mut inside = false;
     for line in docstring.lines() {
         if indent(line) == 0 && !line.trim().is_empty() {
-            inside = matches!(line.trim().to_lowercase().as_str(), "args:" | "arguments:" | "params:" | "parameters:");
+            inside = matches!(
+                line.trim().to_lowercase().as_str(),
+                "args:" | "arguments:" | "params:" | "parameters:"
+            );
             item_indent = None;
         } else if inside {
             let first = *item_indent.get_or_insert(indent(line));

@@ -41,7 +41,9 @@ pub(super) fn text<'s>(node: Node, source: &'s str) -> &'s str {
 
 pub(super) fn children<'t>(node: Node<'t>) -> Vec<Node<'t>> {
     let mut cursor = node.walk();
-    node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
+    node.named_children(&mut cursor)
+        .filter(|child| child.kind() != "comment")
+        .collect()
 }
 
 fn read(node: Node, source: &str, depth: usize) -> Expression {
@@ -54,7 +56,9 @@ fn read(node: Node, source: &str, depth: usize) -> Expression {
             [inner] => below(inner),
             _ => Expression::Other,
         },
-        "identifier" | "attribute" | "member_type" => dotted(node, source).map_or(Expression::Other, Expression::Name),
+        "identifier" | "attribute" | "member_type" => {
+            dotted(node, source).map_or(Expression::Other, Expression::Name)
+        }
         "subscript" | "generic_type" => subscript(node, source, depth),
         "union_type" => union(children(node), source, depth),
         "binary_operator" if is_bar(node, source) => union(children(node), source, depth),
@@ -65,7 +69,8 @@ fn read(node: Node, source: &str, depth: usize) -> Expression {
 }
 
 fn is_bar(node: Node, source: &str) -> bool {
-    node.child_by_field_name("operator").is_some_and(|operator| text(operator, source) == "|")
+    node.child_by_field_name("operator")
+        .is_some_and(|operator| text(operator, source) == "|")
 }
 
 fn union(members: Vec<Node>, source: &str, depth: usize) -> Expression {
@@ -82,16 +87,23 @@ fn union(members: Vec<Node>, source: &str, depth: usize) -> Expression {
 /// A dotted name without spaces or calls in it.
 pub(super) fn dotted(node: Node, source: &str) -> Option<String> {
     let name = text(node, source);
-    let plain = name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let plain = name
+        .split('.')
+        .all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'));
     plain.then(|| name.to_owned())
 }
 
 fn subscript(node: Node, source: &str, depth: usize) -> Expression {
     let mut parts = children(node).into_iter();
-    let Some(name) = parts.next().and_then(|head| dotted(head, source)) else { return Expression::Other };
+    let Some(name) = parts.next().and_then(|head| dotted(head, source)) else {
+        return Expression::Other;
+    };
     let spread = |part: Node| -> Vec<Expression> {
         match part.kind() {
-            "type_parameter" | "tuple" => children(part).into_iter().map(|p| read(p, source, depth + 1)).collect(),
+            "type_parameter" | "tuple" => children(part)
+                .into_iter()
+                .map(|p| read(p, source, depth + 1))
+                .collect(),
             _ => vec![read(part, source, depth + 1)],
         }
     };
@@ -99,11 +111,18 @@ fn subscript(node: Node, source: &str, depth: usize) -> Expression {
 }
 
 fn call(node: Node, source: &str, depth: usize) -> Expression {
-    let name = node.child_by_field_name("function").and_then(|function| dotted(function, source));
-    let (Some(name), Some(arguments)) = (name, node.child_by_field_name("arguments")) else { return Expression::Other };
+    let name = node
+        .child_by_field_name("function")
+        .and_then(|function| dotted(function, source));
+    let (Some(name), Some(arguments)) = (name, node.child_by_field_name("arguments")) else {
+        return Expression::Other;
+    };
     let (mut positional, mut keywords) = (Vec::new(), Vec::new());
     for argument in children(arguments) {
-        match (argument.child_by_field_name("name"), argument.child_by_field_name("value")) {
+        match (
+            argument.child_by_field_name("name"),
+            argument.child_by_field_name("value"),
+        ) {
             (Some(key), Some(value)) if argument.kind() == "keyword_argument" => {
                 keywords.push((text(key, source).to_owned(), read(value, source, depth + 1)));
             }
@@ -123,10 +142,17 @@ fn literal(node: Node, source: &str, depth: usize) -> Option<Value> {
         "unary_operator" => negated(node, source, value(node.child_by_field_name("argument")?)?),
         "string" => string(node, source).map(Value::String),
         "concatenated_string" => {
-            let parts: Option<String> = children(node).into_iter().map(|part| string(part, source)).collect();
+            let parts: Option<String> = children(node)
+                .into_iter()
+                .map(|part| string(part, source))
+                .collect();
             parts.map(Value::String)
         }
-        "list" | "tuple" | "set" | "expression_list" => children(node).into_iter().map(value).collect::<Option<_>>().map(Value::Array),
+        "list" | "tuple" | "set" | "expression_list" => children(node)
+            .into_iter()
+            .map(value)
+            .collect::<Option<_>>()
+            .map(Value::Array),
         "dictionary" => {
             let mut fields = Map::new();
             for pair in children(node) {
@@ -164,14 +190,19 @@ fn negated(node: Node, source: &str, value: Value) -> Option<Value> {
 /// An integer of up to 64 bits in any base, or a finite float; anything else is not JSON.
 fn number(written: &str) -> Option<Value> {
     let text = written.replace('_', "").to_lowercase();
-    let radix = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter().find_map(|(p, r)| text.strip_prefix(p).map(|t| (t, r)));
+    let radix = [("0x", 16), ("0o", 8), ("0b", 2)]
+        .into_iter()
+        .find_map(|(p, r)| text.strip_prefix(p).map(|t| (t, r)));
     if let Some((digits, radix)) = radix {
         return u64::from_str_radix(digits, radix).ok().map(Value::from);
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse::<u64>().ok().map(Value::from);
     }
-    text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number)
+    text.parse::<f64>()
+        .ok()
+        .and_then(Number::from_f64)
+        .map(Value::Number)
 }
 
 /// The value of a string token; `None` for an f-string or a template.
@@ -186,8 +217,14 @@ pub(super) fn string(node: Node, source: &str) -> Option<String> {
     if prefix.contains(['f', 't']) {
         return None;
     }
-    let content = source.get(start.end_byte()..end.start_byte())?.replace("\r\n", "\n");
-    if prefix.contains('r') { Some(content) } else { unescape(&content) }
+    let content = source
+        .get(start.end_byte()..end.start_byte())?
+        .replace("\r\n", "\n");
+    if prefix.contains('r') {
+        Some(content)
+    } else {
+        unescape(&content)
+    }
 }
 
 fn unescape(content: &str) -> Option<String> {

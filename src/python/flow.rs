@@ -25,7 +25,13 @@ pub struct FlowDecorator {
 
 impl FlowDecorator {
     pub(super) fn read(decorator: &Decorator) -> Self {
-        let argument = |name: &str| decorator.keyword_arguments.iter().find(|(key, _)| key == name).map(|(_, v)| v);
+        let argument = |name: &str| {
+            decorator
+                .keyword_arguments
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, v)| v)
+        };
         let text = |name| argument(name).and_then(Value::as_str).map(str::to_owned);
         let flag = |name| argument(name).and_then(Value::as_bool);
         let seconds = |name| argument(name).and_then(Value::as_f64);
@@ -46,6 +52,11 @@ impl FlowDecorator {
 pub fn flow_name(function: &Function) -> String {
     match function.flow.as_ref().and_then(|flow| flow.name.clone()) {
         Some(name) if !name.is_empty() => name,
-        _ => function.name.rsplit('.').next().unwrap_or(&function.name).replace('_', "-"),
+        _ => function
+            .name
+            .rsplit('.')
+            .next()
+            .unwrap_or(&function.name)
+            .replace('_', "-"),
     }
 }

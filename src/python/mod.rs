@@ -19,13 +19,17 @@ pub use source::{MAX_BYTES, parse};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Larger than [`MAX_BYTES`].
-    #[error("read the Python source: it has {bytes} bytes, more than the {MAX_BYTES} that are read; is it a generated file?")]
+    #[error(
+        "read the Python source: it has {bytes} bytes, more than the {MAX_BYTES} that are read; is it a generated file?"
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
     /// The parser's budget of steps ran out.
-    #[error("read the Python source: it is too ambiguous to parse within bounds; is it really Python?")]
+    #[error(
+        "read the Python source: it is too ambiguous to parse within bounds; is it really Python?"
+    )]
     TooComplex,
     /// The grammar and the parser library do not fit each other: a fault of the build.
     #[error("read the Python source: this build's Python grammar does not fit its parser")]
@@ -46,13 +50,21 @@ pub struct Module {
 impl Module {
     /// The function or method (`Class.method`) of that name; the last definition, as in Python.
     pub fn function(&self, name: &str) -> Option<Function> {
-        self.functions.iter().rev().find(|function| function.name == name).cloned()
+        self.functions
+            .iter()
+            .rev()
+            .find(|function| function.name == name)
+            .cloned()
     }
 
     /// Names of all functions and methods of the module's top level, in the order of the source, each once.
     pub fn function_names(&self) -> Vec<String> {
         let mut seen = std::collections::BTreeSet::new();
-        self.functions.iter().map(|f| f.name.clone()).filter(|name| seen.insert(name.clone())).collect()
+        self.functions
+            .iter()
+            .map(|f| f.name.clone())
+            .filter(|name| seen.insert(name.clone()))
+            .collect()
     }
 
     /// Line and column (from 1, in characters) of the first place that is not Python.
@@ -62,11 +74,15 @@ impl Module {
 
     /// The full dotted name behind a name as written, following the file's imports.
     fn resolve(&self, name: &str) -> String {
-        let (head, rest) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
+        let (head, rest) = name
+            .split_once('.')
+            .map_or((name, None), |(head, rest)| (head, Some(rest)));
         match (self.imports.get(head), rest) {
             (Some(origin), Some(rest)) => format!("{origin}.{rest}"),
             (Some(origin), None) => origin.clone(),
-            (None, _) if head == "flow" && self.wildcards.iter().any(|module| module == "prefect") => {
+            (None, _)
+                if head == "flow" && self.wildcards.iter().any(|module| module == "prefect") =>
+            {
                 format!("prefect.{name}")
             }
             (None, _) => name.to_owned(),

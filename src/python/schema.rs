@@ -7,28 +7,59 @@ use super::expression::Expression;
 use super::source::parse_expression;
 use super::{Class, Field, Function, Module, ParameterKind, docstring};
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Levels of types within types; deeper ones accept anything.
 const MAX_DEPTH: usize = 24;
 
+/// Members of one union, and fields of one class with all that it inherits; more than these accept anything, since the
+/// work grows with their square.
+const MAX_MEMBERS: usize = 1_000;
+
 /// The JSON schema of a function's parameters. `required` is absent where it would be empty, as in what Prefect sends.
 pub fn parameter_schema(function: &Function, module: &Module) -> Value {
-    let mut types = Types { module, definitions: Map::new() };
-    let descriptions = function.docstring.as_deref().map(docstring::parameters).unwrap_or_default();
+    let mut types = Types {
+        module,
+        definitions: Map::new(),
+        opaque: BTreeSet::new(),
+    };
+    let descriptions: BTreeMap<_, _> = function
+        .docstring
+        .as_deref()
+        .map(docstring::parameters)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     let (mut properties, mut required, mut additional) = (Map::new(), Vec::new(), false);
     for (position, parameter) in function.parameters.iter().enumerate() {
         if matches!(parameter.name.as_str(), "self" | "cls") {
             continue;
         }
-        let mut property = Map::from_iter([("title".to_owned(), json!(parameter.name)), ("position".to_owned(), json!(position))]);
-        if let Some((_, text)) = descriptions.iter().find(|(name, _)| *name == parameter.name) {
+        let mut property = Map::from_iter([
+            ("title".to_owned(), json!(parameter.name)),
+            ("position".to_owned(), json!(position)),
+        ]);
+        if let Some(text) = descriptions.get(&parameter.name) {
             property.insert("description".to_owned(), json!(text));
         }
-        property.extend(parameter.type_expression.as_ref().map(|expression| types.of(expression, 0)).unwrap_or_default());
-        if let Some(value) = parameter.default_expression.as_ref().and_then(|expression| types.value(expression)) {
+        property.extend(
+            parameter
+                .type_expression
+                .as_ref()
+                .map(|expression| types.of(expression, 0))
+                .unwrap_or_default(),
+        );
+        if let Some(value) = parameter
+            .default_expression
+            .as_ref()
+            .and_then(|expression| types.value(expression))
+        {
             property.insert("default".to_owned(), value);
         }
-        let variadic = matches!(parameter.kind, ParameterKind::VarPositional | ParameterKind::VarKeyword);
+        let variadic = matches!(
+            parameter.kind,
+            ParameterKind::VarPositional | ParameterKind::VarKeyword
+        );
         additional |= parameter.kind == ParameterKind::VarKeyword;
         if parameter.default.is_none() && !variadic {
             required.push(json!(parameter.name));
@@ -58,6 +89,8 @@ fn schema(value: Value) -> Schema {
 struct Types<'m> {
     module: &'m Module,
     definitions: Schema,
+    /// Classes of the file that turned out to accept anything.
+    opaque: BTreeSet<String>,
 }
 
 impl Types<'_> {
@@ -67,7 +100,9 @@ impl Types<'_> {
         }
         match expression {
             Expression::Literal(Value::Null) => schema(json!({"type": "null"})),
-            Expression::Literal(Value::String(quoted)) => self.of(&parse_expression(quoted), depth + 1),
+            Expression::Literal(Value::String(quoted)) => {
+                self.of(&parse_expression(quoted), depth + 1)
+            }
             Expression::Name(name) => self.named(name, depth),
             Expression::Union(members) => self.union(members, depth),
             Expression::Subscript(name, arguments) => self.generic(name, arguments, depth),
@@ -100,32 +135,56 @@ impl Types<'_> {
 
     fn generic(&mut self, name: &str, arguments: &[Expression], depth: usize) -> Schema {
         let name = self.module.resolve(name);
-        let bare = name.strip_prefix("typing.").or_else(|| name.strip_prefix("typing_extensions."));
-        let bare = bare.or_else(|| name.strip_prefix("collections.abc.")).unwrap_or(&name);
+        let bare = name
+            .strip_prefix("typing.")
+            .or_else(|| name.strip_prefix("typing_extensions."));
+        let bare = bare
+            .or_else(|| name.strip_prefix("collections.abc."))
+            .unwrap_or(&name);
         let first = arguments.first();
         match bare {
-            "List" | "list" | "Sequence" | "Iterable" | "MutableSequence" => self.array(first, depth),
+            "List" | "list" | "Sequence" | "Iterable" | "MutableSequence" => {
+                self.array(first, depth)
+            }
             "Set" | "set" | "FrozenSet" | "frozenset" | "AbstractSet" | "MutableSet" => {
                 let mut array = self.array(first, depth);
                 array.insert("uniqueItems".to_owned(), Value::Bool(true));
                 array
             }
             "Dict" | "dict" | "Mapping" | "MutableMapping" => {
-                let values = arguments.get(1).map(|value| self.of(value, depth + 1)).unwrap_or_default();
-                let values = if values.is_empty() { Value::Bool(true) } else { Value::Object(values) };
+                let values = arguments
+                    .get(1)
+                    .map(|value| self.of(value, depth + 1))
+                    .unwrap_or_default();
+                let values = if values.is_empty() {
+                    Value::Bool(true)
+                } else {
+                    Value::Object(values)
+                };
                 schema(json!({"type": "object", "additionalProperties": values}))
             }
             "Tuple" | "tuple" => self.tuple(arguments, depth),
-            "Optional" => first.map(|inner| self.union(&[inner.clone(), Expression::Literal(Value::Null)], depth)).unwrap_or_default(),
+            "Optional" => first
+                .map(|inner| self.union(&[inner.clone(), Expression::Literal(Value::Null)], depth))
+                .unwrap_or_default(),
             "Union" => self.union(arguments, depth),
-            "Annotated" | "Final" | "Required" => first.map(|inner| self.of(inner, depth + 1)).unwrap_or_default(),
-            "Literal" => choice(arguments.iter().map(|argument| argument.literal().cloned()).collect()),
+            "Annotated" | "Final" | "Required" => first
+                .map(|inner| self.of(inner, depth + 1))
+                .unwrap_or_default(),
+            "Literal" => choice(
+                arguments
+                    .iter()
+                    .map(|argument| argument.literal().cloned())
+                    .collect(),
+            ),
             _ => Schema::new(),
         }
     }
 
     fn array(&mut self, item: Option<&Expression>, depth: usize) -> Schema {
-        let items = item.map(|item| self.of(item, depth + 1)).unwrap_or_default();
+        let items = item
+            .map(|item| self.of(item, depth + 1))
+            .unwrap_or_default();
         schema(json!({"type": "array", "items": items}))
     }
 
@@ -134,8 +193,13 @@ impl Types<'_> {
             [] => self.array(None, depth),
             [item, Expression::Ellipsis] => self.array(Some(item), depth),
             _ => {
-                let items: Vec<Schema> = arguments.iter().map(|item| self.of(item, depth + 1)).collect();
-                schema(json!({"type": "array", "minItems": items.len(), "maxItems": items.len(), "prefixItems": items}))
+                let items: Vec<Schema> = arguments
+                    .iter()
+                    .map(|item| self.of(item, depth + 1))
+                    .collect();
+                schema(
+                    json!({"type": "array", "minItems": items.len(), "maxItems": items.len(), "prefixItems": items}),
+                )
             }
         }
     }
@@ -143,6 +207,9 @@ impl Types<'_> {
     /// Nested unions are flat and each member stands once; a single one stands alone.
     fn union(&mut self, members: &[Expression], depth: usize) -> Schema {
         let mut flat: Vec<Value> = Vec::new();
+        if members.len() > MAX_MEMBERS {
+            return Schema::new();
+        }
         for member in members {
             let mut member = self.of(member, depth + 1);
             let inner = match member.remove("anyOf") {
@@ -163,49 +230,83 @@ impl Types<'_> {
 
     fn class(&mut self, name: &str, class: &Class, depth: usize) -> Schema {
         let short = name.rsplit('.').next().unwrap_or(name);
+        if self.opaque.contains(name) {
+            return Schema::new();
+        }
         if !self.definitions.contains_key(short) {
             // A model may name itself: the entry stands before its fields are read.
             self.definitions.insert(short.to_owned(), Value::Null);
             let definition = match self.members(class) {
                 Some(members) => Some(choice_or_enumeration(members)),
-                None => self.fields(class, 0).map(|fields| self.model(&fields, depth)),
+                None => self
+                    .fields(class, &mut BTreeSet::new())
+                    .map(|fields| self.model(&fields, depth)),
             };
             let Some(mut definition) = definition else {
                 self.definitions.remove(short);
+                self.opaque.insert(name.to_owned());
                 return Schema::new();
             };
             definition.insert("title".to_owned(), json!(short));
             if let Some(text) = &class.docstring {
                 definition.insert("description".to_owned(), json!(text));
             }
-            self.definitions.insert(short.to_owned(), Value::Object(definition));
+            self.definitions
+                .insert(short.to_owned(), Value::Object(definition));
         }
         schema(json!({"$ref": format!("#/definitions/{short}")}))
     }
 
+    fn is_enumeration(&self, class: &Class) -> bool {
+        class.bases.iter().any(|base| {
+            matches!(
+                self.module.resolve(base).as_str(),
+                "enum.Enum" | "enum.IntEnum" | "enum.StrEnum"
+            )
+        })
+    }
+
     /// The values of an enumeration; `None` where it is none, or one of its values is not a literal.
     fn members(&self, class: &Class) -> Option<Vec<Value>> {
-        let is_enum = |base: &String| matches!(self.module.resolve(base).as_str(), "enum.Enum" | "enum.IntEnum" | "enum.StrEnum");
-        class.bases.iter().any(is_enum).then_some(())?;
-        let members = class.fields.iter().filter(|field| field.annotation.is_none() && !field.name.starts_with('_'));
-        let values: Vec<Value> = members.map(|field| field.value.as_ref()?.literal().cloned()).collect::<Option<_>>()?;
+        if !self.is_enumeration(class) || class.fields.len() > MAX_MEMBERS {
+            return None;
+        }
+        let members = class
+            .fields
+            .iter()
+            .filter(|field| field.annotation.is_none() && !field.name.starts_with('_'));
+        let values: Vec<Value> = members
+            .map(|field| field.value.as_ref()?.literal().cloned())
+            .collect::<Option<_>>()?;
         (!values.is_empty()).then_some(values)
     }
 
     /// The fields of a dataclass or Pydantic model, inherited ones first; `None` for any other class.
-    fn fields(&self, class: &Class, depth: usize) -> Option<Vec<Field>> {
+    /// Each class is visited once, or bases that share bases would take exponential time.
+    fn fields<'c>(
+        &'c self,
+        class: &'c Class,
+        visited: &mut BTreeSet<&'c str>,
+    ) -> Option<Vec<Field>> {
         let is_dataclass = class.decorators.iter().any(|decorator| {
-            matches!(self.module.resolve(&decorator.name).as_str(), "dataclasses.dataclass" | "pydantic.dataclasses.dataclass")
+            matches!(
+                self.module.resolve(&decorator.name).as_str(),
+                "dataclasses.dataclass" | "pydantic.dataclasses.dataclass"
+            )
         });
         let mut known = is_dataclass;
         let mut fields: Vec<Field> = Vec::new();
         for base in &class.bases {
             known |= self.module.resolve(base) == "pydantic.BaseModel";
-            let inherited = self.module.classes.get(base).filter(|_| depth < MAX_DEPTH);
-            if let Some(inherited) = inherited.and_then(|base| self.fields(base, depth + 1)) {
+            let first = visited.len() < MAX_DEPTH && visited.insert(base);
+            let inherited = self.module.classes.get(base).filter(|_| first);
+            if let Some(inherited) = inherited.and_then(|base| self.fields(base, visited)) {
                 known = true;
                 fields.extend(inherited);
             }
+        }
+        if fields.len() + class.fields.len() > MAX_MEMBERS {
+            return None;
         }
         for field in &class.fields {
             if field.annotation.is_some() && !field.name.starts_with('_') {
@@ -221,8 +322,11 @@ impl Types<'_> {
     fn model(&mut self, fields: &[Field], depth: usize) -> Schema {
         let (mut properties, mut required) = (Schema::new(), Vec::new());
         for field in fields {
-            let Some(annotation) = &field.annotation else { continue };
-            if matches!(annotation, Expression::Subscript(name, _) if self.module.resolve(name) == "typing.ClassVar") {
+            let Some(annotation) = &field.annotation else {
+                continue;
+            };
+            if matches!(annotation, Expression::Subscript(name, _) if self.module.resolve(name) == "typing.ClassVar")
+            {
                 continue;
             }
             let mut property = self.of(annotation, depth + 1);
@@ -246,8 +350,15 @@ impl Types<'_> {
     fn field_default(&self, field: &Field) -> FieldDefault {
         let value = match &field.value {
             None => return FieldDefault::Required,
-            Some(Expression::Call(name, positional, keywords)) if is_field(&self.module.resolve(name)) => {
-                let keyword = |name: &str| keywords.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+            Some(Expression::Call(name, positional, keywords))
+                if is_field(&self.module.resolve(name)) =>
+            {
+                let keyword = |name: &str| {
+                    keywords
+                        .iter()
+                        .find(|(key, _)| key == name)
+                        .map(|(_, value)| value)
+                };
                 match keyword("default").or(positional.first()) {
                     None if keyword("default_factory").is_some() => return FieldDefault::Computed,
                     None | Some(Expression::Ellipsis) => return FieldDefault::Required,
@@ -257,7 +368,8 @@ impl Types<'_> {
             Some(Expression::Ellipsis) => return FieldDefault::Required,
             Some(value) => value,
         };
-        self.value(value).map_or(FieldDefault::Computed, FieldDefault::Value)
+        self.value(value)
+            .map_or(FieldDefault::Computed, FieldDefault::Value)
     }
 
     /// A default known without running: a literal, a member of an enumeration of the file, a path or the like of one text.
@@ -267,13 +379,28 @@ impl Types<'_> {
             Expression::Name(name) => {
                 let (class, member) = name.rsplit_once('.')?;
                 let class = self.module.classes.get(class)?;
-                self.members(class)?;
-                class.fields.iter().find(|field| field.name == member)?.value.as_ref()?.literal().cloned()
+                if !self.is_enumeration(class) || class.fields.len() > MAX_MEMBERS {
+                    return None;
+                }
+                class
+                    .fields
+                    .iter()
+                    .find(|field| field.name == member)?
+                    .value
+                    .as_ref()?
+                    .literal()
+                    .cloned()
             }
             Expression::Call(name, positional, keywords) if keywords.is_empty() => {
                 let origin = self.module.resolve(name);
-                let [Expression::Literal(Value::String(text))] = &positional[..] else { return None };
-                matches!(origin.as_str(), "pathlib.Path" | "uuid.UUID" | "decimal.Decimal").then(|| json!(text))
+                let [Expression::Literal(Value::String(text))] = &positional[..] else {
+                    return None;
+                };
+                matches!(
+                    origin.as_str(),
+                    "pathlib.Path" | "uuid.UUID" | "decimal.Decimal"
+                )
+                .then(|| json!(text))
             }
             _ => None,
         }
@@ -295,7 +422,10 @@ fn is_field(name: &str) -> bool {
 fn title(name: &str) -> String {
     let capital = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map(|first| first.to_uppercase().chain(chars).collect::<String>()).unwrap_or_default()
+        chars
+            .next()
+            .map(|first| first.to_uppercase().chain(chars).collect::<String>())
+            .unwrap_or_default()
     };
     name.split('_').map(capital).collect::<Vec<_>>().join(" ")
 }
@@ -330,5 +460,8 @@ fn common_type(values: &[Value]) -> Option<(String, Value)> {
         Value::Null | Value::Object(_) => None,
     };
     let first = kind(values.first()?)?;
-    values.iter().all(|value| kind(value) == Some(first)).then(|| ("type".to_owned(), json!(first)))
+    values
+        .iter()
+        .all(|value| kind(value) == Some(first))
+        .then(|| ("type".to_owned(), json!(first)))
 }

@@ -1,7 +1,75 @@
-//! What must change: diff, plan, explanation.
+//! What must change: `Desired` (the files) and `Stored` (the ledger) in, a `Plan` out, and its explanation.
+//!
+//! Pure: the same two sides and the same instant always give the same plan, ids included (G9). Both sides are
+//! normalised and compared with `==`; nothing is serialised to be compared, and what is unchanged is not cloned.
+//! It decides everything: applying a plan is performing `Plan::take_writes` in order, at its base revision. It
+//! must never read a file, the store or the clock, and never touch what another project owns (G6).
+//!
+//! Decisions that are not obvious from the design:
+//! * Moving an entry between files of a project is no change: nothing is written. The stamp of the file is renewed
+//!   when the object is written for another reason.
+//! * A project whose root moved is an update of each of its deployments (`root`: old -> new), because runs start
+//!   there, and of the project.
+//! * What nobody writes but everybody means (`implied`): each declared pool has a `default` queue; a queue that a
+//!   deployment names is made in a pool that is there; `default-agent-pool` is made when it is used, and is nobody's.
+//! * A schedule that begins to fire (new, changed rule, switched on, deployment resumed or restored) has no slots
+//!   before the plan's instant: what did not fire while it was off is not made up for.
+mod deployments;
+mod diff;
+pub mod explain;
+mod fields;
+mod guard;
+mod implied;
+mod notes;
+mod others;
+mod plan;
+mod planner;
+mod schedules;
+mod secret;
+mod work_pools;
+mod work_queues;
 
-/// Until the module's own lands.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Plan {
-    pub format: u32,
+#[cfg(test)]
+mod tests;
+
+pub use plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
+
+use crate::model::desired::Desired;
+use crate::model::stored::Stored;
+use jiff::Timestamp;
+
+/// What the caller decides about a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How many objects may be pruned although a guard would refuse it: exactly so many, no more and no fewer.
+    pub allow_prune: Option<usize>,
+    /// So many prunes are never refused, unless the files declare nothing at all.
+    pub prune_floor: usize,
+    /// The share of what the project owns, in percent, that may be pruned unasked.
+    pub prune_percent: usize,
+    /// Whether unchanged objects get a step each; they are counted in any case.
+    pub list_unchanged: bool,
+    /// The pool types that this build executes itself; any other needs a remote worker.
+    pub executor_kinds: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            allow_prune: None,
+            prune_floor: 5,
+            prune_percent: 20,
+            list_unchanged: false,
+            executor_kinds: vec!["process".to_owned()],
+        }
+    }
+}
+
+/// Decides what must be written so that what is stored says what is desired.
+///
+/// `stored` must hold all that the project owns, every object whose name `desired` uses, all work queues, and the
+/// deployments of others that refer to the project's pools: a pool that others use is kept. An empty plan has no
+/// writes at all (G1); a refused one has steps to show and no writes.
+pub fn plan(desired: &Desired, stored: &Stored, now: Timestamp, options: &Options) -> Plan {
+    planner::Planner::new(desired, stored, now, options).plan()
 }

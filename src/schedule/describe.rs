@@ -105,7 +105,7 @@ fn run(bits: u64) -> Option<(u32, u32)> {
 /// k, if the set is 0, k, 2k, … and k divides the whole.
 fn step(bits: u64, whole: u32) -> Option<u32> {
     (1..=whole / 2)
-        .filter(|step| whole % step == 0)
+        .filter(|step| whole.is_multiple_of(*step))
         .find(|step| (0..whole).step_by(*step as usize).fold(0u64, |set, at| set | 1 << at) == bits)
 }
 

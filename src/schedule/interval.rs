@@ -39,7 +39,7 @@ impl Every {
 
     /// The number of days, if it is a whole number of them.
     pub fn whole_days(self) -> Option<u64> {
-        (self.0 % DAY == 0).then_some(self.0 / DAY)
+        self.0.is_multiple_of(DAY).then_some(self.0 / DAY)
     }
 }
 

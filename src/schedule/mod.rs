@@ -18,11 +18,15 @@
 //! - **2100** is no leap year, and rules go on past it; only a year field ends (croniter's 1970 to 2099). Instants end with 9998.
 //! - **29 February** fires in leap years only. **:60** is refused: no clock here has leap seconds.
 //! - Sub-second starts round up.
+//! - A rule that never fires ends: cron after the 41 years in which every date recurs, rrules after one cycle of the calendar,
+//!   or 200,000 fruitless candidates where steps are a day or shorter.
 //!
 //! # Where reeve differs from Prefect, on purpose
 //! - `0 0 1,30 * *` fires on 1 March too (croniter loses it); a day of month beside `L5` or `5#2` is a true OR.
 //! - `R`, `H` and forms like `R/5` are refused: Prefect's check lets some through, and their instants are random.
 //! - Whole-day intervals keep their hour whenever they are asked; rrules keep their hour after 2037.
+//! - Dates with damaged digits (`2a261008T040000`), which dateutil reads as some date or other, are refused, and so are
+//!   `INTERVAL=0` (Prefect hangs on it) and a lone `BYMONTHDAY=0`. `BYDAY=MO,2TU` is an OR, as RFC 5545 has it.
 //! - An rrule whose UNTIL is UTC but which has no DTSTART works (Prefect accepts it and then fails).
 
 mod cron;

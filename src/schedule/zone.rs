@@ -209,3 +209,46 @@ impl<W: Iterator<Item = DateTime>> Iterator for Instants<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hours around a change in Berlin, every half hour of the clock, as UTC under each resolution.
+    fn fires(start: &str, walls: &[&str], gap: Gap, overlap: Overlap) -> Vec<String> {
+        let zone = lookup(Some("Europe/Berlin")).expect("a zone");
+        let walls: Vec<DateTime> = walls.iter().map(|wall| wall.parse().expect("a wall time")).collect();
+        let from = start.parse().expect("an instant");
+        Instants::new(walls.into_iter(), zone, Resolution { gap, overlap }, from).map(|at| at.strftime("%H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn gaps() {
+        let walls = ["2027-03-28T01:00", "2027-03-28T01:30", "2027-03-28T02:30", "2027-03-28T02:45", "2027-03-28T03:30", "2027-03-28T04:00"];
+        let fires = |gap| fires("2027-03-27T00:00:00Z", &walls, gap, Overlap::First);
+        assert_eq!(fires(Gap::Later), ["00:00", "00:30", "01:30", "01:45", "02:00"]);
+        assert_eq!(fires(Gap::Earlier), ["00:00", "00:30", "00:45", "01:30", "02:00"]);
+        assert_eq!(fires(Gap::Skip), ["00:00", "00:30", "01:30", "02:00"]);
+    }
+
+    #[test]
+    fn overlaps() {
+        let walls = ["2027-10-31T01:30", "2027-10-31T02:00", "2027-10-31T02:30", "2027-10-31T03:00"];
+        let fires = |start, overlap| fires(start, &walls, Gap::Later, overlap);
+        assert_eq!(fires("2027-10-30T00:00:00Z", Overlap::First), ["23:30", "00:00", "00:30", "02:00"]);
+        assert_eq!(fires("2027-10-30T00:00:00Z", Overlap::Last), ["23:30", "01:00", "01:30", "02:00"]);
+        assert_eq!(fires("2027-10-30T00:00:00Z", Overlap::Both), ["23:30", "00:00", "00:30", "01:00", "01:30", "02:00"]);
+        assert_eq!(fires("2027-10-31T01:10:00Z", Overlap::First), ["02:00"]);
+        assert_eq!(fires("2027-10-31T01:10:00Z", Overlap::Both), ["01:30", "02:00"]);
+    }
+
+    #[test]
+    fn names_are_exact_and_the_nearest_is_offered() {
+        assert!(lookup(None).is_ok() && lookup(Some("UTC")).is_ok() && lookup(Some("America/St_Johns")).is_ok());
+        for (written, meant) in [("europe/berlin", "`Europe/Berlin`"), ("Europe/Berln", "`Europe/Berlin`"), ("Tokyo", "`Asia/Tokyo`")] {
+            let suggestion = lookup(Some(written)).expect_err(written).suggestion;
+            assert!(suggestion.as_deref().is_some_and(|text| text.contains(meant)), "{written}: {suggestion:?}");
+        }
+        assert_eq!(lookup(Some("nowhere at all")).expect_err("no zone").suggestion, None);
+    }
+}

@@ -91,7 +91,11 @@ impl Batch {
 
     /// Bytes of keys and values that this batch writes or removes.
     pub fn bytes(&self) -> usize {
-        let put: usize = self.put.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let put: usize = self
+            .put
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
         put + self.delete.iter().map(Vec::len).sum::<usize>()
     }
 
@@ -128,7 +132,11 @@ impl Batch {
 }
 
 fn too_large(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
-    if found > limit { Err(StoreError::TooLarge { what, found, limit }) } else { Ok(()) }
+    if found > limit {
+        Err(StoreError::TooLarge { what, found, limit })
+    } else {
+        Ok(())
+    }
 }
 
 /// Which way a scan goes.
@@ -155,19 +163,31 @@ pub struct Range {
 impl Range {
     /// Every row.
     pub fn all() -> Range {
-        Range { start: Bound::Unbounded, end: Bound::Unbounded, order: Order::Forward }
+        Range {
+            start: Bound::Unbounded,
+            end: Bound::Unbounded,
+            order: Order::Forward,
+        }
     }
 
     /// Every row whose key begins with `prefix`.
     pub fn prefix(prefix: impl Into<Key>) -> Range {
         let prefix = prefix.into();
         let end = after_prefix(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        Range { start: Bound::Included(prefix), end, order: Order::Forward }
+        Range {
+            start: Bound::Included(prefix),
+            end,
+            order: Order::Forward,
+        }
     }
 
     /// Every row from `start` on (included) and before `end` (excluded).
     pub fn between(start: impl Into<Key>, end: impl Into<Key>) -> Range {
-        Range { start: Bound::Included(start.into()), end: Bound::Excluded(end.into()), order: Order::Forward }
+        Range {
+            start: Bound::Included(start.into()),
+            end: Bound::Excluded(end.into()),
+            order: Order::Forward,
+        }
     }
 
     /// Within this range, only what comes after `key` in key order: the next page of a listing.
@@ -187,7 +207,10 @@ impl Range {
         match (&self.start, &self.end) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
             (Bound::Included(start), Bound::Included(end)) => start > end,
-            (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => start >= end,
+            (
+                Bound::Included(start) | Bound::Excluded(start),
+                Bound::Included(end) | Bound::Excluded(end),
+            ) => start >= end,
         }
     }
 }

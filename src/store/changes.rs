@@ -24,7 +24,9 @@ pub struct Change {
 
 /// A reader asked for commits that are no longer (or not yet) in memory. It must read again what it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("follow changes from {wanted}: only those after {newest} can follow; read everything again")]
+#[error(
+    "follow changes from {wanted}: only those after {newest} can follow; read everything again"
+)]
 pub struct Lagged {
     /// The sequence that was wanted next.
     pub wanted: u64,
@@ -52,8 +54,14 @@ struct Ring {
 
 impl Feed {
     pub(super) fn new(newest: u64) -> Arc<Feed> {
-        let progress = watch::Sender::new(Progress { newest, closed: false });
-        Arc::new(Feed { ring: Mutex::new(Ring::default()), progress })
+        let progress = watch::Sender::new(Progress {
+            newest,
+            closed: false,
+        });
+        Arc::new(Feed {
+            ring: Mutex::new(Ring::default()),
+            progress,
+        })
     }
 
     /// Sequence of the last published commit.
@@ -63,18 +71,24 @@ impl Feed {
 
     /// Tells all readers of commits that are now durable, in order.
     pub(super) fn publish(&self, changes: Vec<Change>) {
-        let Some(newest) = changes.last().map(|change| change.sequence) else { return };
+        let Some(newest) = changes.last().map(|change| change.sequence) else {
+            return;
+        };
         let mut ring = self.ring();
         for change in changes {
             ring.keys += change.keys.len();
             ring.changes.push_back(Arc::new(change));
         }
-        while ring.changes.len() > KEPT_CHANGES || (ring.keys > KEPT_KEYS && ring.changes.len() > 1) {
-            let Some(gone) = ring.changes.pop_front() else { break };
+        while ring.changes.len() > KEPT_CHANGES || (ring.keys > KEPT_KEYS && ring.changes.len() > 1)
+        {
+            let Some(gone) = ring.changes.pop_front() else {
+                break;
+            };
             ring.keys -= gone.keys.len();
         }
         drop(ring);
-        self.progress.send_modify(|progress| progress.newest = newest);
+        self.progress
+            .send_modify(|progress| progress.newest = newest);
     }
 
     /// Ends the feed for all readers.
@@ -83,7 +97,11 @@ impl Feed {
     }
 
     pub(super) fn subscribe(self: &Arc<Feed>, from_sequence: u64) -> Changes {
-        Changes { progress: self.progress.subscribe(), feed: Arc::clone(self), next: from_sequence }
+        Changes {
+            progress: self.progress.subscribe(),
+            feed: Arc::clone(self),
+            next: from_sequence,
+        }
     }
 
     /// The ring holds plain data that is valid after each statement, so a poisoned lock is still good.
@@ -115,7 +133,9 @@ impl Changes {
     pub async fn next(&mut self) -> Option<Result<Arc<Change>, Lagged>> {
         loop {
             let Progress { newest, closed } = *self.progress.borrow_and_update();
-            if self.next <= newest && let Some(change) = self.feed.find(self.next) {
+            if self.next <= newest
+                && let Some(change) = self.feed.find(self.next)
+            {
                 self.next += 1;
                 return Some(Ok(change));
             }

@@ -68,13 +68,6 @@ pub trait ReadStore: Send + Sync + 'static {
 
     /// The rows of `range` in its order. Not a snapshot. An error ends the scan.
     fn scan(&self, range: Range) -> Scan<'_>;
-}
-
-/// The whole store. Everything that changes it is a [`Batch`].
-pub trait Store: ReadStore {
-    /// Queues `batch` at once, in call order, and gives the ticket to wait for it. Dropping the ticket does not take
-    /// the batch back.
-    fn commit(&self, batch: Batch) -> Commit;
 
     /// The keys of committed batches from sequence `from_sequence` on, oldest first, as they become durable.
     /// Kept in memory and bounded: a reader that asks for what is gone (or for a future this store has not
@@ -82,19 +75,37 @@ pub trait Store: ReadStore {
     fn changes(&self, from_sequence: u64) -> Changes;
 }
 
+/// The whole store. Everything that changes it is a [`Batch`].
+pub trait Store: ReadStore {
+    /// Queues `batch` at once, in call order, and gives the ticket to wait for it. Dropping the ticket does not take
+    /// the batch back.
+    fn commit(&self, batch: Batch) -> Commit;
+}
+
+/// A store, or why there is none.
+type Opened = Result<Arc<dyn Store>, StoreError>;
+
 /// One kind of store: the URL scheme that selects it and how it is opened.
 struct Backend {
     scheme: &'static str,
     /// Opens, and creates what is absent as a home with the given id.
-    open: fn(&str, Uuid) -> Result<Arc<dyn Store>, StoreError>,
+    open: fn(&str, Uuid) -> Opened,
     /// Opens a private copy that leaves the original unwritten.
-    open_copy: fn(&str) -> Result<Arc<dyn Store>, StoreError>,
+    open_copy: fn(&str) -> Opened,
 }
 
 /// The URL-scheme table. The first one also serves a bare path.
 const BACKENDS: &[Backend] = &[
-    Backend { scheme: "sled", open: sled::open, open_copy: sled::open_copy },
-    Backend { scheme: "ram", open: ram::open, open_copy: ram::open_copy },
+    Backend {
+        scheme: "sled",
+        open: sled::open,
+        open_copy: sled::open_copy,
+    },
+    Backend {
+        scheme: "ram",
+        open: ram::open,
+        open_copy: ram::open_copy,
+    },
 ];
 
 /// Opens the store at `url` (`sled:PATH`, `ram:`, or a bare path for the default backend) for reading and
@@ -103,7 +114,7 @@ const BACKENDS: &[Backend] = &[
 ///
 /// # Errors
 /// Every [`StoreError`] but `TooLarge`, `Poisoned` and `Closed`; the home is unchanged then.
-pub fn open(url: &str, id_if_new: Uuid) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(url: &str, id_if_new: Uuid) -> Opened {
     let (backend, rest) = backend(url)?;
     let store = (backend.open)(rest, id_if_new)?;
     redo::replay(&*store)?;
@@ -124,14 +135,20 @@ pub fn open_copy(url: &str) -> Result<Arc<dyn ReadStore>, StoreError> {
 
 fn backend(url: &str) -> Result<(&'static Backend, &str), StoreError> {
     // A scheme is two or more letters before a colon, so that odd paths ("./a:b") stay paths.
-    let scheme = url.split_once(':').filter(|(name, _)| name.len() > 1 && name.bytes().all(|b| b.is_ascii_lowercase()));
+    let scheme = url
+        .split_once(':')
+        .filter(|(name, _)| name.len() > 1 && name.bytes().all(|b| b.is_ascii_lowercase()));
     match scheme {
         None => Ok((&BACKENDS[0], url)),
         Some((name, rest)) => match BACKENDS.iter().find(|backend| backend.scheme == name) {
             Some(backend) => Ok((backend, rest)),
             None => Err(StoreError::UnknownScheme {
                 url: url.to_string(),
-                known: BACKENDS.iter().map(|backend| backend.scheme).collect::<Vec<_>>().join(", "),
+                known: BACKENDS
+                    .iter()
+                    .map(|backend| backend.scheme)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             }),
         },
     }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::changes::Feed;
 use super::{
-    Batch, Change, Changes, Commit, CommitError, FORMAT_VERSION, Home, Key, Order, Range, ReadStore, Scan, Store, StoreError, Value,
+    Batch, Change, Changes, Commit, CommitError, FORMAT_VERSION, Home, Key, Order, Range,
+    ReadStore, Scan, Store, StoreError, Value,
 };
 
 /// Rows that a scan takes per lock, so that a slow reader never holds up commits.
@@ -29,13 +30,22 @@ pub(super) fn open(_rest: &str, id: Uuid) -> Result<Arc<dyn Store>, StoreError> 
 
 /// There is never anything to copy.
 pub(super) fn open_copy(_rest: &str) -> Result<Arc<dyn Store>, StoreError> {
-    Err(StoreError::Missing { path: "ram:".into() })
+    Err(StoreError::Missing {
+        path: "ram:".into(),
+    })
 }
 
 impl RamStore {
     /// An empty store with the given home id.
     pub fn new(id: Uuid) -> RamStore {
-        RamStore { home: Home { version: FORMAT_VERSION, id }, rows: RwLock::default(), feed: Feed::new(0) }
+        RamStore {
+            home: Home {
+                version: FORMAT_VERSION,
+                id,
+            },
+            rows: RwLock::default(),
+            feed: Feed::new(0),
+        }
     }
 
     fn apply(&self, batch: Batch) -> Result<u64, CommitError> {
@@ -50,7 +60,10 @@ impl RamStore {
         if batch.rows() == 0 {
             return Ok(self.feed.newest());
         }
-        let change = Change { sequence: self.feed.newest() + 1, keys: batch.keys().cloned().collect() };
+        let change = Change {
+            sequence: self.feed.newest() + 1,
+            keys: batch.keys().cloned().collect(),
+        };
         for key in &batch.delete {
             rows.remove(key);
         }
@@ -75,7 +88,9 @@ impl RamStore {
             return Vec::new();
         }
         let rows = self.read();
-        let found = rows.range((range.start.clone(), range.end.clone())).map(|(key, value)| (key.clone(), value.clone()));
+        let found = rows
+            .range((range.start.clone(), range.end.clone()))
+            .map(|(key, value)| (key.clone(), value.clone()));
         match range.order {
             Order::Forward => {
                 let page: Vec<_> = found.take(SCAN_ROWS).collect();
@@ -96,6 +111,10 @@ impl RamStore {
 }
 
 impl ReadStore for RamStore {
+    fn changes(&self, from_sequence: u64) -> Changes {
+        self.feed.subscribe(from_sequence)
+    }
+
     fn home(&self) -> Home {
         self.home
     }
@@ -124,9 +143,6 @@ impl Store for RamStore {
         Commit::ready(self.apply(batch))
     }
 
-    fn changes(&self, from_sequence: u64) -> Changes {
-        self.feed.subscribe(from_sequence)
-    }
 }
 
 impl Drop for RamStore {

@@ -36,15 +36,31 @@ pub fn commit_unit(store: &dyn Store, unit: Batch) -> Result<u64, CommitError> {
     }
     unit.check_rows()?;
     let id = Uuid::new_v4();
-    let Batch { expect, put, delete } = unit;
+    let Batch {
+        expect,
+        put,
+        delete,
+    } = unit;
     let log = encode(put, delete);
     for (index, pieces) in log.chunks(PIECE_BYTES * PIECES_PER_COMMIT).enumerate() {
         let first = index * PIECES_PER_COMMIT;
-        let batch = pieces.chunks(PIECE_BYTES).enumerate().fold(Batch::new(), |batch, (index, piece)| batch.put(piece_key(id, first + index), piece));
+        let batch = pieces
+            .chunks(PIECE_BYTES)
+            .enumerate()
+            .fold(Batch::new(), |batch, (index, piece)| {
+                batch.put(piece_key(id, first + index), piece)
+            });
         store.commit(batch).wait()?;
     }
-    let head = Head { length: log.len() as u64, done: 0 };
-    let begin = Batch { expect, ..Batch::new() }.put(head_key(id), head.encode());
+    let head = Head {
+        length: log.len() as u64,
+        done: 0,
+    };
+    let begin = Batch {
+        expect,
+        ..Batch::new()
+    }
+    .put(head_key(id), head.encode());
     if let Err(error) = store.commit(begin).wait() {
         if let CommitError::Conflict { .. } = error {
             remove_pieces(store, id)?;
@@ -65,7 +81,9 @@ pub fn commit_unit(store: &dyn Store, unit: Batch) -> Result<u64, CommitError> {
 pub fn replay(store: &dyn Store) -> Result<(), StoreError> {
     while let Some(row) = store.scan(Range::prefix(PREFIX)).next() {
         let (key, _) = row?;
-        let id = key.get(PREFIX.len()..PREFIX.len() + 16).and_then(|id| Uuid::from_slice(id).ok());
+        let id = key
+            .get(PREFIX.len()..PREFIX.len() + 16)
+            .and_then(|id| Uuid::from_slice(id).ok());
         let id = id.ok_or_else(|| damaged("a key of no known form"))?;
         if let Some(head) = store.get(&head_key(id))? {
             let head = Head::decode(&head).ok_or_else(|| damaged("a head of a wrong length"))?;
@@ -79,13 +97,22 @@ pub fn replay(store: &dyn Store) -> Result<(), StoreError> {
 
 /// Applies what the mark says is left, then removes the head. Gives the last commit's sequence.
 fn finish(store: &dyn Store, id: Uuid, mut head: Head) -> Result<u64, CommitError> {
-    let mut log = Log { store, id, length: head.length, position: head.done, bytes: Vec::new(), taken: 0 };
+    let mut log = Log {
+        store,
+        id,
+        length: head.length,
+        position: head.done,
+        bytes: Vec::new(),
+        taken: 0,
+    };
     loop {
         let mut batch = Batch::new().expect_equals(head_key(id), head.encode());
         let mut bytes = 0;
         // One row is the head's, and one row more must still fit into the bytes.
         while batch.rows() < MAX_ROWS - 1 && bytes < MAX_BYTES / 4 {
-            let Some((key, value)) = log.next()? else { break };
+            let Some((key, value)) = log.next()? else {
+                break;
+            };
             bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             batch = match value {
                 Some(value) => batch.put(key, value),
@@ -96,18 +123,27 @@ fn finish(store: &dyn Store, id: Uuid, mut head: Head) -> Result<u64, CommitErro
         if head.done >= head.length {
             return store.commit(batch.delete(head_key(id))).wait();
         }
-        store.commit(batch.put(head_key(id), head.encode())).wait()?;
+        store
+            .commit(batch.put(head_key(id), head.encode()))
+            .wait()?;
     }
 }
 
 fn remove_pieces(store: &dyn Store, id: Uuid) -> Result<(), CommitError> {
     loop {
         let rows = store.scan(Range::prefix(unit_prefix(id))).take(MAX_ROWS);
-        let keys = rows.map(|row| row.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
+        let keys = rows
+            .map(|row| row.map(|(key, _)| key))
+            .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
             return Ok(());
         }
-        store.commit(Batch { delete: keys, ..Batch::new() }).wait()?;
+        store
+            .commit(Batch {
+                delete: keys,
+                ..Batch::new()
+            })
+            .wait()?;
     }
 }
 
@@ -125,7 +161,10 @@ impl Head {
 
     fn decode(bytes: &[u8]) -> Option<Head> {
         let (length, done) = bytes.split_first_chunk()?;
-        Some(Head { length: u64::from_be_bytes(*length), done: u64::from_be_bytes(done.try_into().ok()?) })
+        Some(Head {
+            length: u64::from_be_bytes(*length),
+            done: u64::from_be_bytes(done.try_into().ok()?),
+        })
     }
 }
 
@@ -157,7 +196,10 @@ impl Log<'_> {
     }
 
     fn take_sized(&mut self) -> Result<Vec<u8>, StoreError> {
-        let size = self.take(4)?.try_into().map_err(|_| damaged("a size of a wrong length"))?;
+        let size = self
+            .take(4)?
+            .try_into()
+            .map_err(|_| damaged("a size of a wrong length"))?;
         self.take(u32::from_be_bytes(size) as usize)
     }
 
@@ -169,7 +211,10 @@ impl Log<'_> {
             let read = self.position + (self.bytes.len() - self.taken) as u64;
             let (index, offset) = (read / PIECE_BYTES as u64, read % PIECE_BYTES as u64);
             let piece = self.store.get(&piece_key(self.id, index as usize))?;
-            let rest = piece.as_deref().and_then(|piece| piece.get(offset as usize..)).filter(|rest| !rest.is_empty());
+            let rest = piece
+                .as_deref()
+                .and_then(|piece| piece.get(offset as usize..))
+                .filter(|rest| !rest.is_empty());
             let rest = rest.ok_or_else(|| damaged("a piece is missing"))?;
             self.bytes.drain(..self.taken);
             self.taken = 0;
@@ -211,11 +256,21 @@ fn head_key(id: Uuid) -> Key {
 }
 
 fn piece_key(id: Uuid, index: usize) -> Key {
-    [PREFIX, id.as_bytes(), b"piece", (index as u64).to_be_bytes().as_slice()].concat()
+    [
+        PREFIX,
+        id.as_bytes(),
+        b"piece",
+        (index as u64).to_be_bytes().as_slice(),
+    ]
+    .concat()
 }
 
 fn damaged(detail: &str) -> StoreError {
-    StoreError::Corrupt { path: "(large unit)".into(), detail: format!("in a large unit: {detail}"), backup: None }
+    StoreError::Corrupt {
+        path: "(large unit)".into(),
+        detail: format!("in a large unit: {detail}"),
+        backup: None,
+    }
 }
 
 /// In a store that nobody else writes, a head cannot change under us.
@@ -243,6 +298,10 @@ mod tests {
     }
 
     impl ReadStore for Dying {
+        fn changes(&self, from_sequence: u64) -> Changes {
+            self.rows.changes(from_sequence)
+        }
+
         fn home(&self) -> Home {
             self.rows.home()
         }
@@ -271,11 +330,7 @@ mod tests {
                 let _ = self.rows.commit(batch).wait();
             }
             Commit::ready(Err(StoreError::Closed.into()))
-        }
-        fn changes(&self, from_sequence: u64) -> Changes {
-            self.rows.changes(from_sequence)
-        }
-    }
+        }    }
 
     fn ram() -> Arc<RamStore> {
         Arc::new(RamStore::new(Uuid::nil()))
@@ -289,7 +344,9 @@ mod tests {
     fn before() -> Arc<RamStore> {
         let store = ram();
         for start in [0_u32, 400] {
-            let batch = (start..start + 400).fold(Batch::new(), |batch, row| batch.put(format!("row/{row:05}"), "old"));
+            let batch = (start..start + 400).fold(Batch::new(), |batch, row| {
+                batch.put(format!("row/{row:05}"), "old")
+            });
             store.commit(batch).wait().unwrap();
         }
         store
@@ -299,7 +356,11 @@ mod tests {
     fn unit() -> Batch {
         let unit = Batch::new().expect_equals("row/00007", "old");
         let unit = (300..1600_u32).fold(unit, |unit, row| {
-            let size = if row % 400 == 0 { 200_000 } else { row as usize % 700 };
+            let size = if row % 400 == 0 {
+                200_000
+            } else {
+                row as usize % 700
+            };
             unit.put(format!("row/{row:05}"), vec![row as u8; size])
         });
         (0..300_u32).fold(unit, |unit, row| unit.delete(format!("row/{row:05}")))
@@ -311,7 +372,10 @@ mod tests {
         let done = before();
         commit_unit(&*done, unit()).unwrap();
         let new = rows(&done);
-        assert!(new.iter().all(|(key, _)| !key.starts_with(PREFIX)), "nothing of the log is left");
+        assert!(
+            new.iter().all(|(key, _)| !key.starts_with(PREFIX)),
+            "nothing of the log is left"
+        );
         assert_eq!(new.len(), 800 - 300 + 800);
 
         let mut outcomes = Vec::new();
@@ -319,7 +383,11 @@ mod tests {
             let mut finished = false;
             for last_is_applied in [false, true] {
                 let rows_of = before();
-                let dying = Dying { rows: Arc::clone(&rows_of), left: AtomicUsize::new(commits), last_is_applied };
+                let dying = Dying {
+                    rows: Arc::clone(&rows_of),
+                    left: AtomicUsize::new(commits),
+                    last_is_applied,
+                };
                 finished = commit_unit(&dying, unit()).is_ok();
                 crash_during_replay(&rows_of, commits);
                 replay(&*rows_of).unwrap();
@@ -331,46 +399,88 @@ mod tests {
                 break;
             }
         }
-        assert!(outcomes.len() > 10, "the unit takes many commits: {}", outcomes.len());
-        assert!(!outcomes[0] && outcomes.is_sorted(), "once true, it stays true: {outcomes:?}");
+        assert!(
+            outcomes.len() > 10,
+            "the unit takes many commits: {}",
+            outcomes.len()
+        );
+        assert!(
+            !outcomes[0] && outcomes.is_sorted(),
+            "once true, it stays true: {outcomes:?}"
+        );
     }
 
     /// The replay itself dies again and again, each time a little later.
     fn crash_during_replay(store: &Arc<RamStore>, seed: usize) {
         for commits in 1..4 {
             let last_is_applied = (seed + commits).is_multiple_of(2);
-            let _ = replay(&Dying { rows: Arc::clone(store), left: AtomicUsize::new(commits), last_is_applied });
+            let _ = replay(&Dying {
+                rows: Arc::clone(store),
+                left: AtomicUsize::new(commits),
+                last_is_applied,
+            });
         }
     }
 
     #[test]
     fn a_unit_whose_condition_fails_leaves_nothing() {
         let store = before();
-        store.commit(Batch::new().put("row/00007", "newer")).wait().unwrap();
+        store
+            .commit(Batch::new().put("row/00007", "newer"))
+            .wait()
+            .unwrap();
         let old = rows(&store);
-        assert_eq!(commit_unit(&*store, unit()), Err(CommitError::Conflict { key: b"row/00007".to_vec() }));
+        assert_eq!(
+            commit_unit(&*store, unit()),
+            Err(CommitError::Conflict {
+                key: b"row/00007".to_vec()
+            })
+        );
         assert_eq!(rows(&store), old);
     }
 
     #[test]
     fn a_replay_does_not_repeat_what_was_applied() {
         let store = before();
-        let dying = Dying { rows: Arc::clone(&store), left: AtomicUsize::new(4), last_is_applied: true };
+        let dying = Dying {
+            rows: Arc::clone(&store),
+            left: AtomicUsize::new(4),
+            last_is_applied: true,
+        };
         commit_unit(&dying, unit()).unwrap_err();
-        assert_eq!(store.get(b"row/00300").unwrap().map(|value| value.len()), Some(300), "the first rows are applied");
-        store.commit(Batch::new().put("row/00300", "later")).wait().unwrap();
+        assert_eq!(
+            store.get(b"row/00300").unwrap().map(|value| value.len()),
+            Some(300),
+            "the first rows are applied"
+        );
+        store
+            .commit(Batch::new().put("row/00300", "later"))
+            .wait()
+            .unwrap();
         replay(&*store).unwrap();
         assert_eq!(store.get(b"row/00300").unwrap(), Some(b"later".to_vec()));
-        assert_eq!(store.get(b"row/01599").unwrap().map(|value| value.len()), Some(1599 % 700), "the last ones too");
+        assert_eq!(
+            store.get(b"row/01599").unwrap().map(|value| value.len()),
+            Some(1599 % 700),
+            "the last ones too"
+        );
     }
 
     #[test]
     fn a_bad_row_is_refused_before_anything_is_written() {
         let store = ram();
         let twice = (0..600).fold(Batch::new(), |unit, _| unit.put("row", "value"));
-        assert!(matches!(commit_unit(&*store, twice), Err(CommitError::Store(StoreError::WrittenTwice { .. }))));
-        let long = (0..600_u32).fold(Batch::new(), |unit, row| unit.put(vec![b'k'; 1 + row as usize], "value"));
-        assert!(matches!(commit_unit(&*store, long), Err(CommitError::Store(StoreError::TooLarge { .. }))));
+        assert!(matches!(
+            commit_unit(&*store, twice),
+            Err(CommitError::Store(StoreError::WrittenTwice { .. }))
+        ));
+        let long = (0..600_u32).fold(Batch::new(), |unit, row| {
+            unit.put(vec![b'k'; 1 + row as usize], "value")
+        });
+        assert!(matches!(
+            commit_unit(&*store, long),
+            Err(CommitError::Store(StoreError::TooLarge { .. }))
+        ));
         assert!(rows(&store).is_empty());
     }
 }

@@ -28,7 +28,10 @@ use self::engine::Engine;
 use self::home::{Claim, Scratch};
 use self::writer::Job;
 use super::changes::Feed;
-use super::{Batch, Changes, Commit, CommitError, Home, Key, Order, Range, ReadStore, Scan, Store, StoreError, Value};
+use super::{
+    Batch, Changes, Commit, CommitError, Home, Key, Order, Range, ReadStore, Scan, Store,
+    StoreError, Value,
+};
 
 /// Commits that may wait at once; further tickets wait for their place in the queue.
 const QUEUE: usize = 1024;
@@ -74,14 +77,27 @@ impl SledStore {
         SledStore::start(engine, Some(claim), None)
     }
 
-    fn start(engine: Engine, claim: Option<Claim>, scratch: Option<Scratch>) -> Result<SledStore, StoreError> {
+    fn start(
+        engine: Engine,
+        claim: Option<Claim>,
+        scratch: Option<Scratch>,
+    ) -> Result<SledStore, StoreError> {
         let home = engine.home()?;
         let feed = Feed::new(engine.sequence()?);
         let engine = Arc::new(engine);
         let (queue, jobs) = mpsc::unbounded_channel();
         let writer = writer::spawn(Arc::clone(&engine), Arc::clone(&feed), jobs)?;
         let places = Arc::new(Semaphore::new(QUEUE));
-        Ok(SledStore { home, feed, places, queue: Some(queue), writer: Some(writer), engine, _claim: claim, _scratch: scratch })
+        Ok(SledStore {
+            home,
+            feed,
+            places,
+            queue: Some(queue),
+            writer: Some(writer),
+            engine,
+            _claim: claim,
+            _scratch: scratch,
+        })
     }
 
     /// Where the home is.
@@ -91,6 +107,10 @@ impl SledStore {
 }
 
 impl ReadStore for SledStore {
+    fn changes(&self, from_sequence: u64) -> Changes {
+        self.feed.subscribe(from_sequence)
+    }
+
     fn home(&self) -> Home {
         self.home
     }
@@ -130,12 +150,22 @@ impl Store for SledStore {
         if let Err(error) = batch.check() {
             return Commit::ready(Err(error.into()));
         }
-        let Some(queue) = &self.queue else { return Commit::ready(Err(StoreError::Closed.into())) };
+        let Some(queue) = &self.queue else {
+            return Commit::ready(Err(StoreError::Closed.into()));
+        };
         let (reply, decided) = oneshot::channel();
-        let decided = async move { decided.await.unwrap_or_else(|_| Err(CommitError::Store(StoreError::Closed))) };
+        let decided = async move {
+            decided
+                .await
+                .unwrap_or(Err(CommitError::Store(StoreError::Closed)))
+        };
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             // A send fails only if the writer is gone, and then the dropped reply says so.
-            let _ = queue.send(Job { batch, reply, _place: place });
+            let _ = queue.send(Job {
+                batch,
+                reply,
+                _place: place,
+            });
             return Commit::pending(decided);
         }
         let (places, queue) = (Arc::clone(&self.places), queue.downgrade());
@@ -143,15 +173,16 @@ impl Store for SledStore {
             let (Ok(place), Some(queue)) = (places.acquire_owned().await, queue.upgrade()) else {
                 return Err(StoreError::Closed.into());
             };
-            let _ = queue.send(Job { batch, reply, _place: place });
+            let _ = queue.send(Job {
+                batch,
+                reply,
+                _place: place,
+            });
             drop(queue);
             decided.await
         })
     }
 
-    fn changes(&self, from_sequence: u64) -> Changes {
-        self.feed.subscribe(from_sequence)
-    }
 }
 
 impl Drop for SledStore {

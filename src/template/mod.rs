@@ -40,7 +40,10 @@ impl<'a> Reference<'a> {
             ("ctx.", Self::Context),
             ("parameters.", Self::Parameter),
         ];
-        kinds.iter().find_map(|(prefix, kind)| name.strip_prefix(prefix).map(kind)).unwrap_or(Self::Value(name))
+        kinds
+            .iter()
+            .find_map(|(prefix, kind)| name.strip_prefix(prefix).map(kind))
+            .unwrap_or(Self::Value(name))
     }
 }
 
@@ -80,7 +83,10 @@ fn placeholder_at(text: &str, start: usize) -> Option<Placeholder> {
     let inside = text[start + 2..].trim_start();
     let name = &inside[..inside.find(|c| !is_name(c)).unwrap_or(inside.len())];
     let rest = inside[name.len()..].trim_start().strip_prefix("}}")?;
-    (!name.is_empty()).then(|| Placeholder { range: start..text.len() - rest.len(), name: name.to_owned() })
+    (!name.is_empty()).then(|| Placeholder {
+        range: start..text.len() - rest.len(),
+        name: name.to_owned(),
+    })
 }
 
 fn is_name(c: char) -> bool {
@@ -133,9 +139,16 @@ pub struct Rendered {
 /// typed value; inside other text a value is written as Python's `str` writes it, which is Prefect's rule.
 /// `{{ event.… }}` belongs to automations and stays verbatim, unreported, unless the caller knows it.
 pub fn render(value: &Value, resolve: &mut dyn FnMut(&Reference) -> Resolution) -> Rendered {
-    let mut renderer = Renderer { resolve, path: Vec::new(), unresolved: Vec::new() };
+    let mut renderer = Renderer {
+        resolve,
+        path: Vec::new(),
+        unresolved: Vec::new(),
+    };
     let value = renderer.value(value);
-    Rendered { value, unresolved: renderer.unresolved }
+    Rendered {
+        value,
+        unresolved: renderer.unresolved,
+    }
 }
 
 struct Renderer<'r> {
@@ -154,11 +167,18 @@ impl Renderer<'_> {
             }
             Value::Array(items) => {
                 let items = items.iter().enumerate();
-                Value::Array(items.map(|(index, item)| self.below(index.to_string(), item)).collect())
+                Value::Array(
+                    items
+                        .map(|(index, item)| self.below(index.to_string(), item))
+                        .collect(),
+                )
             }
-            Value::Object(fields) => {
-                Value::Object(fields.iter().map(|(key, field)| (key.clone(), self.below(key.clone(), field))).collect())
-            }
+            Value::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .map(|(key, field)| (key.clone(), self.below(key.clone(), field)))
+                    .collect(),
+            ),
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
@@ -194,8 +214,17 @@ impl Renderer<'_> {
     }
 
     fn report(&mut self, name: &str, whole: bool, reason: Reason) {
-        let path = self.path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect();
-        self.unresolved.push(Unresolved { path, name: name.to_owned(), whole, reason });
+        let path = self
+            .path
+            .iter()
+            .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")))
+            .collect();
+        self.unresolved.push(Unresolved {
+            path,
+            name: name.to_owned(),
+            whole,
+            reason,
+        });
     }
 }
 
@@ -206,10 +235,22 @@ pub fn lookup<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     }
     path.split('.').try_fold(value, |value, segment| {
         let (key, indices) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
-        let value = if key.is_empty() && !indices.is_empty() { value } else { value.get(key)? };
-        indices.split_inclusive(']').try_fold(value, |value, index| {
-            value.get(index.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok()?)
-        })
+        let value = if key.is_empty() && !indices.is_empty() {
+            value
+        } else {
+            value.get(key)?
+        };
+        indices
+            .split_inclusive(']')
+            .try_fold(value, |value, index| {
+                value.get(
+                    index
+                        .strip_prefix('[')?
+                        .strip_suffix(']')?
+                        .parse::<usize>()
+                        .ok()?,
+                )
+            })
     })
 }
 

@@ -7,7 +7,9 @@ fn known(reference: &Reference) -> Resolution {
     let values = json!({"s": "text", "n": 3, "f": 1e16, "t": true, "z": null, "o": {"k": ["it's", 1.5]}, "a-b": {"c": [10, 20]}});
     match reference {
         Reference::Environment("HOME") => Resolution::Value(json!("/root")),
-        Reference::Value(path) => lookup(&values, path).map_or(Resolution::Missing, |v| Resolution::Value(v.clone())),
+        Reference::Value(path) => {
+            lookup(&values, path).map_or(Resolution::Missing, |v| Resolution::Value(v.clone()))
+        }
         Reference::Block(_) | Reference::Variable(_) | Reference::Context(_) => Resolution::Keep,
         _ => Resolution::Missing,
     }
@@ -17,7 +19,10 @@ fn known(reference: &Reference) -> Resolution {
 fn names_are_classified_by_prefix() {
     for (name, reference) in [
         ("$HOME", Reference::Environment("HOME")),
-        ("prefect.blocks.secret.token", Reference::Block("secret.token")),
+        (
+            "prefect.blocks.secret.token",
+            Reference::Block("secret.token"),
+        ),
         ("prefect.variables.x", Reference::Variable("x")),
         ("ctx.flow_run.id", Reference::Context("flow_run.id")),
         ("parameters.x", Reference::Parameter("x")),
@@ -33,12 +38,22 @@ fn only_the_form_is_found() {
     for (text, names) in [
         ("{{ a }}{{b}} {{  c.d[0]  }}", vec!["a", "b", "c.d[0]"]),
         ("{{{ a }}}", vec!["a"]),
-        ("{{ a | b }} {{ f(x) }} {{ }} {{}} { { a } } {{ a b }} {{ a }", vec![]),
+        (
+            "{{ a | b }} {{ f(x) }} {{ }} {{}} { { a } } {{ a b }} {{ a }",
+            vec![],
+        ),
         ("{{ {{ $X }} }}", vec!["$X"]),
         ("{{\n größe\t}}", vec!["größe"]),
         ("{% if x %} {{ a }}", vec!["a"]),
     ] {
-        assert_eq!(placeholders(text).into_iter().map(|p| p.name).collect::<Vec<_>>(), names, "{text}");
+        assert_eq!(
+            placeholders(text)
+                .into_iter()
+                .map(|p| p.name)
+                .collect::<Vec<_>>(),
+            names,
+            "{text}"
+        );
     }
 }
 
@@ -51,14 +66,30 @@ fn values_keep_their_type_alone_and_read_as_python_in_text() {
         ("{{ $HOME }}", json!("/root")),
         ("{{ a-b.c[1] }}", json!(20)),
         (" {{ n }}", json!(" 3")),
-        ("<{{ s }}|{{ t }}|{{ z }}|{{ f }}|{{ o }}>", json!("<text|True|None|1e+16|{'k': [\"it's\", 1.5]}>")),
-        ("{{ ctx.flow.name }} {{ n }}", json!("{{ ctx.flow.name }} 3")),
-        ("{{ prefect.blocks.secret.t }}", json!("{{ prefect.blocks.secret.t }}")),
+        (
+            "<{{ s }}|{{ t }}|{{ z }}|{{ f }}|{{ o }}>",
+            json!("<text|True|None|1e+16|{'k': [\"it's\", 1.5]}>"),
+        ),
+        (
+            "{{ ctx.flow.name }} {{ n }}",
+            json!("{{ ctx.flow.name }} 3"),
+        ),
+        (
+            "{{ prefect.blocks.secret.t }}",
+            json!("{{ prefect.blocks.secret.t }}"),
+        ),
         ("{{ event.id }}", json!("{{ event.id }}")),
         ("{{ foo | bar }}", json!("{{ foo | bar }}")),
     ] {
         let rendered = render(&json!(text), &mut known);
-        assert_eq!(rendered, Rendered { value, unresolved: vec![] }, "{text}");
+        assert_eq!(
+            rendered,
+            Rendered {
+                value,
+                unresolved: vec![]
+            },
+            "{text}"
+        );
     }
 }
 
@@ -66,8 +97,15 @@ fn values_keep_their_type_alone_and_read_as_python_in_text() {
 fn what_is_missing_stays_and_is_reported_with_its_place() {
     let value = json!({"a/b": ["x", "{{ gone }}"], "c": "in {{ $NO }} {{ n }}"});
     let rendered = render(&value, &mut known);
-    assert_eq!(rendered.value, json!({"a/b": ["x", "{{ gone }}"], "c": "in {{ $NO }} 3"}));
-    let found: Vec<_> = rendered.unresolved.iter().map(|u| (u.path.as_str(), u.name.as_str(), u.whole)).collect();
+    assert_eq!(
+        rendered.value,
+        json!({"a/b": ["x", "{{ gone }}"], "c": "in {{ $NO }} 3"})
+    );
+    let found: Vec<_> = rendered
+        .unresolved
+        .iter()
+        .map(|u| (u.path.as_str(), u.name.as_str(), u.whole))
+        .collect();
     assert_eq!(found, [("/a~1b/1", "gone", true), ("/c", "$NO", false)]);
 }
 
@@ -86,8 +124,17 @@ fn nesting_is_bounded() {
 fn a_path_walks_keys_and_indices() {
     let value = json!({"a": {"b": [{"c": 1}, [2]]}, "x.y": 3, "l": [0]});
     for (path, found) in [
-        ("a.b[0].c", Some(json!(1))), ("a.b[1][0]", Some(json!(2))), ("x.y", Some(json!(3))), ("a.b[9]", None),
-        ("a.b[x]", None), ("a.b[0", None), ("", None), (".", None), ("a.", None), ("l[0].z", None), ("a[b]", None),
+        ("a.b[0].c", Some(json!(1))),
+        ("a.b[1][0]", Some(json!(2))),
+        ("x.y", Some(json!(3))),
+        ("a.b[9]", None),
+        ("a.b[x]", None),
+        ("a.b[0", None),
+        ("", None),
+        (".", None),
+        ("a.", None),
+        ("l[0].z", None),
+        ("a[b]", None),
     ] {
         assert_eq!(lookup(&value, path).cloned(), found, "{path}");
     }

@@ -46,7 +46,9 @@ fn write_number(number: &Number, out: &mut String) {
     let text = format!("{float:?}");
     match text.split_once('e') {
         Some((mantissa, exponent)) => {
-            let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+            let (sign, digits) = exponent
+                .strip_prefix('-')
+                .map_or(('+', exponent), |digits| ('-', digits));
             let _ = write!(out, "{mantissa}e{sign}{digits:0>2}");
         }
         None => out.push_str(&text),
@@ -54,7 +56,11 @@ fn write_number(number: &Number, out: &mut String) {
 }
 
 fn write_quoted(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {

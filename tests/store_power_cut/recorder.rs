@@ -25,13 +25,31 @@ type Node = usize;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A name for a node in a directory, made or (with no node) removed.
-    Name { directory: Node, name: String, node: Option<Node> },
+    Name {
+        directory: Node,
+        name: String,
+        node: Option<Node>,
+    },
     /// A rename within the recorded tree.
-    Rename { from: (Node, String), to: (Node, String), node: Node },
-    Write { file: Node, offset: usize, bytes: Vec<u8> },
-    Truncate { file: Node, length: usize },
+    Rename {
+        from: (Node, String),
+        to: (Node, String),
+        node: Node,
+    },
+    Write {
+        file: Node,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        file: Node,
+        length: usize,
+    },
     /// A completed sync of a file or directory, and how many events were recorded when it began.
-    Sync { node: Node, began: usize },
+    Sync {
+        node: Node,
+        began: usize,
+    },
     /// The test was told that this commit is durable.
     Acknowledged(u64),
 }
@@ -50,7 +68,11 @@ static RECORDER: Mutex<Option<Recorder>> = Mutex::new(None);
 
 /// Starts to record everything below `root`, an empty directory.
 pub fn start(root: &Path) {
-    let recorder = Recorder { root: root.to_path_buf(), directories: vec![true], ..Recorder::default() };
+    let recorder = Recorder {
+        root: root.to_path_buf(),
+        directories: vec![true],
+        ..Recorder::default()
+    };
     *lock() = Some(recorder);
     ACTIVE.store(true, Ordering::SeqCst);
 }
@@ -66,7 +88,10 @@ pub fn acknowledge(sequence: u64) {
 pub fn stop() -> Recording {
     ACTIVE.store(false, Ordering::SeqCst);
     let recorder = lock().take().expect("a recording was started");
-    Recording { events: recorder.events, directories: recorder.directories }
+    Recording {
+        events: recorder.events,
+        directories: recorder.directories,
+    }
 }
 
 fn lock() -> MutexGuard<'static, Option<Recorder>> {
@@ -78,7 +103,10 @@ impl Recorder {
     fn place(&self, path: &Path) -> Option<(Node, String)> {
         let below = path.strip_prefix(&self.root).ok()?;
         let mut directory = 0;
-        let mut parts: Vec<String> = below.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+        let mut parts: Vec<String> = below
+            .iter()
+            .map(|part| part.to_str().unwrap().to_owned())
+            .collect();
         let name = parts.pop().unwrap_or_default();
         for part in parts {
             directory = *self.names.get(&(directory, part))?;
@@ -88,7 +116,11 @@ impl Recorder {
 
     fn node(&self, path: &Path) -> Option<Node> {
         let (directory, name) = self.place(path)?;
-        if name.is_empty() { Some(0) } else { self.names.get(&(directory, name)).copied() }
+        if name.is_empty() {
+            Some(0)
+        } else {
+            self.names.get(&(directory, name)).copied()
+        }
     }
 
     fn make(&mut self, path: &Path, is_directory: bool) -> Option<Node> {
@@ -96,19 +128,31 @@ impl Recorder {
         let node = self.directories.len();
         self.directories.push(is_directory);
         self.names.insert((directory, name.clone()), node);
-        self.events.push(Event::Name { directory, name, node: Some(node) });
+        self.events.push(Event::Name {
+            directory,
+            name,
+            node: Some(node),
+        });
         Some(node)
     }
 
     fn remove(&mut self, path: &Path) {
-        let Some((directory, name)) = self.place(path) else { return };
+        let Some((directory, name)) = self.place(path) else {
+            return;
+        };
         if self.names.remove(&(directory, name.clone())).is_some() {
-            self.events.push(Event::Name { directory, name, node: None });
+            self.events.push(Event::Name {
+                directory,
+                name,
+                node: None,
+            });
         }
     }
 
     fn rename(&mut self, from: &Path, to: &Path) {
-        let (Some(from), Some(to)) = (self.place(from), self.place(to)) else { return };
+        let (Some(from), Some(to)) = (self.place(from), self.place(to)) else {
+            return;
+        };
         let node = self.names.remove(&from).expect("a renamed file is known");
         self.names.insert(to.clone(), node);
         self.events.push(Event::Rename { from, to, node });
@@ -116,7 +160,10 @@ impl Recorder {
 }
 
 /// Runs a system call; records it under the same lock, so that the record has the kernel's order.
-fn recorded<T: Copy + PartialOrd + Default>(call: impl FnOnce() -> T, record: impl FnOnce(&mut Recorder, T)) -> T {
+fn recorded<T: Copy + PartialOrd + Default>(
+    call: impl FnOnce() -> T,
+    record: impl FnOnce(&mut Recorder, T),
+) -> T {
     if !ACTIVE.load(Ordering::SeqCst) {
         return call();
     }
@@ -131,17 +178,24 @@ fn recorded<T: Copy + PartialOrd + Default>(call: impl FnOnce() -> T, record: im
 }
 
 unsafe fn path<'a>(text: *const c_char) -> &'a Path {
-    Path::new(std::ffi::OsStr::from_bytes(unsafe { CStr::from_ptr(text) }.to_bytes()))
+    Path::new(std::ffi::OsStr::from_bytes(
+        unsafe { CStr::from_ptr(text) }.to_bytes(),
+    ))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open64(name: *const c_char, flags: c_int, mode: c_uint) -> c_int {
     let name_of = unsafe { path(name) };
     let existed = name_of.exists();
-    let call = || unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, name, flags, mode) as c_int };
+    let call =
+        || unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, name, flags, mode) as c_int };
     recorded(call, |recorder, file| {
         let known = recorder.node(name_of);
-        let node = if existed { known } else { recorder.make(name_of, false) };
+        let node = if existed {
+            known
+        } else {
+            recorder.make(name_of, false)
+        };
         if let Some(node) = node {
             recorder.open.insert(file, node);
         }
@@ -151,16 +205,26 @@ unsafe extern "C" fn open64(name: *const c_char, flags: c_int, mode: c_uint) -> 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(file: c_int) -> c_int {
     // Forgotten before the number can be given out again.
-    recorded(|| 0, |recorder, _| {
-        recorder.open.remove(&file);
-    });
+    recorded(
+        || 0,
+        |recorder, _| {
+            recorder.open.remove(&file);
+        },
+    );
     unsafe { libc::syscall(libc::SYS_close, file) as c_int }
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn pwrite64(file: c_int, bytes: *const c_void, count: usize, offset: i64) -> isize {
+unsafe extern "C" fn pwrite64(
+    file: c_int,
+    bytes: *const c_void,
+    count: usize,
+    offset: i64,
+) -> isize {
     let call = || unsafe { libc::syscall(libc::SYS_pwrite64, file, bytes, count, offset) as isize };
-    recorded(call, |recorder, written| unsafe { write_event(recorder, file, bytes, written, offset as usize) })
+    recorded(call, |recorder, written| unsafe {
+        write_event(recorder, file, bytes, written, offset as usize)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -175,10 +239,21 @@ unsafe extern "C" fn write(file: c_int, bytes: *const c_void, count: usize) -> i
     })
 }
 
-unsafe fn write_event(recorder: &mut Recorder, file: c_int, bytes: *const c_void, written: isize, offset: usize) {
+unsafe fn write_event(
+    recorder: &mut Recorder,
+    file: c_int,
+    bytes: *const c_void,
+    written: isize,
+    offset: usize,
+) {
     if let Some(&file) = recorder.open.get(&file) {
-        let bytes = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), written as usize) }.to_vec();
-        recorder.events.push(Event::Write { file, offset, bytes });
+        let bytes =
+            unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), written as usize) }.to_vec();
+        recorder.events.push(Event::Write {
+            file,
+            offset,
+            bytes,
+        });
     }
 }
 
@@ -187,7 +262,10 @@ unsafe extern "C" fn ftruncate64(file: c_int, length: i64) -> c_int {
     let call = || unsafe { libc::syscall(libc::SYS_ftruncate, file, length) as c_int };
     recorded(call, |recorder, _| {
         if let Some(&file) = recorder.open.get(&file) {
-            recorder.events.push(Event::Truncate { file, length: length as usize });
+            recorder.events.push(Event::Truncate {
+                file,
+                length: length as usize,
+            });
         }
     })
 }
@@ -206,17 +284,29 @@ unsafe fn sync(call: c_long, file: c_int) -> c_int {
     let began = lock().as_ref().map_or(0, |recorder| recorder.events.len());
     // Not under the lock: what is written meanwhile is not covered.
     let result = unsafe { libc::syscall(call, file) as c_int };
-    recorded(|| result, |recorder, _| {
-        if let Some(&node) = recorder.open.get(&file) {
-            recorder.events.push(Event::Sync { node, began });
-        }
-    })
+    recorded(
+        || result,
+        |recorder, _| {
+            if let Some(&node) = recorder.open.get(&file) {
+                recorder.events.push(Event::Sync { node, began });
+            }
+        },
+    )
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     let (from_path, to_path) = unsafe { (path(from), path(to)) };
-    let call = || unsafe { libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, from, libc::AT_FDCWD, to, 0) as c_int };
+    let call = || unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            from,
+            libc::AT_FDCWD,
+            to,
+            0,
+        ) as c_int
+    };
     recorded(call, |recorder, _| recorder.rename(from_path, to_path))
 }
 
@@ -252,7 +342,10 @@ impl Recording {
 
     /// Completed syncs before event `cut`.
     pub fn syncs(&self, cut: usize) -> usize {
-        self.events[..cut].iter().filter(|event| matches!(event, Event::Sync { .. })).count()
+        self.events[..cut]
+            .iter()
+            .filter(|event| matches!(event, Event::Sync { .. }))
+            .count()
     }
 
     /// Writes into `target` what a disk may hold if the power fails right before event `cut`.
@@ -266,7 +359,11 @@ impl Recording {
         for (index, event) in self.events[..cut].iter().enumerate() {
             let certain = |node: Node| index < synced[node];
             match event {
-                Event::Name { directory, name, node } => {
+                Event::Name {
+                    directory,
+                    name,
+                    node,
+                } => {
                     if certain(*directory) || random.below(100) < kept {
                         match node {
                             Some(node) => names.insert((*directory, name.clone()), *node),
@@ -280,12 +377,20 @@ impl Recording {
                         names.insert(to.clone(), *node);
                     }
                 }
-                Event::Write { file, offset, bytes } => {
+                Event::Write {
+                    file,
+                    offset,
+                    bytes,
+                } => {
                     let content = files.entry(*file).or_default();
+                    if certain(*file) {
+                        put(content, *offset, bytes);
+                        continue;
+                    }
                     for (start, part) in sectors(*offset, bytes) {
                         // Once a sector stays behind, later writes to it are lost too.
                         let is_stopped = stopped.entry((*file, start / SECTOR)).or_default();
-                        if certain(*file) || (!*is_stopped && random.below(100) < kept) {
+                        if !*is_stopped && random.below(100) < kept {
                             put(content, start, part);
                         } else {
                             *is_stopped = true;
@@ -314,9 +419,18 @@ impl Recording {
         synced
     }
 
-    fn write_directory(&self, node: Node, names: &HashMap<(Node, String), Node>, files: &HashMap<Node, Vec<u8>>, target: &Path) {
+    fn write_directory(
+        &self,
+        node: Node,
+        names: &HashMap<(Node, String), Node>,
+        files: &HashMap<Node, Vec<u8>>,
+        target: &Path,
+    ) {
         std::fs::create_dir_all(target).unwrap();
-        for ((_, name), child) in names.iter().filter(|((directory, _), _)| *directory == node) {
+        for ((_, name), child) in names
+            .iter()
+            .filter(|((directory, _), _)| *directory == node)
+        {
             let path = target.join(name);
             if self.directories[*child] {
                 self.write_directory(*child, names, files, &path);

@@ -4,6 +4,7 @@
 //! and who holds the store's lock.
 use super::super::error::CliError;
 use super::transport::Transport;
+use crate::daemon;
 use crate::settings::{DaemonAddress, Home};
 
 /// What a command is about to do with the state.
@@ -43,8 +44,8 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
         }
     }
     let router = match access {
-        Access::Read => crate::daemon::offline_read_only(&home),
-        Access::Write => crate::daemon::offline(&home),
+        Access::Read => daemon::offline_read_only(&home),
+        Access::Write => daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
 }

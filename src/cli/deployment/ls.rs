@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve::deployment_names;
-use super::super::screen::{OutputOption, Screen};
+use super::super::screen::{Cell, OutputOption, Screen};
 use super::super::wire::Deployment;
 use super::schedule_line;
 use serde_json::{Value, json};
@@ -34,16 +34,16 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         return Ok(Exit::Done);
     }
     let names = deployment_names(client, &deployments).await?;
-    let mut rows = Vec::new();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
     for deployment in &deployments {
         let deployment: Deployment = view(deployment)?;
         let name = names.get(&deployment.id).cloned().unwrap_or(deployment.name);
         let schedules: Vec<String> = deployment.schedules.iter().map(schedule_line).collect();
         rows.push(vec![
-            if deployment.paused { format!("{name} (**)") } else { name },
-            deployment.id.to_string(),
-            if schedules.is_empty() { "-".to_owned() } else { schedules.join("\n") },
-            deployment.work_pool_name.unwrap_or_else(|| "-".to_owned()),
+            if deployment.paused { format!("{name} (**)") } else { name }.into(),
+            deployment.id.to_string().into(),
+            if schedules.is_empty() { "-".to_owned() } else { schedules.join("\n") }.into(),
+            deployment.work_pool_name.unwrap_or_else(|| "-".to_owned()).into(),
         ]);
     }
     rows.sort();

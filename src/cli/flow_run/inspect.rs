@@ -5,7 +5,7 @@ use super::super::exit::Exit;
 use super::super::resolve::{self, deployment_names_by_id, flow_names};
 use super::super::screen::{OutputOption, Screen, one_line};
 use super::super::words::{local, relative, took};
-use super::{Name, painted_state};
+use super::Name;
 use jiff::Timestamp;
 
 /// Show one flow run: its state and why, its times, its parameters.
@@ -33,7 +33,8 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let mut add = |label, value: Option<String>| fields.extend(value.map(|value| (label, value)));
     add("Deployment", deployment.clone());
     add("Flow", flow.filter(|_| deployment.is_none()));
-    add("State", Some(painted_state(&run, screen)));
+    let state = run.state_name();
+    add("State", Some(super::style(&run).map_or(state.to_owned(), |style| screen.paint(style, state))));
     add("Message", message);
     add("Expected", run.expected_start_time.map(time));
     add("Started", run.start_time.map(time));

@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve::{self, deployment_names_by_id, flow_names};
-use super::super::screen::{OutputOption, Screen};
+use super::super::screen::{Cell, OutputOption, Screen};
 use super::super::wire::FlowRun;
 use super::super::words::{relative, took};
 use serde_json::{Value, json};
@@ -94,13 +94,17 @@ async fn table(runs: &[FlowRun], client: &Client, screen: &mut Screen) -> Result
         .iter()
         .map(|run| {
             let deployment = run.deployment_id.and_then(|id| deployments.get(&id)).or(flows.get(&run.flow_id));
+            let ran = run.start_time.is_some() && run.is_over();
             vec![
-                run.id.to_string(),
-                deployment.cloned().unwrap_or_else(|| "-".to_owned()),
-                run.name.clone(),
-                super::painted_state(run, screen),
-                run.when().map_or("-".to_owned(), |at| relative(at, screen.now)),
-                if run.start_time.is_some() && run.is_over() { took(run.total_run_time) } else { "-".to_owned() },
+                run.id.to_string().into(),
+                deployment.cloned().unwrap_or_else(|| "-".to_owned()).into(),
+                run.name.clone().into(),
+                match super::style(run) {
+                    Some(style) => Cell::styled(run.state_name(), style),
+                    None => run.state_name().to_owned().into(),
+                },
+                run.when().map_or("-".to_owned(), |at| relative(at, screen.now)).into(),
+                if ran { took(run.total_run_time) } else { "-".to_owned() }.into(),
             ]
         })
         .collect();

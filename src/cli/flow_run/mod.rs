@@ -51,13 +51,12 @@ impl Command {
     }
 }
 
-/// The state's name, in its colour.
-fn painted_state(run: &FlowRun, screen: &Screen) -> String {
-    let name = run.state_name();
-    match run.state.as_ref().map(|state| state.kind) {
-        Some(StateType::Completed) => screen.paint(Style::Good, name),
-        Some(StateType::Failed | StateType::Crashed) => screen.paint(Style::Bad, name),
-        Some(StateType::Cancelled | StateType::Cancelling | StateType::Paused) => screen.paint(Style::Warning, name),
-        _ => name.to_owned(),
+/// The colour of the run's state, where it says good or bad.
+fn style(run: &FlowRun) -> Option<Style> {
+    match run.state.as_ref().map(|state| state.kind)? {
+        StateType::Completed => Some(Style::Good),
+        StateType::Failed | StateType::Crashed => Some(Style::Bad),
+        StateType::Cancelled | StateType::Cancelling | StateType::Paused => Some(Style::Warning),
+        StateType::Scheduled | StateType::Pending | StateType::Running => None,
     }
 }

@@ -2,7 +2,7 @@
 use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::super::screen::{OutputOption, Screen};
+use super::super::screen::{Cell, OutputOption, Screen};
 use super::super::wire::WorkPool;
 use super::limit;
 use serde_json::{Value, json};
@@ -25,11 +25,11 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         screen.line("There are no work pools.");
         return Ok(Exit::Done);
     }
-    let mut rows = Vec::new();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
     for pool in &pools {
         let pool: WorkPool = view(pool)?;
         let name = if pool.is_paused { format!("{} (**)", pool.name) } else { pool.name };
-        rows.push(vec![name, pool.kind, pool.id.to_string(), limit(pool.concurrency_limit)]);
+        rows.push(vec![name.into(), pool.kind.into(), pool.id.to_string().into(), limit(pool.concurrency_limit).into()]);
     }
     rows.sort();
     let caption = Some("(**) denotes a paused pool");

@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve;
-use super::super::screen::{OutputOption, Screen};
+use super::super::screen::{Cell, OutputOption, Screen};
 use super::super::wire::WorkQueue;
 use serde_json::{Value, json};
 
@@ -32,19 +32,19 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         screen.line("There are no work queues.");
         return Ok(Exit::Done);
     }
-    let mut rows = Vec::new();
+    let mut rows: Vec<((String, u32), Vec<Cell>)> = Vec::new();
     for queue in &queues {
         let queue: WorkQueue = view(queue)?;
         let pool = queue.work_pool_name.unwrap_or_else(|| "-".to_owned());
         let priority = queue.priority.unwrap_or(1);
         let tags = queue.filter.and_then(|filter| filter.tags).unwrap_or_default().join(", ");
         let row = vec![
-            queue.id.to_string(),
-            if queue.is_paused { format!("{} (**)", queue.name) } else { queue.name },
-            pool.clone(),
-            priority.to_string(),
-            queue.concurrency_limit.map_or("None".to_owned(), |limit| limit.to_string()),
-            if tags.is_empty() { "-".to_owned() } else { tags },
+            queue.id.to_string().into(),
+            if queue.is_paused { format!("{} (**)", queue.name) } else { queue.name }.into(),
+            pool.clone().into(),
+            priority.to_string().into(),
+            queue.concurrency_limit.map_or("None".to_owned(), |limit| limit.to_string()).into(),
+            if tags.is_empty() { "-".to_owned() } else { tags }.into(),
         ];
         rows.push(((pool, priority), row));
     }

@@ -14,7 +14,7 @@ impl Commands {
         paused: bool,
         by: Author,
     ) -> Result<Deployment, ControlError> {
-        self.ledger
+        self.writer()?
             .edit(|| {
                 let mut deployment = self.deployment(id)?;
                 if deployment.paused() == paused {

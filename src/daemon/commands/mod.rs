@@ -59,7 +59,7 @@ impl Commands {
 
     async fn flow_named(&self, name: &str, tags: &[String], labels: &JsonMap) -> Result<Made<Flow>, ControlError> {
         check_name("flow", name)?;
-        self.ledger
+        self.writer()?
             .edit(|| {
                 if let Some(flow) = self.reader.flow_by_name(name)? {
                     return Ok((Vec::new(), Made::Existing(flow)));

@@ -2,7 +2,7 @@
 use super::Dispatcher;
 use crate::daemon::error::DaemonError;
 use crate::dispatch::queue::Holder;
-use crate::executor::{Context, Handle};
+use crate::executor::{Adoption, Context, Handle};
 use crate::model::id::FlowRunId;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
@@ -58,8 +58,10 @@ impl Dispatcher {
         };
         let context = Context { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let adoption = executor.adopt(handle.clone(), context).await;
-        tracing::info!(run = %run.name, attempt = claim.attempt, ?adoption, "found again");
-        self.narrator.follow(&run, &claim.run_directory);
+        match adoption {
+            Adoption::Running => self.narrator.found_again(&run, &claim.run_directory),
+            Adoption::Ended => {}
+        }
         let holder = claim.holder(&run);
         self.active.insert(run.id, Active { holder, claim, handle: Some(handle), stopping: false });
         if run.is_over() || run.state.kind == StateType::Cancelling {

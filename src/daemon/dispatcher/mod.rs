@@ -10,6 +10,7 @@ mod pools;
 mod reports;
 mod starting;
 
+use crate::daemon::signals::told;
 use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::narrator::Narrator;
@@ -94,7 +95,7 @@ impl Dispatcher {
             let due = self.next_due();
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stop) => return Ok(()),
                 Some(report) = self.reports.recv() => self.note_reports(report).await?,
                 Some(begun) = self.starts.join_next() => self.note_begun(begun).await?,
                 changed = self.feed.next() => match changed {

@@ -9,6 +9,7 @@ use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use crate::model::transition::Context;
 use crate::store::ledger::{LedgerError, Unit};
+use jiff::Timestamp;
 
 /// At most this many reports are written in one commit.
 const REPORTS_PER_COMMIT: usize = 64;
@@ -76,12 +77,12 @@ impl Dispatcher {
             Report::Lost { evidence, .. } => {
                 let cancelling = run.state.kind == StateType::Cancelling;
                 let kind = if cancelling { StateType::Cancelled } else { StateType::Crashed };
-                self.note_end(unit, &run, Proposed::new(kind).message(evidence.clone()), |_| {})
+                self.note_end(unit, &run, Proposed::new(kind).message(evidence.clone()), clock::now(), |_| {})
             }
         }
     }
 
-    fn note_started(&self, unit: &mut Unit, run: &FlowRun, at: jiff::Timestamp, pid: u32) -> Result<(), DaemonError> {
+    fn note_started(&self, unit: &mut Unit, run: &FlowRun, at: Timestamp, pid: u32) -> Result<(), DaemonError> {
         let amend = |run: &mut FlowRun| run.infrastructure_pid = Some(pid.to_string());
         if run.state.kind != StateType::Pending {
             return Ok(());
@@ -95,10 +96,19 @@ impl Dispatcher {
     fn note_finished(&self, unit: &mut Unit, run: &FlowRun, outcome: &Outcome) -> Result<(), DaemonError> {
         let proposed = ending::state_of(outcome, run.state.kind == StateType::Cancelling);
         let usage = ending::usage_of(outcome);
-        self.note_end(unit, run, proposed, move |run| run.usage = Some(usage))
+        // The state begins when the process ended, which may be before this daemon was there to hear of it.
+        let ended = outcome.ended_at.max(run.state.timestamp).min(clock::now());
+        self.note_end(unit, run, proposed, ended, move |run| run.usage = Some(usage))
     }
 
-    fn note_end(&self, unit: &mut Unit, run: &FlowRun, proposed: Proposed, amend: impl Fn(&mut FlowRun)) -> Result<(), DaemonError> {
+    fn note_end(
+        &self,
+        unit: &mut Unit,
+        run: &FlowRun,
+        proposed: Proposed,
+        ended: Timestamp,
+        amend: impl Fn(&mut FlowRun),
+    ) -> Result<(), DaemonError> {
         let amend = |run: &mut FlowRun| {
             run.infrastructure = None;
             run.infrastructure_pid = None;
@@ -110,7 +120,7 @@ impl Dispatcher {
         }
         match run.is_over() {
             true => drop(unit.amend_run(run.id, amend)?),
-            false => drop(unit.propose_with(run.id, proposed, context(clock::now()), amend)?),
+            false => drop(unit.propose_with(run.id, proposed, context(ended), amend)?),
         }
         Ok(())
     }
@@ -134,6 +144,6 @@ fn run_of(report: &Report) -> FlowRunId {
     }
 }
 
-fn context(now: jiff::Timestamp) -> Context {
+fn context(now: Timestamp) -> Context {
     Context { now, force: false, has_infrastructure: true }
 }

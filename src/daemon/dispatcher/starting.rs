@@ -87,7 +87,7 @@ impl Dispatcher {
                 (_, None) => Err("no executor of that kind is here".to_owned()),
             };
             if started.is_ok() {
-                narrator.follow(&run, &directory);
+                narrator.started(&run, &directory);
             }
             (run.id, started)
         });

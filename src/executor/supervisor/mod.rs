@@ -1,13 +1,13 @@
-//! The process above a run: `reeve __supervise RUN_DIRECTORY [CGROUP]`, the same binary, started before anything else of it is set up.
+//! The process above a run: `reeve __supervise RUN_DIRECTORY NONCE [CGROUP]`, the same binary, started before anything else of it is set up.
 //!
 //! It outlives the daemon, and it is the only process that knows how the run ended: so it must stay small (single thread, no
 //! runtime, no tracing, no network, no lock on anything), never wait for the daemon, and never fail because a disk is full.
 //! In its life:
 //! 1. hold back all signals (`signals.rs`), take a session of its own, become the subreaper of everything below;
-//! 2. write `supervisor.json`, then take `job.json` away: from here on the run is its own;
+//! 2. take the job away from its directory: from here on the run is its own;
 //! 3. start the run (`launch.rs`) and write `started.json`;
 //! 4. copy output to the log, enforce timeout and stop requests, until no descendant is left (`watch_run.rs`);
-//! 5. write `exit.json` and tell the daemon, if one still listens on the report pipe (its standard output).
+//! 5. tell the daemon, if one still listens on the report pipe (its standard output), and write `exit.json`.
 //!
 //! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
 mod fork;
@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -30,12 +31,11 @@ use self::launch::LaunchError;
 use self::signals::Signals;
 use self::watch_run::{RunEnd, Watch};
 use super::cgroup::Cgroup;
-use super::directory::{self, ExitFile, Started};
-use super::identity::{boot_id, process_stat};
+use super::directory::{self, ClaimedJob, ExitFile, Started};
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
-use super::{FORMAT_VERSION, Handle, Job};
+use super::{FORMAT_VERSION, Job};
 
 /// The hidden argument that makes the binary a supervisor.
 pub const ARGUMENT: &str = "__supervise";
@@ -53,94 +53,84 @@ pub enum Message {
 
 /// The whole life of a supervisor, given the arguments after [`ARGUMENT`]; the result is the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
-    let Some(directory) = arguments.next().map(PathBuf::from) else { return 1 };
+    let (Some(directory), Some(nonce)) = (arguments.next().map(PathBuf::from), arguments.next()) else { return 1 };
     let cgroup = arguments.next().map(PathBuf::from);
-    let attempt = std::panic::catch_unwind(|| supervise(&directory, cgroup.as_deref()));
-    match attempt {
-        Ok(Ok(())) => 0,
-        Ok(Err(error)) => {
-            leave_failure(&directory, &error.to_string());
-            1
-        }
-        Err(_) => {
-            leave_failure(&directory, "it met a bug in itself (a panic)");
-            1
-        }
-    }
+    let taken = catch_unwind(|| prepare(&directory, &nonce.to_string_lossy()));
+    let Ok(Ok(Some((signals, claimed, job, report)))) = taken else {
+        // Nothing was taken, so there is nothing to leave: whoever comes finds the job, or that it was void.
+        return u8::from(!matches!(taken, Ok(Ok(None))));
+    };
+    let supervision = AssertUnwindSafe(|| supervise(&directory, cgroup.as_deref(), signals, claimed, &job, report));
+    let failure = match catch_unwind(supervision) {
+        Ok(Ok(())) => return 0,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it met a bug in itself (a panic)".to_owned(),
+    };
+    let message = format!("the run's supervisor failed: {failure}");
+    let _nothing_more_to_do = ExitFile::reserve(&directory).write(&Outcome::unknown(job.run_id, job.attempt, End::SupervisorFailed, message, Timestamp::now()));
+    1
 }
 
-fn supervise(run_directory: &Path, cgroup: Option<&Path>) -> io::Result<()> {
+type Prepared = (Signals, ClaimedJob, Job, ReportPipe);
+
+/// Becomes a supervisor and takes the job. `None`: the job is void, or somebody else's.
+fn prepare(run_directory: &Path, nonce: &str) -> io::Result<Option<Prepared>> {
     let signals = Signals::hold_back()?;
-    let mut report = ReportPipe::take()?;
+    let report = ReportPipe::take()?;
     leave_session();
     set_child_subreaper(Some(getpid()))?;
     rustix::process::chdir("/")?;
-    let Some(job) = take_job(run_directory, cgroup)? else { return Ok(()) };
+    let taken = ClaimedJob::take(run_directory, nonce)?;
+    Ok(taken.map(|(claimed, job)| (signals, claimed, job, report)))
+}
+
+fn supervise(run_directory: &Path, cgroup: Option<&Path>, signals: Signals, claimed: ClaimedJob, job: &Job, mut report: ReportPipe) -> io::Result<()> {
     let exit_file = ExitFile::reserve(run_directory);
     let secrets = Secrets::new(&job.secrets);
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
     // Where none can be made, the run does without.
     let cgroup = cgroup.and_then(|path| Cgroup::create(path).ok());
-    let (end, started) = match start(&job, run_directory, cgroup.as_ref(), &mut log, &mut report) {
-        Ok((launched, started)) => (Watch::new(&job, launched, cgroup, signals, &mut log).until_the_end(), Some(started)),
+    let (end, started) = match start(job, run_directory, cgroup.as_ref(), &mut log) {
+        Ok(launched) => {
+            let started = Started { version: FORMAT_VERSION, at: Timestamp::now(), pid: launched.pid };
+            tell_started(job, &started, claimed, &mut log, &mut report);
+            (Watch::new(job, launched, cgroup, signals, &mut log).until_the_end(), Some(started))
+        }
         Err(LaunchError { why, message }) => {
             cgroup.map(Cgroup::remove);
+            let _best_effort = claimed.not_started();
             (RunEnd::not_started(why, message), None)
         }
     };
-    let outcome = conclude(&job, run_directory, end, started, &secrets, &mut log);
-    let written = exit_file.write(&outcome);
-    report.send(&Message::Finished(Box::new(outcome)));
-    written
+    let outcome = conclude(job, run_directory, end, started, &secrets, &mut log);
+    // The daemon first: it need not wait for a disk, since it writes a durable record of its own. What is on the disk
+    // counts when there is no daemon.
+    report.send(&Message::Finished(Box::new(outcome.clone())));
+    exit_file.write(&outcome)
 }
 
-/// Identifies itself, then takes the job away. `None`: somebody else was faster, and this run is not ours to start.
-fn take_job(run_directory: &Path, cgroup: Option<&Path>) -> io::Result<Option<Job>> {
-    let Some(job) = directory::read::<Job>(run_directory, directory::JOB)? else { return Ok(None) };
-    let handle = Handle {
-        version: FORMAT_VERSION,
-        run_id: job.run_id,
-        attempt: job.attempt,
-        boot_id: boot_id()?,
-        supervisor_pid: std::process::id(),
-        supervisor_start: start_time(std::process::id())?,
-        run_directory: run_directory.to_path_buf(),
-        cgroup: cgroup.map(Path::to_path_buf),
-    };
-    directory::write(run_directory, directory::SUPERVISOR, &handle)?;
-    Ok(directory::claim(run_directory)?.then_some(job))
-}
-
-fn start_time(pid: u32) -> io::Result<u64> {
-    Ok(process_stat(pid)?.ok_or_else(|| io::Error::other(format!("process {pid} is not in /proc")))?.start)
-}
-
-fn start(
-    job: &Job,
-    run_directory: &Path,
-    cgroup: Option<&Cgroup>,
-    log: &mut LogWriter,
-    report: &mut ReportPipe,
-) -> Result<(launch::Launched, Started), LaunchError> {
+fn start(job: &Job, run_directory: &Path, cgroup: Option<&Cgroup>, log: &mut LogWriter) -> Result<launch::Launched, LaunchError> {
     let plan = launch::plan(job, run_directory);
     if let Some(remark) = &plan.remark {
         log.remark(remark, Timestamp::now());
     }
-    let launched = plan.launch(job, cgroup)?;
-    let at = Timestamp::now();
-    log.remark(&format!("run {} (attempt {}): started {} as process {}", job.name, job.attempt, launch::describe(&job.program), launched.pid), at);
-    let started = Started { version: FORMAT_VERSION, at, pid: launched.pid, start: start_time(launched.pid).unwrap_or(0) };
-    // A disk that is full already must not end the run; then only the report tells of its start.
-    let _best_effort = directory::write(run_directory, directory::STARTED, &started);
+    plan.launch(job, cgroup)
+}
+
+fn tell_started(job: &Job, started: &Started, claimed: ClaimedJob, log: &mut LogWriter, report: &mut ReportPipe) {
     report.send(&Message::Started(started.clone()));
-    log.flush(at);
-    Ok((launched, started))
+    // A disk that is full must not end the run; a daemon that comes later then learns only of its end.
+    let _best_effort = claimed.started(started);
+    let program = launch::describe(&job.program);
+    log.remark(&format!("run {} (attempt {}): started {program} as process {}", job.name, job.attempt, started.pid), started.at);
+    log.flush(started.at);
 }
 
 /// Puts the facts into the record, and the sentence at the end of the log.
 fn conclude(job: &Job, run_directory: &Path, end: RunEnd, started: Option<Started>, secrets: &Rc<Secrets>, log: &mut LogWriter) -> Outcome {
     let result = read_result(run_directory);
     let exception = result.exception.map(|text| secrets.mask(&text));
+    let value = result.value.map(|value| masked(value, secrets));
     let mut message = end.message.unwrap_or_else(|| end.end.sentence().unwrap_or_default());
     if let End::Exited { code } = end.end {
         let reason = exception.as_deref().or_else(|| launch::shell_hint(&job.program, code));
@@ -161,8 +151,19 @@ fn conclude(job: &Job, run_directory: &Path, end: RunEnd, started: Option<Starte
         resources: watch_run::resources(),
         leftover: end.leftover,
         exception,
-        value: result.value,
+        value,
         notes: end.notes.into_iter().chain(log.problem()).collect(),
+    }
+}
+
+/// All texts of a value masked. Not deeper than the parser lets it be.
+fn masked(value: serde_json::Value, secrets: &Rc<Secrets>) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => Value::String(secrets.mask(&text)),
+        Value::Array(items) => items.into_iter().map(|item| masked(item, secrets)).collect(),
+        Value::Object(entries) => entries.into_iter().map(|(key, value)| (secrets.mask(&key), masked(value, secrets))).collect(),
+        other => other,
     }
 }
 
@@ -175,8 +176,13 @@ struct RunnerResult {
     exception: Option<String>,
 }
 
+/// Reads it and takes it away: it is part of the outcome now, and may hold what must be masked.
 fn read_result(run_directory: &Path) -> RunnerResult {
-    let read = super::log::read_bounded(&run_directory.join(directory::RESULT), RESULT_LIMIT);
+    let path = run_directory.join(directory::RESULT);
+    let read = super::log::read_bounded(&path, RESULT_LIMIT);
+    if read.is_ok() {
+        let _already_gone = std::fs::remove_file(path);
+    }
     // The run could write anything there; what is not the runner's is nobody's.
     read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
@@ -215,24 +221,4 @@ impl ReportPipe {
             let _nobody_listens = self.0.write_all(&line);
         }
     }
-}
-
-/// The supervisor's own failure must not look like the run's: says so where the outcome is expected.
-fn leave_failure(run_directory: &Path, reason: &str) {
-    let Ok(Some(handle)) = directory::read::<Handle>(run_directory, directory::SUPERVISOR) else { return };
-    let outcome = Outcome {
-        version: FORMAT_VERSION,
-        run_id: handle.run_id,
-        attempt: handle.attempt,
-        end: End::SupervisorFailed,
-        message: format!("the run's supervisor failed: {reason}"),
-        started_at: None,
-        ended_at: Timestamp::now(),
-        resources: watch_run::resources(),
-        leftover: Default::default(),
-        exception: None,
-        value: None,
-        notes: Vec::new(),
-    };
-    let _nothing_more_to_do = ExitFile::reserve(run_directory).write(&outcome);
 }

@@ -87,7 +87,7 @@ struct Pipe {
 /// The run under watch.
 pub struct Watch<'a> {
     job: &'a Job,
-    main: Process,
+    main: u32,
     main_end: Option<MainEnd>,
     cgroup: Option<Cgroup>,
     signals: Signals,
@@ -111,7 +111,7 @@ impl<'a> Watch<'a> {
         }
         Watch {
             job,
-            main: Process { pid: launched.pid, start: 0 },
+            main: launched.pid,
             main_end: None,
             cgroup,
             signals,
@@ -283,7 +283,7 @@ impl<'a> Watch<'a> {
     }
 
     fn main_pid(&self) -> Option<Pid> {
-        i32::try_from(self.main.pid).ok().and_then(Pid::from_raw)
+        i32::try_from(self.main).ok().and_then(Pid::from_raw)
     }
 
     /// What escaped the subreaper (by joining another pid namespace, say). Returns how many those were.

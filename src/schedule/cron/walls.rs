@@ -17,17 +17,18 @@ impl Cron {
     /// The matching wall-clock times at or after `from`, ascending, without end unless the rule has one.
     pub fn walls(&self, from: DateTime) -> impl Iterator<Item = DateTime> + '_ {
         let parts = self.parts();
-        let mut heads: Vec<Option<DateTime>> = match ceil_to_second(from) {
-            Some(from) => parts.iter().map(|part| self.next_in(part, from)).collect(),
-            None => Vec::new(),
-        };
+        let mut from = ceil_to_second(from);
+        let mut heads: Vec<Option<DateTime>> = vec![None; parts.len()];
+        let mut last = None;
         std::iter::from_fn(move || {
-            let next = heads.iter().flatten().min().copied()?;
-            for (head, part) in heads.iter_mut().zip(parts) {
-                if *head == Some(next) {
-                    *head = next.checked_add(jiff::SignedDuration::from_secs(1)).ok().and_then(|from| self.next_in(part, from));
-                }
+            // Only heads that were given are searched for again, and only when asked: a search may be the long one that finds nothing.
+            let start = from?;
+            for (head, part) in heads.iter_mut().zip(parts).filter(|(head, _)| **head == last) {
+                *head = self.next_in(part, start);
             }
+            let next = heads.iter().flatten().min().copied()?;
+            last = Some(next);
+            from = next.checked_add(jiff::SignedDuration::from_secs(1)).ok();
             Some(next)
         })
     }

@@ -46,7 +46,8 @@ fn after_date(rest: &str) -> Option<(&str, &str)> {
     let (time, suffix) = leading_digits(rest);
     let signs = between.chars().filter(|letter| matches!(letter, '-' | ';' | '/')).count();
     let letters = between.chars().filter(|letter| matches!(letter, 'T' | 'M')).count();
-    let separated = signs + letters == between.len() && (1..=2).contains(&between.len()) && letters < 2;
+    let signed = signs + letters == between.len() && (1..=2).contains(&between.len()) && letters < 2;
+    let separated = signed || matches!(between, "ST" | "ND" | "RD" | "TH");
     match time.len() {
         0 if between.len() == signs && signs < 2 => Some(("", suffix)),
         2 if between == "T" => Some((time, suffix)),

@@ -135,6 +135,17 @@ impl Recurrence {
         Some(units.div_euclid(self.interval) + i64::from(units.rem_euclid(self.interval) != 0))
     }
 
+    /// Periods without a time in a row after which there will be none: one cycle of the calendar (400 years; more for Easter,
+    /// whose cycle is longer). Where a period is one day or less, BYSETPOS meets the same number of times in each.
+    fn patience(&self) -> i64 {
+        match self.frequency {
+            Frequency::Yearly => 1_000,
+            Frequency::Monthly => 4_800,
+            Frequency::Weekly => 20_871,
+            _ => 2,
+        }
+    }
+
     /// DTSTART cut to the unit of FREQ, in seconds of the wall clock.
     fn base(&self) -> Option<i64> {
         let unit = self.unit();
@@ -166,7 +177,8 @@ impl Recurrence {
                 (date(first)?, monday + 7 - first)
             }
         };
-        Some(first.series(jiff::Span::new().days(1)).take(length as usize).filter(|day| self.accepts(*day)).collect())
+        let days = std::iter::successors(Some(first), |day| day.tomorrow().ok());
+        Some(days.take(length as usize).filter(|day| self.accepts(*day)).collect())
     }
 
     /// Whether the BY parts that speak of days hold for this one.
@@ -284,13 +296,7 @@ impl Walls<'_> {
             }
             self.period = period.checked_add(1);
         } else {
-            // One full cycle of the calendar in this unit, and a little for Easter, which has none that short.
-            let cycle = match rule.frequency {
-                Frequency::Yearly => 1_000,
-                Frequency::Monthly => 4_800,
-                _ => 20_871,
-            };
-            let found = (period..period.checked_add(cycle)?).find_map(|period| match rule.days_of_period(period) {
+            let found = (period..period.checked_add(rule.patience())?).find_map(|period| match rule.days_of_period(period) {
                 Some(days) if days.is_empty() => None,
                 days => Some((period, days)),
             });
@@ -346,8 +352,8 @@ impl Iterator for Walls<'_> {
     type Item = DateTime;
 
     fn next(&mut self) -> Option<DateTime> {
-        // A period may be open and hold nothing (BYSETPOS beyond its size); as many of them as candidates elsewhere.
-        for _ in 0..MOST_STEPS {
+        // A period may be open and hold nothing: BYSETPOS beyond its size, or only times before the start.
+        for _ in 0..=self.rule.patience() {
             if self.index < self.size {
                 let next = self.get(self.index);
                 self.index += 1;

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 /// The start of a rule that names none.
 pub(crate) const DEFAULT_START: DateTime = Date::constant(2020, 1, 1).at(0, 0, 0, 0);
 /// Excluded times in a row after which a set is taken never to fire again.
-const MOST_EXCLUDED: usize = 200_000;
+const MOST_EXCLUDED: usize = 100_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Frequency {

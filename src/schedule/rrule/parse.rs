@@ -72,11 +72,11 @@ impl RecurrenceSet {
             .split_whitespace()
             .map(|word| Piece { text: word, at: word.as_ptr() as usize - upper.as_ptr() as usize })
             .collect();
-        if let [only] = words[..] {
-            if !upper.contains(':') || upper.starts_with("RRULE:") {
-                lines.rules.push(only);
-                return lines.finish();
-            }
+        if let [only] = words[..]
+            && (!upper.contains(':') || upper.starts_with("RRULE:"))
+        {
+            lines.rules.push(only);
+            return lines.finish();
         }
         for word in words {
             lines.add(word, text)?;
@@ -303,7 +303,7 @@ impl Recurrence {
     fn possible(&mut self, name: Piece<'_>, value: Piece<'_>, low: i32, high: i32) -> Result<Vec<i32>, Error> {
         let numbers = integers(value)?;
         let zero_day = name.text != "BYEASTER" && numbers.contains(&0);
-        if zero_day && name.text == "BYMONTHDAY" {
+        if zero_day && name.text == "BYMONTHDAY" && numbers.len() == 1 {
             return Err(value.error("there is no day 0 of a month").expected("1 to 31, or -31 to -1 from its end"));
         }
         for number in &numbers {

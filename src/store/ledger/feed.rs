@@ -1,5 +1,5 @@
 //! The ledger's change feed: which records changed, in the order of the commits.
-use super::{Ledger, key};
+use super::{Reader, key};
 use crate::model::deployment::FullName;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::store::Changes;
@@ -22,7 +22,7 @@ pub struct Feed {
     changes: Changes,
 }
 
-impl Ledger {
+impl Reader {
     /// A feed of everything that is committed from now on. Begin it, then read: nothing falls between.
     pub fn feed(&self) -> Feed {
         Feed { changes: self.store.changes(self.store.sequence() + 1) }

@@ -52,9 +52,13 @@ impl Unit {
         Ok(())
     }
 
-    /// Moves a schedule's cursor to `slot`.
+    /// Moves a schedule's cursor. The last one that is set in a unit counts.
     pub fn set_cursor(&mut self, schedule: ScheduleId, cursor: Cursor) -> Result<(), LedgerError> {
-        self.batch.put.push((key::cursor(schedule), encode(&cursor)?));
+        let (row_key, value) = (key::cursor(schedule), encode(&cursor)?);
+        match self.batch.put.iter_mut().find(|(earlier, _)| *earlier == row_key) {
+            Some((_, earlier)) => *earlier = value,
+            None => self.batch.put.push((row_key, value)),
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::super::{FORMAT_VERSION, Home, StoreError};
 use super::{PhysicalRow, home, rows};
@@ -14,6 +15,9 @@ use super::{PhysicalRow, home, rows};
 const CACHE_BYTES: u64 = 16 << 20;
 /// How often `sled`'s own thread reclaims log segments. It gives no notification to wait on; twice its default.
 const RECLAIM_EVERY_MS: u64 = 1000;
+
+/// How long closing waits for `sled`'s threads to let go of the file.
+const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// An open `sled` database with its log file.
 pub(super) struct Engine {
@@ -37,12 +41,21 @@ impl Engine {
 
     /// Opens a throw-away copy: nothing is synced.
     pub(super) fn open_scratch(directory: &Path, original: &Path) -> Result<Engine, StoreError> {
-        Ok(Engine::new(original, open_database(directory, original, true)?, None))
+        Ok(Engine::new(
+            original,
+            open_database(directory, original, true)?,
+            None,
+        ))
     }
 
     fn new(path: &Path, database: ::sled::Db, log: Option<File>) -> Engine {
         let database = RwLock::new(Some(database));
-        Engine { path: path.to_path_buf(), database, log, failed: OnceLock::new() }
+        Engine {
+            path: path.to_path_buf(),
+            database,
+            log,
+            failed: OnceLock::new(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -52,19 +65,28 @@ impl Engine {
     /// The `format` row.
     pub(super) fn home(&self) -> Result<Home, StoreError> {
         let Some(bytes) = self.get(rows::FORMAT)? else {
-            return Err(StoreError::Foreign { path: self.path.clone(), found: "a sled database without a format row".into() });
+            return Err(StoreError::Foreign {
+                path: self.path.clone(),
+                found: "a sled database without a format row".into(),
+            });
         };
         let damaged = |detail: String| home::corrupt(&self.path, &detail);
-        let head: FormatHead = serde_json::from_slice(&bytes).map_err(|error| damaged(format!("its format row: {error}")))?;
+        let head: FormatHead = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("its format row: {error}")))?;
         if head.version > FORMAT_VERSION {
-            return Err(StoreError::Newer { path: self.path.clone(), found: head.version, known: FORMAT_VERSION });
+            return Err(StoreError::Newer {
+                path: self.path.clone(),
+                found: head.version,
+                known: FORMAT_VERSION,
+            });
         }
         serde_json::from_slice(&bytes).map_err(|error| damaged(format!("its format row: {error}")))
     }
 
     /// Writes the `format` row of a new home.
     pub(super) fn set_home(&self, home: Home) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(&home).map_err(|error| home::corrupt(&self.path, &error.to_string()))?;
+        let bytes = serde_json::to_vec(&home)
+            .map_err(|error| home::corrupt(&self.path, &error.to_string()))?;
         let mut batch = ::sled::Batch::default();
         batch.insert(rows::FORMAT, bytes);
         self.commit(batch)
@@ -72,25 +94,45 @@ impl Engine {
 
     /// The sequence of the last commit; 0 if there was none.
     pub(super) fn sequence(&self) -> Result<u64, StoreError> {
-        let Some(bytes) = self.get(rows::SEQUENCE)? else { return Ok(0) };
-        let bytes = bytes.try_into().map_err(|_| home::corrupt(&self.path, "its sequence row has a wrong length"))?;
+        let Some(bytes) = self.get(rows::SEQUENCE)? else {
+            return Ok(0);
+        };
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| home::corrupt(&self.path, "its sequence row has a wrong length"))?;
         Ok(u64::from_be_bytes(bytes))
     }
 
     /// A physical row.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.fenced("read", |database| database.get(key))?.map(|value| value.to_vec()))
+        Ok(self
+            .fenced("read", |database| database.get(key))?
+            .map(|value| value.to_vec()))
     }
 
     /// The physical rows between two bounds; [`Engine::step`] reads them.
-    pub(super) fn range(&self, bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Result<::sled::Iter, StoreError> {
+    pub(super) fn range(
+        &self,
+        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    ) -> Result<::sled::Iter, StoreError> {
         self.fenced("read", |database| Ok(database.range(bounds)))
     }
 
     /// The next row of a range, from its end if `reverse`.
-    pub(super) fn step(&self, range: &mut Result<::sled::Iter, StoreError>, reverse: bool) -> Result<Option<PhysicalRow>, StoreError> {
+    pub(super) fn step(
+        &self,
+        range: &mut Result<::sled::Iter, StoreError>,
+        reverse: bool,
+    ) -> Result<Option<PhysicalRow>, StoreError> {
         let range = range.as_mut().map_err(|error| error.clone())?;
-        let row = self.fenced("read", |_| if reverse { range.next_back() } else { range.next() }.transpose())?;
+        let row = self.fenced("read", |_| {
+            if reverse {
+                range.next_back()
+            } else {
+                range.next()
+            }
+            .transpose()
+        })?;
         Ok(row.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 
@@ -100,24 +142,63 @@ impl Engine {
             database.apply_batch(batch)?;
             database.flush()?;
             // After a failed sync the kernel may drop dirty pages and report success the next time: never retried.
-            self.log.as_ref().map_or(Ok(()), File::sync_data).map_err(::sled::Error::Io)
+            self.log
+                .as_ref()
+                .map_or(Ok(()), File::sync_data)
+                .map_err(::sled::Error::Io)
         })
     }
 
     /// Closes the database. Later calls are refused.
     pub(super) fn close(&self) {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // Dropping flushes, and may panic on a failed disk; everything acknowledged is synced already.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
+        self.wait_for_release();
+    }
+
+    /// `sled`'s own threads may hold its locked file for a moment longer, and opening it again in this process would fail.
+    /// Its lock is free when ours on the same file is granted.
+    fn wait_for_release(&self) {
+        let Some(Ok(log)) = self.log.as_ref().map(File::try_clone) else {
+            return;
+        };
+        let (released, wait) = std::sync::mpsc::channel();
+        // On a thread of its own, as a dying disk may hold up those threads for ever.
+        let waiting = std::thread::Builder::new()
+            .name("store-close".into())
+            .spawn(move || {
+                let _ = released.send(log.lock().and_then(|()| log.unlock()));
+            });
+        if waiting.is_ok() {
+            let _ = wait.recv_timeout(RELEASE_WITHIN);
+        }
     }
 
     /// Runs one call into `sled`. A failure of any kind is final: later calls get [`StoreError::Poisoned`].
-    fn fenced<T>(&self, doing: &str, call: impl FnOnce(&::sled::Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+    fn fenced<T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce(&::sled::Db) -> ::sled::Result<T>,
+    ) -> Result<T, StoreError> {
         if let Some(failed) = self.failed.get() {
-            return Err(StoreError::Poisoned { cause: failed.to_string() });
+            // Without its advice: that was given once.
+            let cause = failed
+                .to_string()
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .to_string();
+            return Err(StoreError::Poisoned { cause });
         }
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else { return Err(StoreError::Closed) };
+        let Some(database) = database.as_ref() else {
+            return Err(StoreError::Closed);
+        };
         let failure = match catch_unwind(AssertUnwindSafe(|| call(database))) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => classify(doing, &self.path, &error),
@@ -150,12 +231,25 @@ fn open_database(directory: &Path, path: &Path, scratch: bool) -> Result<::sled:
 
 fn classify(doing: &str, path: &Path, error: &::sled::Error) -> StoreError {
     match error {
+        // It gives no kind of its own. Nobody who goes through this store can hold it: the home is claimed.
+        ::sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+            StoreError::Locked {
+                path: path.to_path_buf(),
+                pid: None,
+            }
+        }
         ::sled::Error::Io(error) => StoreError::from_io(&format!("{doing} the home"), path, error),
         other => home::corrupt(path, &other.to_string()),
     }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the storage engine stopped: {}", text.unwrap_or("no reason given"))
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!(
+        "the storage engine stopped: {}",
+        text.unwrap_or("no reason given")
+    )
 }

@@ -40,31 +40,56 @@ pub(super) fn claim(path: &Path) -> Result<Claim, StoreError> {
     make_directory(path)?;
     inspect(path)?;
     let file = path.join(LOCK);
-    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&file).map_err(at("open", &file))?;
+    let mut lock = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file)
+        .map_err(at("open", &file))?;
     match lock.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_path_buf(), pid: holder(&mut lock) }),
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::Locked {
+                path: path.to_path_buf(),
+                pid: holder(&mut lock),
+            });
+        }
         Err(TryLockError::Error(error)) => return Err(StoreError::from_io("lock", &file, &error)),
     }
-    lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(at("write", &file))?;
-    Ok(Claim { path: path.to_path_buf(), _lock: lock })
+    lock.set_len(0)
+        .and_then(|()| write!(lock, "{}", std::process::id()))
+        .map_err(at("write", &file))?;
+    Ok(Claim {
+        path: path.to_path_buf(),
+        _lock: lock,
+    })
 }
 
 /// Copies the database of the home at `path`. Neither makes nor writes anything there.
 pub(super) fn copy(path: &Path) -> Result<Scratch, StoreError> {
     if !path.try_exists().map_err(at("read", path))? {
-        return Err(StoreError::Missing { path: path.to_path_buf() });
+        return Err(StoreError::Missing {
+            path: path.to_path_buf(),
+        });
     }
     inspect(path)?;
     let database = path.join(DATABASE);
     if !database.is_dir() {
-        return Err(StoreError::Missing { path: path.to_path_buf() });
+        return Err(StoreError::Missing {
+            path: path.to_path_buf(),
+        });
     }
     let file = path.join(LOCK);
     let mut lock = File::open(&file).map_err(at("open", &file))?;
     match lock.try_lock_shared() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_path_buf(), pid: holder(&mut lock) }),
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::Locked {
+                path: path.to_path_buf(),
+                pid: holder(&mut lock),
+            });
+        }
         Err(TryLockError::Error(error)) => return Err(StoreError::from_io("lock", &file, &error)),
     }
     let scratch = Scratch::new()?;
@@ -75,7 +100,11 @@ pub(super) fn copy(path: &Path) -> Result<Scratch, StoreError> {
 /// The error for damaged bytes, naming the backup to restore if there is one.
 pub(super) fn corrupt(path: &Path, detail: &str) -> StoreError {
     let backup = Some(path.join(BACKUP)).filter(|backup| backup.is_file());
-    StoreError::Corrupt { path: path.to_path_buf(), detail: detail.to_string(), backup }
+    StoreError::Corrupt {
+        path: path.to_path_buf(),
+        detail: detail.to_string(),
+        backup,
+    }
 }
 
 impl Claim {
@@ -97,7 +126,10 @@ impl Claim {
         }
         private_directory(&unfinished).map_err(at("make", &unfinished))?;
         let engine = Engine::open(&unfinished, &self.path)?;
-        engine.set_home(Home { version: FORMAT_VERSION, id })?;
+        engine.set_home(Home {
+            version: FORMAT_VERSION,
+            id,
+        })?;
         engine.close();
         sync_tree(&unfinished)?;
         fs::rename(&unfinished, self.directory()).map_err(at("rename", &unfinished))?;
@@ -109,7 +141,10 @@ impl Claim {
         let directory = self.directory();
         for entry in fs::read_dir(&directory).map_err(at("read", &directory))? {
             let file = entry.map_err(at("read", &directory))?.path();
-            if file.extension().is_some_and(|extension| extension == "generating") {
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "generating")
+            {
                 fs::remove_file(&file).map_err(at("remove", &file))?;
             }
         }
@@ -127,9 +162,16 @@ impl Scratch {
     fn new() -> Result<Scratch, StoreError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("reeve-copy-{}-{number}-{}", std::process::id(), Uuid::new_v4()));
+        let path = std::env::temp_dir().join(format!(
+            "reeve-copy-{}-{number}-{}",
+            std::process::id(),
+            Uuid::new_v4()
+        ));
         // Fails if it exists: in a shared temporary directory somebody else may have made it.
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(at("make", &path))?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(at("make", &path))?;
         Ok(Scratch(path))
     }
 
@@ -151,7 +193,10 @@ impl Drop for Scratch {
 /// Refuses what is not a home: a file, or a directory of something else.
 fn inspect(path: &Path) -> Result<(), StoreError> {
     if path.is_file() {
-        return Err(StoreError::Foreign { path: path.to_path_buf(), found: "a file".into() });
+        return Err(StoreError::Foreign {
+            path: path.to_path_buf(),
+            found: "a file".into(),
+        });
     }
     let mut other = None;
     for entry in fs::read_dir(path).map_err(at("read", path))? {
@@ -163,7 +208,10 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
                 return if log.try_exists().map_err(at("read", &log))? {
                     Ok(())
                 } else {
-                    Err(StoreError::Foreign { path: path.to_path_buf(), found })
+                    Err(StoreError::Foreign {
+                        path: path.to_path_buf(),
+                        found,
+                    })
                 };
             }
             Some(LOCK | UNFINISHED | BACKUP) => {}
@@ -172,13 +220,18 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
     }
     match other {
         None => Ok(()),
-        Some(name) => Err(StoreError::Foreign { path: path.to_path_buf(), found: format!("{name:?}") }),
+        Some(name) => Err(StoreError::Foreign {
+            path: path.to_path_buf(),
+            found: format!("{name:?}"),
+        }),
     }
 }
 
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
-    lock.rewind().and_then(|()| lock.take(20).read_to_string(&mut text)).ok()?;
+    lock.rewind()
+        .and_then(|()| lock.take(20).read_to_string(&mut text))
+        .ok()?;
     text.trim().parse().ok()
 }
 
@@ -187,10 +240,15 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
     if path.try_exists().map_err(at("read", path))? {
         return Ok(());
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     make_directory(parent)?;
     match private_directory(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(StoreError::from_io("make", path, &error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::from_io("make", path, &error));
+        }
         _ => {}
     }
     sync(parent)
@@ -204,13 +262,19 @@ fn private_directory(path: &Path) -> io::Result<()> {
 fn sync_tree(directory: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(directory).map_err(at("read", directory))? {
         let path = entry.map_err(at("read", directory))?.path();
-        if path.is_dir() { sync_tree(&path)? } else { sync(&path)? }
+        if path.is_dir() {
+            sync_tree(&path)?
+        } else {
+            sync(&path)?
+        }
     }
     sync(directory)
 }
 
 fn sync(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(at("sync", path))
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(at("sync", path))
 }
 
 fn copy_directory(from: &Path, to: &Path) -> Result<(), StoreError> {
@@ -220,7 +284,10 @@ fn copy_directory(from: &Path, to: &Path) -> Result<(), StoreError> {
         let target = to.join(path.file_name().unwrap_or_default());
         if path.is_dir() {
             copy_directory(&path, &target)?;
-        } else if path.extension().is_none_or(|extension| extension != "generating") {
+        } else if path
+            .extension()
+            .is_none_or(|extension| extension != "generating")
+        {
             fs::copy(&path, &target).map_err(at("copy", &path))?;
         }
     }

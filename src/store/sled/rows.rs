@@ -99,16 +99,25 @@ pub(super) fn physical_range(range: Range) -> (Bound<Key>, Bound<Key>) {
 pub(super) fn get(engine: &Engine, key: &[u8]) -> Result<Option<Value>, StoreError> {
     let physical = physical_key(key);
     for _ in 0..READ_ATTEMPTS {
-        let Some(value) = engine.get(&physical)? else { return Ok(None) };
+        let Some(value) = engine.get(&physical)? else {
+            return Ok(None);
+        };
         if let Some(value) = join(engine, &value)? {
             return Ok(Some(value));
         }
     }
-    Err(home::corrupt(engine.path(), &format!("the pieces of the row {} are not found", key.escape_ascii())))
+    Err(home::corrupt(
+        engine.path(),
+        &format!("the pieces of the row {} are not found", key.escape_ascii()),
+    ))
 }
 
 /// A caller's row from a physical one; `None` if it was deleted meanwhile.
-pub(super) fn logical(engine: &Engine, key: &[u8], value: &[u8]) -> Result<Option<PhysicalRow>, StoreError> {
+pub(super) fn logical(
+    engine: &Engine,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Option<PhysicalRow>, StoreError> {
     let key = &key[1.min(key.len())..];
     let value = match join(engine, value)? {
         Some(value) => Some(value),
@@ -122,10 +131,14 @@ fn join(engine: &Engine, physical: &[u8]) -> Result<Option<Value>, StoreError> {
     match physical.split_first() {
         Some((&WHOLE, value)) => Ok(Some(value.to_vec())),
         Some((&CUT, rest)) => {
-            let Some(pieces) = Pieces::decode(rest) else { return Err(undecodable(engine)) };
+            let Some(pieces) = Pieces::decode(rest) else {
+                return Err(undecodable(engine));
+            };
             let mut value = Vec::new();
             for key in pieces.keys() {
-                let Some(piece) = engine.get(&key)? else { return Ok(None) };
+                let Some(piece) = engine.get(&key)? else {
+                    return Ok(None);
+                };
                 value.extend(piece);
             }
             Ok(Some(value))
@@ -143,8 +156,14 @@ pub(super) fn write(
     (sequence, place): (u64, u32),
 ) -> Result<(), StoreError> {
     let physical = physical_key(key);
-    if let Some((&CUT, old)) = engine.get(&physical)?.as_deref().and_then(<[u8]>::split_first) {
-        let Some(pieces) = Pieces::decode(old) else { return Err(undecodable(engine)) };
+    if let Some((&CUT, old)) = engine
+        .get(&physical)?
+        .as_deref()
+        .and_then(<[u8]>::split_first)
+    {
+        let Some(pieces) = Pieces::decode(old) else {
+            return Err(undecodable(engine));
+        };
         pieces.keys().for_each(|key| batch.remove(key));
     }
     match value {
@@ -158,7 +177,11 @@ pub(super) fn write(
         Some(value) => {
             let cut = value.chunks(PIECE_BYTES);
             // At most 256 pieces, by the limit of a value.
-            let pieces = Pieces { sequence, place, count: u32::try_from(cut.len()).unwrap_or(u32::MAX) };
+            let pieces = Pieces {
+                sequence,
+                place,
+                count: u32::try_from(cut.len()).unwrap_or(u32::MAX),
+            };
             for (key, piece) in pieces.keys().zip(cut) {
                 batch.insert(key, piece);
             }

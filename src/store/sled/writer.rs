@@ -22,7 +22,11 @@ pub(super) struct Job {
 }
 
 /// Starts the thread. It ends when the queue is closed and empty.
-pub(super) fn spawn(engine: Arc<Engine>, feed: Arc<Feed>, jobs: mpsc::UnboundedReceiver<Job>) -> Result<JoinHandle<()>, StoreError> {
+pub(super) fn spawn(
+    engine: Arc<Engine>,
+    feed: Arc<Feed>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+) -> Result<JoinHandle<()>, StoreError> {
     let path = engine.path().to_path_buf();
     std::thread::Builder::new()
         .name("store-commit".into())
@@ -56,9 +60,19 @@ fn gather(first: Job, jobs: &mut mpsc::UnboundedReceiver<Job>, held: &mut Option
 }
 
 fn commit(engine: &Engine, feed: &Feed, jobs: Vec<Job>) {
-    let mut group = Group { engine, sequence: feed.newest(), rows: HashMap::new(), changes: Vec::new() };
+    let mut group = Group {
+        engine,
+        sequence: feed.newest(),
+        rows: HashMap::new(),
+        changes: Vec::new(),
+    };
     let mut waiting = Vec::with_capacity(jobs.len());
-    for Job { batch, reply, _place } in jobs {
+    for Job {
+        batch,
+        reply,
+        _place,
+    } in jobs
+    {
         waiting.push((reply, group.decide(batch), _place));
     }
     let written = group.write();
@@ -95,9 +109,14 @@ impl Group<'_> {
             return Ok(self.sequence);
         }
         self.sequence += 1;
-        self.changes.push(Change { sequence: self.sequence, keys: batch.keys().cloned().collect() });
-        self.rows.extend(batch.put.into_iter().map(|(key, value)| (key, Some(value))));
-        self.rows.extend(batch.delete.into_iter().map(|key| (key, None)));
+        self.changes.push(Change {
+            sequence: self.sequence,
+            keys: batch.keys().cloned().collect(),
+        });
+        self.rows
+            .extend(batch.put.into_iter().map(|(key, value)| (key, Some(value))));
+        self.rows
+            .extend(batch.delete.into_iter().map(|key| (key, None)));
         Ok(self.sequence)
     }
 
@@ -108,7 +127,13 @@ impl Group<'_> {
         }
         let mut batch = ::sled::Batch::default();
         for (place, (key, value)) in (0..).zip(&self.rows) {
-            rows::write(self.engine, &mut batch, key, value.as_deref(), (self.sequence, place))?;
+            rows::write(
+                self.engine,
+                &mut batch,
+                key,
+                value.as_deref(),
+                (self.sequence, place),
+            )?;
         }
         batch.insert(rows::SEQUENCE, self.sequence.to_be_bytes().as_slice());
         self.engine.commit(batch)

@@ -1,0 +1,38 @@
+//! A plan for its readers: text for people, JSON for machines. Only what stands in the plan is shown, so that a plan
+//! that came from the daemon reads as one that was made here.
+mod paint;
+mod text;
+
+pub use text::{summary, text};
+
+use super::plan::Plan;
+use serde_json::Value;
+
+/// How text is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whether escape codes for colour are written.
+    pub colour: bool,
+    /// Columns of the terminal; longer lines are clipped. `None` clips nothing.
+    pub width: Option<usize>,
+    /// Everything: unchanged objects that are listed, ids, all fields of new objects, and no cap on the lists.
+    pub verbose: bool,
+    /// Whether the plan is still to be applied or was.
+    pub tense: Tense,
+}
+
+/// Whether a plan is spoken of before or after it was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tense {
+    /// `2 to create`.
+    #[default]
+    Planned,
+    /// `2 created`.
+    Done,
+}
+
+/// The plan as JSON, as `schemas/plan.schema.json` describes it.
+pub fn json(plan: &Plan) -> Value {
+    // Every part of a plan has a JSON form: text keys, and numbers that came from JSON or YAML.
+    serde_json::to_value(plan).unwrap_or(Value::Null)
+}

@@ -1,0 +1,326 @@
+//! A plan for people: what changes, grouped by kind, what to know, what stands against it, and one line that counts.
+use super::paint::{Ink, Page};
+use super::{Style, Tense};
+use crate::model::id::Kind;
+use crate::model::overrides::Override;
+use crate::reconcile::plan::{Action, FieldChange, Note, NoteLevel, Plan, Shadow, Step};
+use serde_json::Value;
+
+/// Of each kind so many steps are shown unasked, prunes not counted: those are always shown.
+const MOST_STEPS: usize = 50;
+/// Of each step so many changed fields are shown unasked.
+const MOST_FIELDS: usize = 20;
+
+/// The whole plan. Ends with a newline.
+pub fn text(plan: &Plan, style: Style) -> String {
+    let mut page = Page::new(style);
+    if !plan.is_empty() || plan.is_refused() {
+        header(&mut page, plan);
+    }
+    for (kind, title) in
+        [(Kind::WorkPool, "work pools"), (Kind::WorkQueue, "work queues"), (Kind::Deployment, "deployments")]
+    {
+        group(&mut page, plan, style, kind, title);
+    }
+    shadows(&mut page, plan, style);
+    notes(&mut page, plan, style);
+    for refusal in &plan.refusals {
+        page.gap();
+        page.paragraph(Ink::Bad, "refused: ", 2, &refusal.to_string());
+    }
+    page.gap();
+    let ink = if plan.is_refused() { Ink::Bad } else { Ink::Strong };
+    page.paragraph(ink, "", 2, &summary(plan, style.tense));
+    page.finish()
+}
+
+/// The closing line: `2 to create, 1 to update, 9,996 unchanged`, or `In sync: nothing to change, 10 objects`.
+pub fn summary(plan: &Plan, tense: Tense) -> String {
+    let counts = plan.counts;
+    if plan.is_empty() && !plan.is_refused() {
+        return match counts.total() {
+            0 => "In sync: nothing to change, nothing declared".to_owned(),
+            1 => "In sync: nothing to change, 1 object".to_owned(),
+            objects => format!("In sync: nothing to change, {} objects", thousands(objects)),
+        };
+    }
+    let mut parts = Vec::new();
+    if plan.moved.is_some() && counts.changes() == 0 {
+        parts.push(in_tense(tense, "the project's root", "update"));
+    }
+    for (count, verb) in [
+        (counts.create, "create"),
+        (counts.update, "update"),
+        (counts.adopt, "adopt"),
+        (counts.rename, "rename"),
+        (counts.restore, "restore"),
+        (counts.prune, "prune"),
+    ] {
+        if count > 0 {
+            parts.push(in_tense(tense, &thousands(count), verb));
+        }
+    }
+    if counts.unchanged > 0 {
+        parts.push(format!("{} unchanged", thousands(counts.unchanged)));
+    }
+    match (plan.is_refused(), parts.is_empty()) {
+        (true, true) => "Refused: nothing is written".to_owned(),
+        (true, false) => {
+            // What is refused was not done, whatever was asked for.
+            let parts = summary(&Plan { refusals: Vec::new(), steps: Vec::new(), ..plan.clone() }, Tense::Planned);
+            format!("Refused: nothing is written ({parts})")
+        }
+        (false, _) => parts.join(", "),
+    }
+}
+
+/// `2 to create` or `2 created`.
+fn in_tense(tense: Tense, what: &str, verb: &str) -> String {
+    match tense {
+        Tense::Planned => format!("{what} to {verb}"),
+        Tense::Done if verb.ends_with('e') => format!("{what} {verb}d"),
+        Tense::Done => format!("{what} {verb}ed"),
+    }
+}
+
+fn header(page: &mut Page, plan: &Plan) {
+    page.line(&[(Ink::Strong, &plan.project), (Ink::Faint, &format!("  {}", plan.root))]);
+    if let Some(moved) = &plan.moved {
+        page.line(&[(Ink::Change, "  ~ "), (Ink::Plain, &format!("moved: {} -> {}", moved.from, moved.to))]);
+    }
+}
+
+fn group(page: &mut Page, plan: &Plan, style: Style, kind: Kind, title: &str) {
+    let listed = |step: &&Step| step.kind == kind && (style.verbose || step.action != Action::Unchanged);
+    let (moved, mut steps): (Vec<&Step>, Vec<&Step>) =
+        plan.steps.iter().filter(listed).partition(|step| !style.verbose && only_moved(step));
+    if steps.is_empty() && moved.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(&[(Ink::Strong, title)]);
+    steps.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut left = MOST_STEPS;
+    let mut hidden = 0;
+    for shown in steps {
+        if shown.action != Action::Prune && !style.verbose {
+            if left == 0 {
+                hidden += 1;
+                continue;
+            }
+            left -= 1;
+        }
+        step(page, shown, style);
+    }
+    if hidden > 0 {
+        page.line(&[(Ink::Faint, &format!("  ... and {} more (--verbose lists them)", thousands(hidden)))]);
+    }
+    if let [first, ..] = moved[..] {
+        let what = match moved.len() {
+            1 => first.name.clone(),
+            count => format!("{} {title}", thousands(count)),
+        };
+        page.line(&[(Ink::Change, "  ~ "), (Ink::Strong, &what), (Ink::Plain, ": start in the new root")]);
+    }
+}
+
+/// An update that only follows the project's move: shown once for all.
+fn only_moved(step: &Step) -> bool {
+    step.action == Action::Update && matches!(&step.changes[..], [change] if change.field == "root")
+}
+
+fn step(page: &mut Page, step: &Step, style: Style) {
+    let (mark, ink) = match step.action {
+        Action::Create | Action::Restore => ("+", Ink::Good),
+        Action::Update => ("~", Ink::Change),
+        Action::Adopt | Action::Rename => ("±", Ink::Change),
+        Action::Prune => ("-", Ink::Bad),
+        Action::Unchanged => ("=", Ink::Faint),
+    };
+    let place = match (&step.position, &step.file) {
+        (Some(position), _) => format!("  {position}"),
+        (None, Some(file)) if step.action == Action::Prune => format!("  no longer in {file}"),
+        (None, Some(file)) => format!("  {file}"),
+        (None, None) => String::new(),
+    };
+    page.line(&[(ink, &format!("  {mark} ")), (Ink::Strong, &step.name), (Ink::Faint, &place)]);
+    if style.verbose {
+        page.line(&[(Ink::Faint, &format!("      id {}", step.id))]);
+    }
+    let routine = matches!(step.action, Action::Update | Action::Unchanged | Action::Prune);
+    let says_itself = !style.verbose && (routine || step.reason.starts_with("new in "));
+    if !says_itself {
+        page.line(&[(Ink::Plain, &format!("      {}: {}", step.action.word(), step.reason))]);
+    }
+    fields(page, step, style);
+    if style.verbose {
+        for made in &step.makes {
+            let line = format!("      with the {} {}  id {}", made.kind.words(), made.name, made.id);
+            page.line(&[(Ink::Faint, &line)]);
+        }
+    }
+}
+
+fn fields(page: &mut Page, step: &Step, style: Style) {
+    let new = step.action == Action::Create;
+    let changes: Vec<_> = step.changes.iter().filter(|change| !new || style.verbose || is_telling(change)).collect();
+    let most = if style.verbose { usize::MAX } else { MOST_FIELDS };
+    for change in changes.iter().take(most) {
+        field(page, change, style, new);
+    }
+    if changes.len() > most {
+        page.line(&[(
+            Ink::Faint,
+            &format!("      ... and {} more fields (--verbose lists them)", changes.len() - most),
+        )]);
+    }
+}
+
+/// What one wants to know first of a new object: what starts, where, when.
+fn is_telling(change: &FieldChange) -> bool {
+    let whole = change.field.split('/').next().unwrap_or_default();
+    let telling =
+        ["entrypoint", "command", "type", "work_pool", "work_queue", "concurrency_limit", "priority", "paused"];
+    telling.contains(&whole) || whole == "schedules" || whole == "filter"
+}
+
+fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) {
+    let label = label(&change.field);
+    let (mark, ink) = match (&change.old, &change.new) {
+        _ if new_object => ("", Ink::Plain),
+        (None, _) => ("+ ", Ink::Good),
+        (_, None) => ("- ", Ink::Bad),
+        _ => ("~ ", Ink::Change),
+    };
+    let room = style.width.map(|width| width.saturating_sub(6 + mark.len() + label.chars().count() + 2));
+    let mut value = match (&change.old, &change.new) {
+        (Some(old), Some(new)) if old == new => format!("{} (changed, never shown)", bare(new)),
+        (Some(old), Some(new)) => before_and_after(&old.to_string(), &new.to_string(), room),
+        (Some(one), None) | (None, Some(one)) => clip(&shown(change, one), room),
+        (None, None) => String::new(),
+    };
+    if let Some(words) = change.in_words.as_ref().filter(|_| !is_whole_schedule(change)) {
+        value.push_str(&format!("  ({words})"));
+    }
+    page.line(&[(ink, &format!("      {mark}")), (Ink::Plain, &format!("{label}: {value}"))]);
+    if let Some(by) = &change.shadowed_by {
+        let line = format!("        no effect while overridden: {}", by_whom(by));
+        page.line(&[(Ink::Change, &line)]);
+    }
+}
+
+/// A whole schedule in words, any other value as JSON.
+fn shown(change: &FieldChange, value: &Value) -> String {
+    match change.in_words.as_ref().filter(|_| is_whole_schedule(change)) {
+        None => value.to_string(),
+        Some(words) if value.get("active") == Some(&Value::Bool(false)) => format!("{words} (inactive)"),
+        Some(words) => words.clone(),
+    }
+}
+
+/// The change is about a schedule as a whole, which comes or goes, and not about a field of it.
+fn is_whole_schedule(change: &FieldChange) -> bool {
+    [&change.old, &change.new].into_iter().flatten().all(Value::is_object)
+}
+
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The field, with the key of a schedule without a slug cut to what tells it apart.
+fn label(field: &str) -> String {
+    let mut parts: Vec<&str> = field.split('/').collect();
+    if let ["schedules", key, ..] = &mut parts[..]
+        && key.len() >= 16
+        && key.bytes().take(16).all(|byte| byte.is_ascii_hexdigit())
+    {
+        *key = &key[..8];
+    }
+    parts.join("/")
+}
+
+/// `old -> new` in `room` columns: the longer side gives way first.
+fn before_and_after(old: &str, new: &str, room: Option<usize>) -> String {
+    let Some(room) = room.map(|room| room.saturating_sub(4)) else { return format!("{old} -> {new}") };
+    let (old_len, new_len) = (old.chars().count(), new.chars().count());
+    let half = room / 2;
+    let (old_room, new_room) = if old_len + new_len <= room {
+        (old_len, new_len)
+    } else if old_len <= half {
+        (old_len, room - old_len)
+    } else if new_len <= half {
+        (room - new_len, new_len)
+    } else {
+        (half, half)
+    };
+    format!("{} -> {}", clip(old, Some(old_room)), clip(new, Some(new_room)))
+}
+
+fn clip(text: &str, room: Option<usize>) -> String {
+    match room {
+        Some(room) if text.chars().count() > room.max(1) => {
+            let mut clipped: String = text.chars().take(room.max(1) - 1).collect();
+            clipped.push('…');
+            clipped
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn shadows(page: &mut Page, plan: &Plan, style: Style) {
+    // Without a change, an override in force is as it was: it is told only when everything is.
+    if plan.shadowed.is_empty() || (plan.is_empty() && !style.verbose) {
+        return;
+    }
+    page.gap();
+    page.line(&[(Ink::Strong, "overrides in force")]);
+    for Shadow { name, field, declared, by, .. } in &plan.shadowed {
+        let declared = declared.as_ref().map_or("nothing".to_owned(), Value::to_string);
+        let line = format!("{}: {}; the file says {declared}", label(field), by_whom(by));
+        page.line(&[(Ink::Plain, "  "), (Ink::Strong, name), (Ink::Plain, &format!("  {line}"))]);
+    }
+}
+
+/// `true by alice since 2026-11-20T10:00:00Z, until ...: load test`.
+fn by_whom(by: &Override) -> String {
+    let mut text = format!("{} by {} since {}", by.value, by.who, by.since);
+    if let Some(until) = by.until {
+        text.push_str(&format!(" until {until}"));
+    }
+    if let Some(why) = &by.why {
+        text.push_str(&format!(": {why}"));
+    }
+    text
+}
+
+fn notes(page: &mut Page, plan: &Plan, style: Style) {
+    let quiet = plan.is_empty() && !style.verbose;
+    for note in plan.notes.iter().filter(|note| note.level == NoteLevel::Warning || !quiet) {
+        let (word, ink) = match note.level {
+            NoteLevel::Warning => ("warning", Ink::Change),
+            NoteLevel::Info => ("note", Ink::Plain),
+        };
+        page.gap();
+        page.paragraph(ink, &format!("{}{word}: ", place(note)), 2, &note.message);
+        if let Some(help) = &note.help {
+            page.paragraph(Ink::Faint, "  help: ", 4, help);
+        }
+    }
+}
+
+fn place(note: &Note) -> String {
+    note.position.as_ref().map_or(String::new(), |position| format!("{position}: "))
+}
+
+/// `9,996`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

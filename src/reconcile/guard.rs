@@ -1,0 +1,33 @@
+//! The guard against pruning what nobody meant to prune (G6).
+use super::Options;
+use super::plan::Refusal;
+use crate::model::desired::Desired;
+use crate::model::overrides::Owner;
+use crate::model::stored::Stored;
+use crate::model::work_pool::DEFAULT_QUEUE;
+
+/// Whether so many prunes are refused. An allowance must name the plan's own number: one that was given for another
+/// plan allows nothing. Where nothing is pruned there is nothing to allow, so that a command may be repeated.
+pub(super) fn refusal(desired: &Desired, stored: &Stored, prunes: usize, options: &Options) -> Option<Refusal> {
+    if prunes == 0 {
+        return None;
+    }
+    match options.allow_prune {
+        Some(allowed) if allowed == prunes => None,
+        Some(allowed) => Some(Refusal::AllowanceDiffers { prunes, allowed }),
+        None if desired.is_empty() => Some(Refusal::PrunesEverything { prunes }),
+        None => {
+            let owned = owned(desired, stored);
+            let limit = options.prune_floor.max(owned.saturating_mul(options.prune_percent) / 100);
+            (prunes > limit).then_some(Refusal::PrunesMany { prunes, owned, limit })
+        }
+    }
+}
+
+/// How many objects the project owns. A pool's `default` queue goes with its pool and does not count.
+fn owned(desired: &Desired, stored: &Stored) -> usize {
+    let ours = |owner: &Option<Owner>| owner.as_ref().is_some_and(|owner| owner.project == desired.project);
+    let pools = stored.work_pools.values().filter(|pool| ours(&pool.owner)).count();
+    let queues = stored.work_queues.values().filter(|queue| ours(&queue.owner) && queue.name != DEFAULT_QUEUE).count();
+    pools + queues + stored.deployments.values().filter(|deployment| ours(&deployment.owner)).count()
+}

@@ -1,0 +1,134 @@
+//! What a reader should know although it is no change: runs that will wait, and for whom; what is odd about a schedule.
+use super::plan::{Note, NoteLevel};
+use super::planner::Planner;
+use crate::model::deployment::{DeploymentSpec, FullName};
+use crate::model::desired::Declared;
+use crate::model::id::Kind;
+use crate::model::schedule::Schedule;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// The notes on the pools that the project declares or uses: one each, however many deployments are concerned.
+pub(super) fn of(planner: &Planner<'_>) -> Vec<Note> {
+    let mut users: BTreeMap<&str, Users<'_>> = BTreeMap::new();
+    for (name, declared) in &planner.desired.deployments {
+        if let Some(pool) = declared.spec.work_pool.as_deref() {
+            let users = users.entry(pool).or_insert(Users { first: (name, declared), count: 0 });
+            users.count += 1;
+        }
+    }
+    let missing = users.iter().filter(|(pool, _)| !planner.implied.has_pool(pool));
+    let mut notes: Vec<Note> = missing.map(|(pool, users)| pool_missing(pool, users)).collect();
+    notes.extend(queues_without_pool(planner));
+    notes.extend(remote_pools(planner, &users));
+    notes
+}
+
+struct Users<'a> {
+    first: (&'a FullName, &'a Declared<DeploymentSpec>),
+    count: usize,
+}
+
+fn pool_missing(pool: &str, users: &Users<'_>) -> Note {
+    let (name, declared) = users.first;
+    let who = match users.count {
+        1 => format!("the deployment `{name}` uses"),
+        2 => format!("the deployment `{name}` and 1 other use"),
+        count => format!("the deployment `{name}` and {} others use", count - 1),
+    };
+    Note {
+        level: NoteLevel::Warning,
+        code: "pool-missing".to_owned(),
+        kind: Kind::WorkPool,
+        name: pool.to_owned(),
+        message: format!(
+            "{who} the work pool `{pool}`, which neither exists nor is declared: runs will wait until it does"
+        ),
+        help: Some(format!("declare it under `work_pools:`, or `reeve work-pool create --type process {pool}`")),
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    }
+}
+
+fn queues_without_pool(planner: &Planner<'_>) -> Vec<Note> {
+    let queues = planner.desired.work_queues.iter().filter(|((pool, _), _)| !planner.implied.has_pool(pool));
+    let note = |((pool, queue), declared): (&(String, String), &Declared<_>)| Note {
+        level: NoteLevel::Warning,
+        code: "queue-without-pool".to_owned(),
+        kind: Kind::WorkQueue,
+        name: format!("{pool}/{queue}"),
+        message: format!(
+            "the work queue `{queue}` stands in the work pool `{pool}`, which neither exists nor is declared"
+        ),
+        help: Some(format!("declare it under `work_pools:`, or `reeve work-pool create --type process {pool}`")),
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    };
+    queues.map(note).collect()
+}
+
+/// Pools that this build does not execute itself: their runs wait for a worker.
+fn remote_pools(planner: &Planner<'_>, users: &BTreeMap<&str, Users<'_>>) -> Vec<Note> {
+    let desired = planner.desired;
+    let used = users.keys().filter(|pool| !desired.work_pools.contains_key(**pool));
+    let used =
+        used.filter_map(|pool| planner.stored.work_pools.get(*pool)).map(|pool| (&pool.name, &pool.declared, None));
+    let declared = desired.work_pools.iter().map(|(name, declared)| (name, &declared.spec, Some(declared)));
+    let remote = declared.chain(used).filter(|(_, spec, _)| !planner.options.executor_kinds.contains(&spec.kind));
+    let note = |(name, kind, declared): (&String, &str, Option<&Declared<_>>)| Note {
+        level: NoteLevel::Info,
+        code: "pool-needs-worker".to_owned(),
+        kind: Kind::WorkPool,
+        name: name.clone(),
+        message: format!(
+            "the work pool `{name}` is of type `{kind}`, which this reeve does not execute itself: a worker must serve it"
+        ),
+        help: None,
+        file: declared.map(|declared| declared.file.clone()),
+        pointer: declared.map(|declared| declared.pointer.clone()),
+        position: None,
+    };
+    remote.map(|(name, spec, declared)| note((name, &spec.kind, declared))).collect()
+}
+
+/// So many new schedules are looked at for notes in one plan: asking a rule costs more than all else that a plan does
+/// with it, and nobody reads ten thousand remarks.
+pub(super) const MOST_SCHEDULES: usize = 1_000;
+
+/// How far ahead a schedule's instants are looked at for what is odd about them.
+const LOOK_AHEAD_DAYS: i64 = 7;
+
+/// What is odd about a schedule that is new or has another rule: that it never fires, that clocks change.
+pub(super) fn of_schedule(
+    schedule: &Schedule,
+    name: &FullName,
+    declared: &Declared<DeploymentSpec>,
+    now: Timestamp,
+) -> Vec<Note> {
+    let until = now.saturating_add(SignedDuration::from_hours(24 * LOOK_AHEAD_DAYS)).unwrap_or(Timestamp::MAX);
+    let spec = &schedule.declared.spec;
+    let said = match spec.parse() {
+        Ok(rule) if rule.next(now).is_none() => {
+            vec![(NoteLevel::Warning, "schedule-never-fires", rule.notes(now, until))]
+        }
+        Ok(rule) => vec![(NoteLevel::Info, "schedule", rule.notes(now, until))],
+        // The manifest refuses what cannot be read; a client's record may still hold it.
+        Err(_) => Vec::new(),
+    };
+    let notes =
+        said.into_iter().flat_map(|(level, code, notes)| notes.into_iter().map(move |note| (level, code, note)));
+    let note = |(level, code, note): (NoteLevel, &str, crate::schedule::Note)| Note {
+        level,
+        code: code.to_owned(),
+        kind: Kind::Schedule,
+        name: format!("{name}#{}", schedule.key),
+        message: format!("the schedule of `{name}` ({}): {}", spec.describe(), note.text),
+        help: None,
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    };
+    notes.map(note).collect()
+}

@@ -1,0 +1,245 @@
+//! The pass over all kinds that makes a plan: pools, queues, deployments, then the guard and the notes.
+use super::implied::Implied;
+use super::others::Others;
+use super::plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
+use super::{Options, fields, guard, notes};
+use crate::model::deployment::DeploymentSpec;
+use crate::model::desired::{Declared, Desired};
+use crate::model::id::{self, Kind};
+use crate::model::overrides::{Overrides, Owner};
+use crate::model::stored::{Project, Stored};
+use crate::model::write::Write;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A plan in the making.
+pub(super) struct Planner<'a> {
+    pub desired: &'a Desired,
+    pub stored: &'a Stored,
+    pub now: Timestamp,
+    pub options: &'a Options,
+    pub others: Others<'a>,
+    pub implied: Implied<'a>,
+    /// Flows that this plan makes.
+    pub new_flows: BTreeMap<&'a str, id::FlowId>,
+    /// A deployment in which nothing is said, as JSON: what a new one is shown against.
+    pub default_deployment: Value,
+    pub notes: Vec<Note>,
+    /// How many schedules were looked at for notes.
+    pub schedules_looked_at: usize,
+    counts: Counts,
+    steps: Vec<Step>,
+    shadowed: Vec<Shadow>,
+    refusals: Vec<Refusal>,
+}
+
+/// Whose an object is, as the project being planned sees it.
+pub(super) enum Claim<'a> {
+    Ours,
+    Nobodys,
+    Others(&'a Owner),
+}
+
+/// What a step says besides what it writes.
+pub(super) struct Deed {
+    pub action: Action,
+    pub kind: Kind,
+    pub name: String,
+    pub id: Uuid,
+    pub reason: Cow<'static, str>,
+    pub changes: Vec<FieldChange>,
+    pub makes: Vec<Made>,
+    pub writes: Vec<Write>,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(desired: &'a Desired, stored: &'a Stored, now: Timestamp, options: &'a Options) -> Self {
+        let others = Others::of(desired, stored);
+        let implied = Implied::of(desired, stored, &others);
+        Planner {
+            desired,
+            stored,
+            now,
+            options,
+            others,
+            implied,
+            new_flows: BTreeMap::new(),
+            default_deployment: fields::value(&DeploymentSpec::default()),
+            schedules_looked_at: 0,
+            counts: Counts::default(),
+            steps: Vec::new(),
+            shadowed: Vec::new(),
+            notes: Vec::new(),
+            refusals: Vec::new(),
+        }
+    }
+
+    pub fn plan(mut self) -> Plan {
+        self.work_pools();
+        self.work_queues();
+        self.deployments();
+        self.refusals.extend(guard::refusal(self.desired, self.stored, self.counts.prune, self.options));
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(notes::of(&self));
+        let mut steps = self.steps;
+        steps.sort_by_key(rank);
+        let moved = self.stored.project.as_ref().filter(|project| project.root != self.desired.root);
+        let moved = moved.map(|project| Moved { from: project.root.clone(), to: self.desired.root.clone() });
+        let mut plan = Plan {
+            format: FORMAT,
+            project: self.desired.project.clone(),
+            root: self.desired.root.clone(),
+            base_revision: self.stored.revision,
+            made: self.now,
+            moved,
+            counts: self.counts,
+            steps,
+            shadowed: self.shadowed,
+            notes,
+            refusals: self.refusals,
+            project_write: None,
+        };
+        if !plan.is_empty() {
+            plan.project_write = Some(Project {
+                name: self.desired.project.clone(),
+                root: self.desired.root.clone(),
+                generation: self.stored.project.as_ref().map_or(0, |project| project.generation) + 1,
+                applied: self.now,
+            });
+        }
+        plan
+    }
+
+    /// The id of an object that this plan creates.
+    pub fn new_id(&self, kind: Kind, name: &str) -> Uuid {
+        id::of_new_object(self.stored.home, kind, name, self.stored.revision)
+    }
+
+    pub fn owner(&self, file: &str) -> Owner {
+        Owner { project: self.desired.project.clone(), file: file.to_owned() }
+    }
+
+    pub fn claim<'b>(&self, owner: Option<&'b Owner>) -> Claim<'b> {
+        match owner {
+            None => Claim::Nobodys,
+            Some(owner) if owner.project == self.desired.project => Claim::Ours,
+            Some(owner) => Claim::Others(owner),
+        }
+    }
+
+    pub fn is_ours(&self, owner: Option<&Owner>) -> bool {
+        matches!(self.claim(owner), Claim::Ours)
+    }
+
+    /// A step about an object that stands (or stood) in `file`, at `pointer`.
+    pub fn step(&mut self, deed: Deed, file: Option<&str>, pointer: Option<&str>) {
+        self.counts.add(deed.action);
+        self.steps.push(Step {
+            action: deed.action,
+            kind: deed.kind,
+            name: deed.name,
+            id: deed.id,
+            reason: deed.reason,
+            changes: deed.changes,
+            makes: deed.makes,
+            file: file.map(str::to_owned),
+            pointer: pointer.map(str::to_owned),
+            position: None,
+            writes: deed.writes,
+        });
+    }
+
+    /// Counts an object that is as declared; nothing of it is cloned unless it is to be listed.
+    pub fn unchanged<T>(&mut self, kind: Kind, name: impl Fn() -> String, id: Uuid, declared: &Declared<T>) {
+        if !self.options.list_unchanged {
+            self.counts.add(Action::Unchanged);
+            return;
+        }
+        let deed = Deed {
+            action: Action::Unchanged,
+            kind,
+            name: name(),
+            id,
+            reason: "as declared".into(),
+            changes: Vec::new(),
+            makes: Vec::new(),
+            writes: Vec::new(),
+        };
+        self.step(deed, Some(&declared.file), Some(&declared.pointer));
+    }
+
+    /// Records the overrides that stand over an object's declared fields.
+    pub fn shadows(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        prefix: &str,
+        overrides: &Overrides,
+        declared: impl Fn() -> Value,
+    ) {
+        if overrides.is_empty() {
+            return;
+        }
+        let declared = declared();
+        for (field, by) in overrides {
+            self.shadowed.push(Shadow {
+                kind,
+                name: name.to_owned(),
+                field: format!("{prefix}{field}"),
+                declared: declared.pointer(&format!("/{field}")).map(|value| fields::shown(field, value)),
+                by: by.clone(),
+            });
+        }
+    }
+
+    pub fn refuse_owned<T>(&mut self, kind: Kind, name: String, owner: &Owner, declared: &Declared<T>) {
+        self.refusals.push(Refusal::Owned {
+            kind,
+            name,
+            owner: owner.project.clone(),
+            owner_file: owner.file.clone(),
+            file: declared.file.clone(),
+            pointer: declared.pointer.clone(),
+            position: None,
+        });
+    }
+
+    /// Notes that something is no longer declared and stays, and why.
+    pub fn note_kept(&mut self, kind: Kind, name: String, owner: Option<&Owner>, why: &str) {
+        self.notes.push(Note {
+            level: NoteLevel::Info,
+            code: format!("{}-kept", kind.words().rsplit(' ').next().unwrap_or_default()),
+            kind,
+            message: format!("the {} `{name}` is no longer declared, but stays: {why}", kind.words()),
+            name,
+            help: None,
+            file: owner.map(|owner| owner.file.clone()),
+            pointer: None,
+            position: None,
+        });
+    }
+}
+
+/// Removals come first, dependents before what they depend on: in a store that commits step by step, an entry under
+/// a new name must not fire beside the old one. Then what others refer to comes before what refers to it.
+fn rank(step: &Step) -> u8 {
+    match (step.action, step.kind) {
+        (Action::Prune, Kind::Deployment | Kind::Flow | Kind::Schedule) => 0,
+        (Action::Prune, Kind::WorkQueue) => 1,
+        (Action::Prune, Kind::WorkPool) => 2,
+        (_, Kind::WorkPool) => 3,
+        (_, Kind::WorkQueue) => 4,
+        (_, Kind::Deployment | Kind::Flow | Kind::Schedule) => 5,
+    }
+}
+
+/// `3 fields differ from deployment.yaml`.
+pub(super) fn differ(changes: &[FieldChange], file: &str) -> Cow<'static, str> {
+    match changes {
+        [change] => format!("`{}` differs from {file}", change.field).into(),
+        changes => format!("{} fields differ from {file}", changes.len()).into(),
+    }
+}

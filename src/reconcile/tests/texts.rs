@@ -1,0 +1,175 @@
+//! The texts as files under `tests/data/reconcile`; `REEVE_UPDATE=1` writes them.
+use super::desired::{Declare, cron, full, named, pool, project, python};
+use super::home::{Home, over};
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, Entrypoint};
+use crate::model::desired::Desired;
+use crate::model::position::Position;
+use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
+use crate::reconcile::Plan;
+use crate::reconcile::explain::{Style, Tense, summary, text};
+use crate::schedule::{Every, RuleSpec};
+use serde_json::json;
+use std::path::PathBuf;
+
+fn compare(name: &str, text: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/reconcile").join(name);
+    if std::env::var_os("REEVE_UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(text, stored, "{name} differs: REEVE_UPDATE=1 writes it");
+}
+
+fn located(mut plan: Plan) -> Plan {
+    plan.locate(|file, pointer| {
+        let index: u32 = pointer.rsplit('/').next()?.parse().ok()?;
+        Some(Position { file: file.to_owned(), line: 10 * (index + 1), column: 5 })
+    });
+    plan
+}
+
+fn shop() -> Desired {
+    project("shop")
+        .with_pool("local", WorkPoolSpec { concurrency_limit: Some(4), ..pool("process") })
+        .with_queue("local", "high", WorkQueueSpec { concurrency_limit: Some(2), ..Default::default() })
+        .with("etl/daily", |d| {
+            d.entrypoint = python("flows/etl.py", "daily");
+            d.description = Some("Loads yesterday".into());
+            d.work_pool = Some("local".into());
+            d.work_queue = Some("high".into());
+            d.parameters.insert("region".into(), json!("eu"));
+            d.env.insert("DB_PASSWORD".into(), Some("hunter2".into()));
+            d.schedules = vec![named("nightly", "0 2 * * *"), cron("*/15 * * * *")];
+            d.schedules[0].spec.timezone = Some("Europe/Zurich".into());
+        })
+        .with("health/check", |d| {
+            d.entrypoint = Some(Entrypoint::Shell { command: "df -h / | tail -1".into() });
+            let every = Every::from_microseconds(900_000_000).unwrap();
+            d.schedules = vec![cron("")];
+            d.schedules[0].spec.rule = RuleSpec::Interval { every, anchor: None };
+            d.schedules[0].active = false;
+        })
+        .with("old/report", |_| {})
+}
+
+/// Changes of every sort over `shop`.
+fn reworked() -> (Home, Desired) {
+    let mut home = Home::new();
+    home.options.list_unchanged = false;
+    home.apply(&project("ops").with_pool("shared", pool("process")));
+    home.stored.project = None;
+    home.apply(&shop().with("made/by-hand", |d| d.retries = 1).with("came/back", |_| {}).with("same/same", |_| {}));
+    home.apply(&shop().with("made/by-hand", |d| d.retries = 1).with("same/same", |_| {}));
+    home.deployment("made/by-hand").owner = None;
+    home.deployment("etl/daily").overrides.insert("paused".into(), over(json!(false)));
+    let mut next =
+        shop().without("old/report").with("made/by-hand", |_| {}).with("came/back", |_| {}).with("same/same", |_| {});
+    next = next.with("ml/train", |d| {
+        d.work_pool = Some("gpu".into());
+        d.concurrency_limit = Some(ConcurrencyLimit {
+            limit: 1,
+            collision_strategy: CollisionStrategy::Enqueue,
+            grace_period_seconds: None,
+        });
+    });
+    let etl = &mut next.deployments.get_mut(&full("etl/daily")).unwrap().spec;
+    etl.parameters.insert("region".into(), json!("us"));
+    etl.parameters.insert(
+        "notes".into(),
+        json!("a long text that goes on and on until it leaves the terminal on its right side"),
+    );
+    etl.env.insert("DB_PASSWORD".into(), Some("hunter3".into()));
+    etl.paused = true;
+    etl.schedules[0].spec.timezone = None;
+    etl.schedules[1] = cron("*/10 * * * *");
+    etl.schedules.push(cron("0 12 * * 1"));
+    next.work_pools.get_mut("local").unwrap().spec.concurrency_limit = None;
+    (home, next.with_pool("k8s", pool("kubernetes")))
+}
+
+#[test]
+fn a_first_apply() {
+    let plan = located(Home::new().plan(&shop()));
+    compare("create.txt", &text(&plan, Style { width: Some(100), ..Default::default() }));
+    compare("create-verbose.txt", &text(&plan, Style { width: Some(100), verbose: true, ..Default::default() }));
+    assert_eq!(summary(&plan, Tense::Done), "5 created");
+}
+
+#[test]
+fn changes_of_every_sort() {
+    let (home, next) = reworked();
+    let plan = located(home.plan(&next));
+    compare("changes.txt", &text(&plan, Style { width: Some(100), ..Default::default() }));
+    compare("changes-60-columns.txt", &text(&plan, Style { width: Some(60), ..Default::default() }));
+    compare("changes-colour.txt", &text(&plan, Style { colour: true, ..Default::default() }));
+    assert_eq!(summary(&plan, Tense::Done), "2 created, 2 updated, 1 adopted, 1 restored, 1 pruned, 3 unchanged");
+}
+
+#[test]
+fn in_sync() {
+    let (mut home, next) = reworked();
+    home.apply(&next);
+    compare("in-sync.txt", &text(&home.plan(&next), Style::default()));
+    home.options.list_unchanged = true;
+    compare("in-sync-verbose.txt", &text(&home.plan(&next), Style { verbose: true, ..Default::default() }));
+    let nothing = Home::new().plan(&project("shop"));
+    assert_eq!(summary(&nothing, Tense::Planned), "In sync: nothing to change, nothing declared");
+}
+
+#[test]
+fn moved() {
+    let (mut home, mut next) = reworked();
+    home.apply(&next);
+    next.root = "/srv/elsewhere".into();
+    next.deployments.get_mut(&full("same/same")).unwrap().spec.retries = 3;
+    compare("moved.txt", &text(&home.plan(&next), Style::default()));
+}
+
+#[test]
+fn refused() {
+    let mut home = Home::new();
+    home.apply(&project("ops").with("etl/daily", |_| {}));
+    home.apply(&(0..12).fold(shop().without("etl/daily"), |d, n| d.with(&format!("old/{n}"), |_| {})));
+    let plan = located(home.plan(&shop()));
+    compare("refused.txt", &text(&plan, Style { width: Some(80), ..Default::default() }));
+    assert!(
+        text(&plan, Style { tense: Tense::Done, ..Default::default() }).contains("nothing is written (12 to prune")
+    );
+}
+
+#[test]
+fn long_lists_are_cut_but_prunes_never() {
+    let many = |prefix: &str| (0..70).fold(project("shop"), |d, n| d.with(&format!("{prefix}/{n:02}"), |_| {}));
+    let mut home = Home::new();
+    home.apply(&many("old"));
+    let text = text(&home.plan(&many("new")), Style::default());
+    assert_eq!(text.matches("  + new/").count(), 50);
+    assert_eq!(text.matches("  - old/").count(), 70);
+    assert!(text.contains("  ... and 20 more (--verbose lists them)\n"), "{text}");
+}
+
+#[test]
+fn numbers_are_grouped_and_plurals_right() {
+    let mut home = Home::new();
+    let one = project("shop").with("a/b", |_| {});
+    home.apply(&one);
+    assert_eq!(summary(&home.plan(&one), Tense::Planned), "In sync: nothing to change, 1 object");
+    let mut plan = home.plan(&one);
+    plan.counts.unchanged = 1_234_567;
+    assert_eq!(summary(&plan, Tense::Planned), "In sync: nothing to change, 1,234,567 objects");
+    plan.counts.create = 1000;
+    assert_eq!(summary(&plan, Tense::Planned), "1,000 to create, 1,234,567 unchanged");
+    plan.counts = Default::default();
+    plan.counts.prune = 2;
+    assert_eq!(summary(&plan, Tense::Done), "2 pruned");
+}
+
+#[test]
+fn a_name_with_an_escape_code_is_shown_and_not_obeyed() {
+    let mut home = Home::new();
+    home.options.list_unchanged = false;
+    let plan = home.plan(&project("shop").with("a/\u{1b}[2Jb", |d| d.tags = vec!["\u{1b}[31m".into()]));
+    let text = text(&plan, Style { verbose: true, ..Default::default() });
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+}
