@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn many_late_slots_come_in_bounded_passes() {
-        let every_tenth = Spec { rule: RuleSpec::Interval { every: 100_000, anchor: Some(at("2026-01-01T00:00:00Z")) }, timezone: None };
+        let every = crate::schedule::parse_interval("0.1").unwrap();
+        let every_tenth = Spec { rule: RuleSpec::Interval { every, anchor: Some(at("2026-01-01T00:00:00Z")) }, timezone: None };
         let rule = every_tenth.parse().unwrap();
         let found = due(&rule, since("2026-01-01T00:00:00Z", None), at("2026-11-21T09:00:00Z"));
         assert_eq!(found.slots.len(), MOST_AT_ONCE);

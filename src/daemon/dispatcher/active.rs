@@ -53,7 +53,7 @@ impl Dispatcher {
     pub(super) async fn resume(&mut self, run: FlowRun) -> Result<(), DaemonError> {
         let Some(claim) = Claim::of(&run) else { return Ok(()) };
         let Some(executor) = self.executors.get(claim.executor.as_str()).cloned() else { return Ok(()) };
-        let Some(handle) = executor.recover(&claim.run_directory).await? else {
+        let Some(handle) = executor.recover(run.id.0, claim.attempt, &claim.run_directory).await? else {
             return self.resume_unbegun(&run).await;
         };
         let context = Context { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
