@@ -97,7 +97,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         upcoming: upcoming.clone(),
         counts: counts.clone(),
     });
-    let api = Api::new(ledger.reader(), control.clone(), settings.home.clone()).with_feed(&ledger);
+    let api = Api::new(ledger.reader(), control.clone(), settings.home.clone());
 
     let mut tasks = Tasks::default();
     let (http_stop_sender, http_stop) = state::channel(false);

@@ -56,3 +56,41 @@ async fn prefects_models_read_our_answers() {
     assert!(output.status.success(), "prefect's models refuse an answer");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), answers.len().to_string());
 }
+
+/// What a user of Prefect's command line types, and something that must stand in the answer.
+const COMMANDS: [(&[&str], &str); 13] = [
+    (&["version"], "3.8.8"),
+    (&["flow", "ls"], "etl"),
+    (&["deployment", "ls"], "etl/daily"),
+    (&["deployment", "inspect", "etl/daily"], "flow.py:etl"),
+    (&["deployment", "schedule", "ls", "etl/daily"], "0 9 * * *"),
+    (&["flow-run", "ls"], "calm-otter"),
+    (&["flow-run", "ls", "--state-type", "FAILED"], "odd-crow"),
+    (&["work-pool", "ls"], "local"),
+    (&["work-pool", "inspect", "local"], "urgent"),
+    (&["work-pool", "create", "made", "--type", "process"], "made"),
+    (&["work-pool", "pause", "made"], "made"),
+    (&["work-queue", "ls", "--pool", "local"], "urgent"),
+    (&["deployment", "run", "etl/daily", "-p", "count=4"], "Created flow run"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prefects_command_line_works() {
+    let Ok(python) = std::env::var("REEVE_TEST_PREFECT_PYTHON") else {
+        eprintln!("SKIPPED: REEVE_TEST_PREFECT_PYTHON names no Python with prefect");
+        return;
+    };
+    let server = Server::seeded().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, server.router.clone()).into_future());
+    let profile = tempfile::tempdir().unwrap();
+    for (arguments, expected) in COMMANDS {
+        let mut command = tokio::process::Command::new(&python);
+        command.args(["-m", "prefect"]).args(arguments).env("PREFECT_API_URL", format!("http://{address}/api"));
+        command.env("PREFECT_HOME", profile.path()).env("COLUMNS", "200").env("NO_COLOR", "1").stdin(Stdio::null());
+        let output = command.output().await.unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains(expected), "prefect {arguments:?} said:\n{said}");
+    }
+}

@@ -279,7 +279,7 @@ impl Server {
         let home = Home::at(directory.path());
         let ledger = Ledger::new(reeve::store::open("ram:", id(7)).unwrap());
         let control = Arc::new(FakeControl::new(ledger.clone()));
-        let api = Api::new(ledger.reader(), control.clone(), home.clone()).with_feed(&ledger);
+        let api = Api::new(ledger.reader(), control.clone(), home.clone());
         Server { router: router(api, Guard::loopback()), ledger, control, home, _directory: directory }
     }
 
