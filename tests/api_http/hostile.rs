@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
 /// Every route with its method; `{id}` and `{name}` are filled in.
-const ROUTES: [(&str, &str); 56] = [
+const ROUTES: [(&str, &str); 58] = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/hello"),
@@ -59,6 +59,8 @@ const ROUTES: [(&str, &str); 56] = [
     ("PATCH", "/work_queues/{id}"),
     ("DELETE", "/work_queues/{id}"),
     ("GET", "/collections/views/{name}"),
+    ("GET", "/automations/related-to/{name}"),
+    ("DELETE", "/automations/owned-by/{name}"),
     ("GET", "/reeve/status"),
     ("GET", "/reeve/version"),
     ("POST", "/reeve/reconcile"),

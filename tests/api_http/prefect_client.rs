@@ -67,7 +67,7 @@ const COMMANDS: [(&[&str], &str); 13] = [
     (&["flow-run", "ls"], "calm-otter"),
     (&["flow-run", "ls", "--state-type", "FAILED"], "odd-crow"),
     (&["work-pool", "ls"], "local"),
-    (&["work-pool", "inspect", "local"], "urgent"),
+    (&["work-pool", "inspect", "local"], "type='process'"),
     (&["work-pool", "create", "made", "--type", "process"], "made"),
     (&["work-pool", "pause", "made"], "made"),
     (&["work-queue", "ls", "--pool", "local"], "urgent"),
