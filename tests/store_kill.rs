@@ -33,17 +33,15 @@ fn nothing_acknowledged_is_lost_and_nothing_is_torn() {
             last = 0;
         }
         let home = directory.path().join("home");
-        // A third of the kills falls into the first 30 ms: starting, making, recovering.
-        let longest = if random.below(3) == 0 {
-            30_000
-        } else {
-            200_000
+        // A third of the kills comes early: while the writer starts, makes the home or recovers it.
+        let moment = match random.below(3) {
+            0 => Moment::AfterStart(Duration::from_micros(random.below(60_000))),
+            _ => Moment::AfterCommits(
+                1 + random.below(60),
+                Duration::from_micros(random.below(3000)),
+            ),
         };
-        let told = kill_writer(
-            &home,
-            Duration::from_micros(random.below(longest)),
-            random.next(),
-        );
+        let told = kill_writer(&home, moment, random.next());
         killed_early += u32::from(told.is_empty());
         acknowledged += told.len();
         last = check(&home, last.max(told.last().copied().unwrap_or(0)), cycle);
@@ -57,8 +55,15 @@ fn nothing_acknowledged_is_lost_and_nothing_is_torn() {
     );
 }
 
-/// Runs the writer on `home`, kills it after `life`, and gives the sequences it acknowledged.
-fn kill_writer(home: &Path, life: Duration, seed: u64) -> Vec<u64> {
+/// When a writer is killed.
+enum Moment {
+    AfterStart(Duration),
+    /// So long after it acknowledged so many commits, however fast the machine.
+    AfterCommits(u64, Duration),
+}
+
+/// Runs the writer on `home`, kills it, and gives the sequences it acknowledged.
+fn kill_writer(home: &Path, moment: Moment, seed: u64) -> Vec<u64> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writer", "--nocapture", "--test-threads=1"])
         .env(CHILD, home)
@@ -67,25 +72,28 @@ fn kill_writer(home: &Path, life: Duration, seed: u64) -> Vec<u64> {
         .spawn()
         .unwrap();
     let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
-    let reader = std::thread::spawn(move || {
-        let told = lines
-            .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("acknowledged ").map(str::to_owned));
-        told.filter_map(|number| {
-            number
-                .strip_suffix('.')
-                .and_then(|number| number.parse().ok())
-        })
-        .collect::<Vec<u64>>()
+    // A line that the kill cut short has no full stop.
+    let mut acknowledgements = lines.map_while(Result::ok).filter_map(|line| {
+        let number = line.strip_prefix("acknowledged ")?.strip_suffix('.')?;
+        number.parse::<u64>().ok()
     });
-    std::thread::sleep(life);
+    let mut told = Vec::new();
+    let then = match moment {
+        Moment::AfterStart(then) => then,
+        Moment::AfterCommits(commits, then) => {
+            told.extend(acknowledgements.by_ref().take(commits as usize));
+            then
+        }
+    };
+    std::thread::sleep(then);
     writer.kill().unwrap();
     let status = writer.wait().unwrap();
     assert!(
         status.code().is_none(),
         "the writer ended by itself: {status}"
     );
-    reader.join().unwrap()
+    told.extend(acknowledgements);
+    told
 }
 
 /// Opens the home after a kill; gives its sequence, at least `acknowledged`.

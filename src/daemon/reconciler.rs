@@ -10,12 +10,13 @@ use crate::executor::KINDS;
 use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
 use crate::model::position::Position;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, Severity};
 use crate::model::status::{Phase, ProjectStatus, Status};
 use crate::reconcile::{Options, Plan};
 use crate::source::{self, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
@@ -126,13 +127,21 @@ impl Reconciler {
 
     async fn prepare(&self, pass: Pass) -> Result<Prepared, PassError> {
         let reader = self.reader.clone();
-        let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass)).await;
+        let others = self.other_roots(&pass.root);
+        let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
         // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep.
         release_memory();
         prepared.unwrap_or_else(|panicked| Err(PassError::Source(SourceError::NoDirectory {
             directory: PathBuf::new(),
             error: std::io::Error::other(panicked),
         })))
+    }
+
+    /// The other projects that this daemon serves, by name, with their roots.
+    fn other_roots(&self, root: &Path) -> BTreeMap<String, String> {
+        let status = self.status.borrow();
+        let others = status.projects.iter().filter(|project| project.in_sync_since.is_some() && Path::new(&project.root) != root);
+        others.map(|project| (project.name.clone(), project.root.clone())).collect()
     }
 
     /// Shows a project as being worked on.
@@ -191,9 +200,13 @@ struct Prepared {
     base: u64,
 }
 
-fn prepare(reader: &Reader, pass: &Pass) -> Result<Prepared, PassError> {
+fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
     let sources = source::read_directory(&pass.root, &pass.files)?;
-    let (desired, problems) = load(&sources, pass.strict);
+    let (mut desired, mut problems) = load(&sources, pass.strict);
+    if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
+        problems.push(two_roots(&pass.root, other));
+        desired = None;
+    }
     let consulted = consulted(&sources);
     let Some(desired) = desired else {
         let report = ReconcileReport { plan: None, problems, applied: false };
@@ -208,6 +221,18 @@ fn prepare(reader: &Reader, pass: &Pass) -> Result<Prepared, PassError> {
     let report = ReconcileReport { plan: Some(plan), problems, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal }, writes, base })
+}
+
+/// One name is one project: applied from two directories in turn, each would undo the other.
+fn two_roots(root: &Path, other: &str) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "project-served-twice".to_owned(),
+        message: format!("the projects in {} and {other} have the same name", root.display()),
+        position: None,
+        help: Some("give one of them another `name:`, or serve only one".to_owned()),
+        source: None,
+    }
 }
 
 fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {

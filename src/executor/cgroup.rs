@@ -26,9 +26,13 @@ const ROUND: Duration = Duration::from_millis(100);
 
 /// The directory of our own group, if groups can be made in it.
 pub fn own_directory() -> Option<PathBuf> {
-    let directory = locate(&fs::read_to_string("/proc/self/mountinfo").ok()?, &fs::read_to_string("/proc/self/cgroup").ok()?)?;
+    let directory = locate(
+        &fs::read_to_string("/proc/self/mountinfo").ok()?,
+        &fs::read_to_string("/proc/self/cgroup").ok()?,
+    )?;
     // Both are needed: to make a group, and to place a process in it.
-    let writable = access(&directory, Access::WRITE_OK).is_ok() && access(directory.join("cgroup.procs"), Access::WRITE_OK).is_ok();
+    let writable = access(&directory, Access::WRITE_OK).is_ok()
+        && access(directory.join("cgroup.procs"), Access::WRITE_OK).is_ok();
     writable.then_some(directory)
 }
 
@@ -45,7 +49,8 @@ fn locate(mounts: &str, groups: &str) -> Option<PathBuf> {
         let mut fields = mount.split(' ').skip(3);
         let (root, place) = (fields.next()?, fields.next()?);
         let below = Path::new(group).strip_prefix(root).ok()?;
-        kind.starts_with("cgroup2 ").then(|| Path::new(place).join(below))
+        kind.starts_with("cgroup2 ")
+            .then(|| Path::new(place).join(below))
     })
 }
 
@@ -65,7 +70,11 @@ impl Cgroup {
 
     /// For being born into it.
     pub fn open(&self) -> io::Result<OwnedFd> {
-        Ok(rustix::fs::open(&self.0, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+        Ok(rustix::fs::open(
+            &self.0,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
     }
 
     /// Kills everything in it at once, also what is being forked at this moment (`cgroup.kill`, Linux 5.14).
@@ -88,10 +97,15 @@ impl Cgroup {
     }
 
     fn wait_for_change(&self) {
-        let Ok(events) = fs::File::open(self.0.join("cgroup.events")) else { return };
+        let Ok(events) = fs::File::open(self.0.join("cgroup.events")) else {
+            return;
+        };
         let _content = io::read_to_string(&events);
         let timeout = Timespec::try_from(ROUND).ok();
-        let _changed = poll(&mut [PollFd::new(&events, PollFlags::PRI)], timeout.as_ref());
+        let _changed = poll(
+            &mut [PollFd::new(&events, PollFlags::PRI)],
+            timeout.as_ref(),
+        );
     }
 }
 
@@ -108,14 +122,22 @@ fn remove_tree(path: &Path, depth: u32) -> bool {
 }
 
 fn count(path: &Path, depth: u32) -> u32 {
-    let own = fs::read_to_string(path.join("cgroup.procs")).map_or(0, |pids| u32::try_from(pids.lines().count()).unwrap_or(u32::MAX));
-    let below: u32 = if depth == 0 { 0 } else { children(path).map(|child| count(&child, depth - 1)).sum() };
+    let own = fs::read_to_string(path.join("cgroup.procs")).map_or(0, |pids| {
+        u32::try_from(pids.lines().count()).unwrap_or(u32::MAX)
+    });
+    let below: u32 = if depth == 0 {
+        0
+    } else {
+        children(path).map(|child| count(&child, depth - 1)).sum()
+    };
     own.saturating_add(below)
 }
 
 fn children(path: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(path).ok().into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -127,9 +149,18 @@ mod tests {
         let unified = "24 1 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
         let hybrid = "30 1 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n31 1 0:26 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n";
         let bound = "24 1 0:22 /box/a /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        assert_eq!(locate(unified, "0::/system.slice/reeve.service\n"), Some("/sys/fs/cgroup/system.slice/reeve.service".into()));
-        assert_eq!(locate(hybrid, "4:memory:/x\n0::/\n"), Some("/sys/fs/cgroup/unified/".into()));
-        assert_eq!(locate(bound, "0::/box/a/b\n"), Some("/sys/fs/cgroup/b".into()));
+        assert_eq!(
+            locate(unified, "0::/system.slice/reeve.service\n"),
+            Some("/sys/fs/cgroup/system.slice/reeve.service".into())
+        );
+        assert_eq!(
+            locate(hybrid, "4:memory:/x\n0::/\n"),
+            Some("/sys/fs/cgroup/unified/".into())
+        );
+        assert_eq!(
+            locate(bound, "0::/box/a/b\n"),
+            Some("/sys/fs/cgroup/b".into())
+        );
         assert_eq!(locate(bound, "0::/elsewhere\n"), None);
         assert_eq!(locate("", "0::/\n"), None);
         assert_eq!(locate(unified, "4:memory:/x\n"), None);

@@ -46,13 +46,21 @@ pub struct Started {
 
 /// Makes a run's directory, readable by its owner only.
 pub fn create(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Writes a whole file (0600) in place of whatever was there. Atomic for readers; not flushed to the disk.
 pub fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let temporary = directory.join(format!("{name}.tmp"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(&serde_json::to_vec(value)?)?;
     fs::rename(&temporary, directory.join(name))
 }
@@ -66,12 +74,18 @@ pub fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Opt
         Err(error) => return Err(error),
     };
     if length > READ_LIMIT {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} has {length} bytes", path.display())));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{} has {length} bytes", path.display()),
+        ));
     }
     match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: {error}", path.display()),
+            )
+        }),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),
     }
@@ -79,7 +93,9 @@ pub fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Opt
 
 /// Whether an attempt has been, is, or may yet be made in this directory.
 pub fn is_occupied(directory: &Path) -> io::Result<bool> {
-    let begun = [CLAIMED, STARTED, EXIT].iter().any(|name| directory.join(name).exists());
+    let begun = [CLAIMED, STARTED, EXIT]
+        .iter()
+        .any(|name| directory.join(name).exists());
     Ok(begun || !jobs(directory)?.is_empty())
 }
 
@@ -141,7 +157,13 @@ impl ClaimedJob {
         let mut bytes = Vec::new();
         (&file).take(READ_LIMIT).read_to_end(&mut bytes)?;
         let job = serde_json::from_slice(&bytes)?;
-        Ok(Some((ClaimedJob { directory: directory.to_path_buf(), file }, job)))
+        Ok(Some((
+            ClaimedJob {
+                directory: directory.to_path_buf(),
+                file,
+            },
+            job,
+        )))
     }
 
     /// Overwrites the job and makes it `started.json`.
@@ -159,7 +181,10 @@ impl ClaimedJob {
 
 /// The file or its directory is not there.
 pub fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// `exit.json` while the run goes on: opened, and its space reserved, so that the outcome can be written when the
@@ -175,9 +200,13 @@ impl ExitFile {
     pub fn reserve(directory: &Path) -> ExitFile {
         let file = open_exit(directory);
         if let Ok(file) = &file {
-            let _unsupported_or_full = rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, EXIT_RESERVE);
+            let _unsupported_or_full =
+                rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, EXIT_RESERVE);
         }
-        ExitFile { directory: directory.to_path_buf(), file }
+        ExitFile {
+            directory: directory.to_path_buf(),
+            file,
+        }
     }
 
     /// Writes the outcome durably: after this returns, `exit.json` survives a power cut.
@@ -187,11 +216,19 @@ impl ExitFile {
         file.write_all_at(&bytes, 0)?;
         file.set_len(bytes.len() as u64)?;
         file.sync_all()?;
-        fs::rename(self.directory.join(EXIT_TEMPORARY), self.directory.join(EXIT))?;
+        fs::rename(
+            self.directory.join(EXIT_TEMPORARY),
+            self.directory.join(EXIT),
+        )?;
         File::open(&self.directory)?.sync_all()
     }
 }
 
 fn open_exit(directory: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(directory.join(EXIT_TEMPORARY))
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(directory.join(EXIT_TEMPORARY))
 }

@@ -26,9 +26,17 @@ impl Follower {
     ///
     /// # Errors
     /// Those of [`DirectoryWatcher::watch`].
-    pub fn new(watcher: &Arc<DirectoryWatcher>, run_directory: &Path, position: u64) -> io::Result<Follower> {
+    pub fn new(
+        watcher: &Arc<DirectoryWatcher>,
+        run_directory: &Path,
+        position: u64,
+    ) -> io::Result<Follower> {
         let changes = watcher.watch(run_directory)?;
-        Ok(Follower { run_directory: run_directory.to_path_buf(), position, changes: Some(changes) })
+        Ok(Follower {
+            run_directory: run_directory.to_path_buf(),
+            position,
+            changes: Some(changes),
+        })
     }
 
     /// Where the next page begins.
@@ -46,7 +54,10 @@ impl Follower {
             // In this order: what was written before the end is seen by the read after it.
             let ended = self.changes.is_none() || has_ended(&self.run_directory)?;
             let (directory, position) = (self.run_directory.clone(), self.position);
-            let page = tokio::task::spawn_blocking(move || read_from(&directory, position, PAGE_LINES)).await.map_err(io::Error::other)??;
+            let page =
+                tokio::task::spawn_blocking(move || read_from(&directory, position, PAGE_LINES))
+                    .await
+                    .map_err(io::Error::other)??;
             if !page.lines.is_empty() {
                 self.position = page.next;
                 return Ok(Some(page));

@@ -22,7 +22,9 @@ pub struct ProcessStat {
 
 /// The id that the kernel draws at every boot.
 pub fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
 }
 
 /// Reads the facts of a process; `Ok(None)` where there is none of that number.
@@ -50,7 +52,9 @@ fn parse_stat(pid: u32, text: &str) -> Option<ProcessStat> {
 
 /// A pidfd of exactly this process, or `Ok(None)` where it is gone.
 pub fn open_process(pid: u32, start: u64) -> io::Result<Option<OwnedFd>> {
-    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return Ok(None);
+    };
     let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
         Err(rustix::io::Errno::SRCH) => return Ok(None),
@@ -58,7 +62,9 @@ pub fn open_process(pid: u32, start: u64) -> io::Result<Option<OwnedFd>> {
         Err(rustix::io::Errno::INVAL) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Ok(process_stat(pid)?.is_some_and(|stat| stat.start == start).then_some(pidfd))
+    Ok(process_stat(pid)?
+        .is_some_and(|stat| stat.start == start)
+        .then_some(pidfd))
 }
 
 /// Sends a signal to exactly this process; `false` where it is gone or may not be signalled.
@@ -86,7 +92,10 @@ mod tests {
     fn a_name_may_hold_anything() {
         let text = "42 (a) R (b c)) S 7 42 43 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 1 0 98765 1 1";
         let stat = parse_stat(42, text).unwrap();
-        assert_eq!((stat.state, stat.parent, stat.session, stat.start), ('S', 7, 43, 98765));
+        assert_eq!(
+            (stat.state, stat.parent, stat.session, stat.start),
+            ('S', 7, 43, 98765)
+        );
         assert_eq!(parse_stat(1, "broken"), None);
     }
 }

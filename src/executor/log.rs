@@ -58,7 +58,9 @@ impl Stream {
     }
 
     fn from_letter(letter: u8) -> Option<Stream> {
-        [Stream::Output, Stream::Error, Stream::Reeve].into_iter().find(|stream| stream.letter() == letter)
+        [Stream::Output, Stream::Error, Stream::Reeve]
+            .into_iter()
+            .find(|stream| stream.letter() == letter)
     }
 }
 
@@ -87,11 +89,16 @@ pub struct LogPage {
 /// # Errors
 /// Those of the file system, other than a missing file.
 pub fn read_from(run_directory: &Path, position: u64, max_lines: usize) -> io::Result<LogPage> {
-    let mut page = LogPage { lines: Vec::new(), next: position };
+    let mut page = LogPage {
+        lines: Vec::new(),
+        next: position,
+    };
     let mut dropped = 0;
     while page.lines.len() < max_lines {
         let segments = segments(run_directory)?;
-        let Some(place) = locate(&segments, page.next) else { break };
+        let Some(place) = locate(&segments, page.next) else {
+            break;
+        };
         dropped += place.skipped;
         page.next += place.skipped;
         let bytes = match read_segment(&segments[place.index], page.next) {
@@ -133,11 +140,17 @@ fn segments(run_directory: &Path) -> io::Result<Vec<Segment>> {
         let name = entry.file_name();
         let start = match name.to_str() {
             Some(HEAD) => Some(0),
-            Some(name) => name.strip_prefix(TAIL_PREFIX).and_then(|digits| digits.parse().ok()),
+            Some(name) => name
+                .strip_prefix(TAIL_PREFIX)
+                .and_then(|digits| digits.parse().ok()),
             None => None,
         };
         if let Some(start) = start {
-            found.push(Segment { path: entry.path(), start, length: 0 });
+            found.push(Segment {
+                path: entry.path(),
+                start,
+                length: 0,
+            });
         }
     }
     found.sort_by_key(|segment| segment.start);
@@ -154,17 +167,27 @@ fn segments(run_directory: &Path) -> io::Result<Vec<Segment>> {
 
 /// The segment to read at a position, and how much of the log is missing before it.
 fn locate(segments: &[Segment], position: u64) -> Option<Place> {
-    let index = segments.iter().position(|segment| position < segment.start + segment.length)?;
-    Some(Place { index, skipped: segments[index].start.saturating_sub(position) })
+    let index = segments
+        .iter()
+        .position(|segment| position < segment.start + segment.length)?;
+    Some(Place {
+        index,
+        skipped: segments[index].start.saturating_sub(position),
+    })
 }
 
 fn read_segment(segment: &Segment, position: u64) -> io::Result<Vec<u8>> {
     let file = File::open(&segment.path)?;
-    let wanted = usize::try_from(segment.start + segment.length - position).unwrap_or(PAGE_BYTES).min(PAGE_BYTES);
+    let wanted = usize::try_from(segment.start + segment.length - position)
+        .unwrap_or(PAGE_BYTES)
+        .min(PAGE_BYTES);
     let mut bytes = vec![0; wanted];
     let mut filled = 0;
     while filled < wanted {
-        match file.read_at(&mut bytes[filled..], position - segment.start + filled as u64) {
+        match file.read_at(
+            &mut bytes[filled..],
+            position - segment.start + filled as u64,
+        ) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -176,13 +199,26 @@ fn read_segment(segment: &Segment, position: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Returns how many bytes were whole records.
-fn take_records(bytes: &[u8], max_lines: usize, dropped: &mut u64, lines: &mut Vec<LogLine>) -> usize {
+fn take_records(
+    bytes: &[u8],
+    max_lines: usize,
+    dropped: &mut u64,
+    lines: &mut Vec<LogLine>,
+) -> usize {
     let mut taken = 0;
     while let Some(length) = bytes[taken..].iter().position(|byte| *byte == b'\n') {
-        let line = parse(&bytes[taken..taken + length], lines.last().map(|line| line.timestamp));
+        let line = parse(
+            &bytes[taken..taken + length],
+            lines.last().map(|line| line.timestamp),
+        );
         if *dropped > 0 {
             let message = format!("[{dropped} bytes dropped]");
-            lines.push(LogLine { timestamp: line.timestamp, stream: Stream::Reeve, message, continues: false });
+            lines.push(LogLine {
+                timestamp: line.timestamp,
+                stream: Stream::Reeve,
+                message,
+                continues: false,
+            });
             *dropped = 0;
         }
         lines.push(line);

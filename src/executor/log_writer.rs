@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use super::log::{CONTINUES, HEAD, LINE_LIMIT, MINIMUM_LOG_BYTES, Stream, TAIL_PREFIX};
+use super::line::Line;
+use super::log::{CONTINUES, HEAD, MINIMUM_LOG_BYTES, Stream, TAIL_PREFIX};
 use super::mask::{Masker, Secrets};
 
 /// Records are gathered up to this size before they are written.
@@ -41,21 +42,32 @@ impl LogWriter {
     /// Takes what was read from one of the run's pipes. Call [`LogWriter::flush`] before waiting for more.
     pub fn append(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) {
         let stamp = stamp(now);
-        let cutter = if stream == Stream::Error { &mut self.error } else { &mut self.output };
+        let cutter = if stream == Stream::Error {
+            &mut self.error
+        } else {
+            &mut self.output
+        };
         self.masked.clear();
         cutter.masker.push(bytes, &mut self.masked);
         let (file, batch) = (&mut self.file, &mut self.batch);
-        cutter.line.push(&self.masked, &mut |text, continues| add_record(file, batch, &stamp, stream, text, continues));
+        cutter.line.push(&self.masked, &mut |text, continues| {
+            add_record(file, batch, &stamp, stream, text, continues)
+        });
     }
 
     /// The stream has ended: writes its last line, which may lack a line end.
     pub fn finish(&mut self, stream: Stream, now: Timestamp) {
         let stamp = stamp(now);
-        let cutter = if stream == Stream::Error { &mut self.error } else { &mut self.output };
+        let cutter = if stream == Stream::Error {
+            &mut self.error
+        } else {
+            &mut self.output
+        };
         self.masked.clear();
         cutter.masker.finish(&mut self.masked);
         let (file, batch) = (&mut self.file, &mut self.batch);
-        let mut emit = |text: &str, continues: bool| add_record(file, batch, &stamp, stream, text, continues);
+        let mut emit =
+            |text: &str, continues: bool| add_record(file, batch, &stamp, stream, text, continues);
         cutter.line.push(&self.masked, &mut emit);
         cutter.line.finish(&mut emit);
     }
@@ -65,7 +77,9 @@ impl LogWriter {
         let mut line = Line::default();
         let stamp = stamp(now);
         let (file, batch) = (&mut self.file, &mut self.batch);
-        let mut emit = |text: &str, continues: bool| add_record(file, batch, &stamp, Stream::Reeve, text, continues);
+        let mut emit = |text: &str, continues: bool| {
+            add_record(file, batch, &stamp, Stream::Reeve, text, continues)
+        };
         line.push(text.as_bytes(), &mut emit);
         line.finish(&mut emit);
     }
@@ -85,7 +99,14 @@ fn stamp(now: Timestamp) -> String {
     format!("{now:.6}")
 }
 
-fn add_record(file: &mut SegmentedFile, batch: &mut Vec<u8>, stamp: &str, stream: Stream, text: &str, continues: bool) {
+fn add_record(
+    file: &mut SegmentedFile,
+    batch: &mut Vec<u8>,
+    stamp: &str,
+    stream: Stream,
+    text: &str,
+    continues: bool,
+) {
     let length = stamp.len() + text.len() + 5;
     if batch.len() + length > BATCH_BYTES || !file.has_room(batch.len() + length) {
         file.write_before(batch, length);
@@ -107,117 +128,11 @@ struct LineCutter {
 
 impl LineCutter {
     fn new(secrets: &Rc<Secrets>) -> LineCutter {
-        LineCutter { masker: Masker::new(secrets.clone()), line: Line::default() }
-    }
-}
-
-/// The line that is being gathered, escaped already. At most [`LINE_LIMIT`] bytes and a character.
-#[derive(Default)]
-struct Line {
-    text: String,
-    /// The first bytes of a character whose rest has not arrived.
-    partial: Vec<u8>,
-    /// A carriage return that is dropped if a line feed follows.
-    carriage_return: bool,
-    /// Something of this line has been emitted, or gathered.
-    begun: bool,
-}
-
-impl Line {
-    fn push(&mut self, bytes: &[u8], emit: &mut impl FnMut(&str, bool)) {
-        let joined;
-        let bytes = if self.partial.is_empty() {
-            bytes
-        } else {
-            let mut whole = std::mem::take(&mut self.partial);
-            whole.extend_from_slice(bytes);
-            joined = whole;
-            &joined
-        };
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            self.push_text(chunk.valid(), emit);
-            let invalid = chunk.invalid();
-            let incomplete = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if incomplete && chunks.peek().is_none() {
-                self.partial = invalid.to_vec();
-            } else {
-                self.push_escaped(invalid, emit);
-            }
+        LineCutter {
+            masker: Masker::new(secrets.clone()),
+            line: Line::default(),
         }
     }
-
-    fn push_text(&mut self, mut text: &str, emit: &mut impl FnMut(&str, bool)) {
-        while !text.is_empty() {
-            let plain = text.bytes().position(is_special).unwrap_or(text.len());
-            if plain > 0 {
-                self.push_plain(&text[..plain], emit);
-                text = &text[plain..];
-                continue;
-            }
-            match text.as_bytes()[0] {
-                b'\n' => {
-                    self.carriage_return = false;
-                    emit(&self.text, false);
-                    self.text.clear();
-                    self.begun = false;
-                }
-                b'\r' => {
-                    self.settle_carriage_return(emit);
-                    self.carriage_return = true;
-                    self.begun = true;
-                }
-                other => self.push_escaped(&[other], emit),
-            }
-            text = &text[1..];
-        }
-    }
-
-    fn push_plain(&mut self, mut text: &str, emit: &mut impl FnMut(&str, bool)) {
-        self.settle_carriage_return(emit);
-        self.begun = true;
-        while !text.is_empty() {
-            let room = LINE_LIMIT.saturating_sub(self.text.len());
-            let cut = (0..=room.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0);
-            self.text.push_str(&text[..cut]);
-            text = &text[cut..];
-            if !text.is_empty() {
-                self.cut(emit);
-            }
-        }
-    }
-
-    fn push_escaped(&mut self, bytes: &[u8], emit: &mut impl FnMut(&str, bool)) {
-        for byte in bytes {
-            self.push_plain(&format!("\\x{byte:02x}"), emit);
-        }
-    }
-
-    fn settle_carriage_return(&mut self, emit: &mut impl FnMut(&str, bool)) {
-        if std::mem::take(&mut self.carriage_return) {
-            self.push_escaped(b"\r", emit);
-        }
-    }
-
-    fn cut(&mut self, emit: &mut impl FnMut(&str, bool)) {
-        emit(&self.text, true);
-        self.text.clear();
-    }
-
-    fn finish(&mut self, emit: &mut impl FnMut(&str, bool)) {
-        let partial = std::mem::take(&mut self.partial);
-        self.push_escaped(&partial, emit);
-        self.carriage_return = false;
-        if std::mem::take(&mut self.begun) {
-            emit(&self.text, false);
-            self.text.clear();
-        }
-    }
-}
-
-/// Control characters other than tab and escape; line ends are among them.
-fn is_special(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t' && byte != 0x1b) || byte == 0x7f
 }
 
 /// The files of the log: the head, then segments of which the last two are kept.
@@ -276,7 +191,12 @@ impl SegmentedFile {
             return;
         }
         if self.lost.unsaid > 0 {
-            let text = format!("{} r [{} bytes of the log are lost: {}]\n", stamp(now), self.lost.unsaid, self.lost.reason);
+            let text = format!(
+                "{} r [{} bytes of the log are lost: {}]\n",
+                stamp(now),
+                self.lost.unsaid,
+                self.lost.reason
+            );
             batch.splice(0..0, text.into_bytes());
         }
         if self.write_records(batch) {
@@ -287,7 +207,11 @@ impl SegmentedFile {
     /// Empties the batch; `true` where all of it was written.
     fn write_records(&mut self, batch: &mut Vec<u8>) -> bool {
         if self.file.is_err() {
-            self.file = open(self.current.as_deref().unwrap_or(&self.directory.join(HEAD)));
+            self.file = open(
+                self.current
+                    .as_deref()
+                    .unwrap_or(&self.directory.join(HEAD)),
+            );
         }
         let (written, failure) = match &mut self.file {
             Ok(file) => write_whole_records(file, self.length, batch),
@@ -311,7 +235,9 @@ impl SegmentedFile {
             let _already_gone = fs::remove_file(oldest);
         }
         self.previous = self.current.take();
-        let path = self.directory.join(format!("{TAIL_PREFIX}{:020}", self.position));
+        let path = self
+            .directory
+            .join(format!("{TAIL_PREFIX}{:020}", self.position));
         self.file = open(&path);
         self.current = Some(path);
         self.length = 0;
@@ -319,12 +245,21 @@ impl SegmentedFile {
     }
 
     fn problem(&self) -> Option<String> {
-        (self.lost.total > 0).then(|| format!("the log is incomplete: {} bytes could not be written ({})", self.lost.total, self.lost.reason))
+        (self.lost.total > 0).then(|| {
+            format!(
+                "the log is incomplete: {} bytes could not be written ({})",
+                self.lost.total, self.lost.reason
+            )
+        })
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Writes as many whole records as the disk takes and returns their length: a record that got through only in part is taken back,
@@ -337,7 +272,10 @@ fn write_whole_records(file: &mut File, length: u64, batch: &[u8]) -> (usize, Op
             Ok(count) => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                let whole = batch[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
+                let whole = batch[..written]
+                    .iter()
+                    .rposition(|byte| *byte == b'\n')
+                    .map_or(0, |index| index + 1);
                 let _best_effort = file.set_len(length + whole as u64);
                 return (whole, Some(error.to_string()));
             }
@@ -348,7 +286,7 @@ fn write_whole_records(file: &mut File, length: u64, batch: &[u8]) -> (usize, Op
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::{LogLine, read_all, read_from};
+    use super::super::log::{LINE_LIMIT, LogLine, read_all, read_from};
     use super::*;
     use proptest::prelude::*;
 
@@ -357,7 +295,11 @@ mod tests {
     }
 
     fn written(directory: &Path, pieces: &[&[u8]]) -> Vec<LogLine> {
-        let mut log = LogWriter::create(directory, &Secrets::new(&["s3cr3t-value".to_owned()]), 1 << 20);
+        let mut log = LogWriter::create(
+            directory,
+            &Secrets::new(&["s3cr3t-value".to_owned()]),
+            1 << 20,
+        );
         for piece in pieces {
             log.append(Stream::Output, piece, now());
         }
@@ -369,7 +311,10 @@ mod tests {
 
     fn messages(pieces: &[&[u8]]) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();
-        written(directory.path(), pieces).into_iter().map(|line| line.message).collect()
+        written(directory.path(), pieces)
+            .into_iter()
+            .map(|line| line.message)
+            .collect()
     }
 
     #[test]
@@ -391,10 +336,16 @@ mod tests {
         log.remark("said", now());
         log.flush(now());
         let text = fs::read_to_string(directory.path().join("log")).unwrap();
-        assert_eq!(text, "2031-05-06T07:08:09.012345Z e oh\n2031-05-06T07:08:09.012345Z r said\n");
+        assert_eq!(
+            text,
+            "2031-05-06T07:08:09.012345Z e oh\n2031-05-06T07:08:09.012345Z r said\n"
+        );
         let page = read_from(directory.path(), 0, 1).unwrap();
         assert_eq!((page.lines[0].stream, page.next), (Stream::Error, 33));
-        assert_eq!(read_from(directory.path(), page.next, 9).unwrap().lines[0].message, "said");
+        assert_eq!(
+            read_from(directory.path(), page.next, 9).unwrap().lines[0].message,
+            "said"
+        );
     }
 
     #[test]
@@ -402,7 +353,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let long = "ä".repeat(LINE_LIMIT);
         let lines = written(directory.path(), &[long.as_bytes(), b"\nshort\n"]);
-        assert_eq!(lines.iter().map(|line| line.continues).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(
+            lines.iter().map(|line| line.continues).collect::<Vec<_>>(),
+            [true, false, false]
+        );
         assert_eq!(format!("{}{}", lines[0].message, lines[1].message), long);
     }
 
@@ -414,12 +368,24 @@ mod tests {
             log.append(Stream::Output, format!("line {number}\n").as_bytes(), now());
             log.flush(now());
         }
-        let size: u64 = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-        assert!(size <= MINIMUM_LOG_BYTES && size > MINIMUM_LOG_BYTES / 2, "{size}");
+        let size: u64 = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(
+            size <= MINIMUM_LOG_BYTES && size > MINIMUM_LOG_BYTES / 2,
+            "{size}"
+        );
         let lines = read_all(directory.path()).unwrap();
         assert_eq!(lines[0].message, "line 0");
         assert_eq!(lines.last().unwrap().message, "line 39999");
-        assert_eq!(lines.iter().filter(|line| line.message.ends_with("bytes dropped]")).count(), 1);
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| line.message.ends_with("bytes dropped]"))
+                .count(),
+            1
+        );
     }
 
     #[test]
@@ -428,7 +394,11 @@ mod tests {
         let mut log = LogWriter::create(&directory.path().join("absent"), &Secrets::new(&[]), 0);
         log.append(Stream::Output, b"x\n", now());
         log.flush(now());
-        assert!(log.problem().unwrap().starts_with("the log is incomplete: 32 bytes could not be written (No such file"));
+        assert!(
+            log.problem()
+                .unwrap()
+                .starts_with("the log is incomplete: 32 bytes could not be written (No such file")
+        );
     }
 
     proptest! {

@@ -19,7 +19,13 @@ impl Secrets {
         let mut lines: Vec<Vec<u8>> = Vec::new();
         for value in values {
             let several = value.trim_end().contains('\n');
-            let kept = value.lines().filter(|line| if several { line.len() >= SHORTEST_LINE } else { !line.is_empty() });
+            let kept = value.lines().filter(|line| {
+                if several {
+                    line.len() >= SHORTEST_LINE
+                } else {
+                    !line.is_empty()
+                }
+            });
             lines.extend(kept.map(|line| line.as_bytes().to_vec()));
         }
         lines.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -28,7 +34,10 @@ impl Secrets {
         for line in &lines {
             first_bytes[usize::from(line[0])] = true;
         }
-        Rc::new(Secrets { values: lines, first_bytes })
+        Rc::new(Secrets {
+            values: lines,
+            first_bytes,
+        })
     }
 
     /// Masks a whole text.
@@ -42,11 +51,16 @@ impl Secrets {
 
     /// The text may become a secret when more of it arrives.
     fn may_begin(&self, text: &[u8]) -> bool {
-        self.values.iter().any(|value| value.len() > text.len() && value.starts_with(text))
+        self.values
+            .iter()
+            .any(|value| value.len() > text.len() && value.starts_with(text))
     }
 
     fn at(&self, text: &[u8]) -> Option<usize> {
-        self.values.iter().find(|value| text.starts_with(value)).map(Vec::len)
+        self.values
+            .iter()
+            .find(|value| text.starts_with(value))
+            .map(Vec::len)
     }
 }
 
@@ -58,7 +72,10 @@ pub struct Masker {
 
 impl Masker {
     pub fn new(secrets: Rc<Secrets>) -> Masker {
-        Masker { secrets, held: Vec::new() }
+        Masker {
+            secrets,
+            held: Vec::new(),
+        }
     }
 
     /// Appends to `output` what can be told already.
@@ -86,7 +103,10 @@ impl Masker {
     /// Returns how much of `text` is dealt with.
     fn scan(&self, text: &[u8], more_follows: bool, output: &mut Vec<u8>) -> usize {
         let mut done = 0;
-        while let Some(skip) = text[done..].iter().position(|byte| self.secrets.first_bytes[usize::from(*byte)]) {
+        while let Some(skip) = text[done..]
+            .iter()
+            .position(|byte| self.secrets.first_bytes[usize::from(*byte)])
+        {
             output.extend_from_slice(&text[done..done + skip]);
             done += skip;
             let rest = &text[done..];
@@ -129,7 +149,10 @@ mod tests {
         let secrets = ["hunter2hunter2".to_owned(), "hunter2".to_owned()];
         assert_eq!(in_pieces(&secrets, &[b"a hunt", b"er2 b"]), "a *** b");
         assert_eq!(in_pieces(&secrets, &[b"hunter2hunt", b"er2!"]), "***!");
-        assert_eq!(in_pieces(&secrets, &[b"hunter2hunt", b"er3!"]), "***hunter3!");
+        assert_eq!(
+            in_pieces(&secrets, &[b"hunter2hunt", b"er3!"]),
+            "***hunter3!"
+        );
         assert_eq!(in_pieces(&secrets, &[b"hunte"]), "hunte");
         assert_eq!(in_pieces(&["".to_owned()], &[b"x"]), "x");
     }

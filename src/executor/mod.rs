@@ -16,6 +16,7 @@ mod cgroup;
 pub mod directory;
 pub mod follow;
 pub mod identity;
+mod line;
 pub mod log;
 mod log_writer;
 mod mask;
@@ -106,10 +107,17 @@ pub struct Context {
 /// What an executor tells. For every run started or adopted exactly one `Finished` or `Lost` comes, last.
 /// A report may be repeated after an adoption: the receiver must be idempotent.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "most reports that carry weight are the large ones, and few exist at a time")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most reports that carry weight are the large ones, and few exist at a time"
+)]
 pub enum Report {
     /// The run's process exists.
-    Started { run_id: Uuid, at: Timestamp, pid: u32 },
+    Started {
+        run_id: Uuid,
+        at: Timestamp,
+        pid: u32,
+    },
     /// The run is over, and none of its processes is left. (Its supervisor may still be writing `exit.json`.)
     Finished { run_id: Uuid, outcome: Outcome },
     /// Nobody can tell how the run ended; what is known is a sentence. None of its processes is left.
@@ -151,7 +159,10 @@ pub enum Adoption {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("failed to prepare the run directory {path}: {source}", path = .path.display())]
-    Directory { path: PathBuf, source: std::io::Error },
+    Directory {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the run directory {path} already holds an attempt; every attempt needs a directory of its own", path = .path.display())]
     Occupied { path: PathBuf },
     #[error("failed to start the run supervisor: {0}")]
@@ -187,12 +198,21 @@ pub trait Executor: Send + Sync {
     /// For a daemon that was killed between asking for a run and storing its handle: the handle of what was
     /// started for this directory, or `None`, and then nothing was started and nothing will be: the
     /// directory's job is void after this call.
-    fn recover<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a std::path::Path) -> BoxFuture<'a, std::io::Result<Option<Handle>>>;
+    fn recover<'a>(
+        &'a self,
+        run_id: Uuid,
+        attempt: u32,
+        run_directory: &'a std::path::Path,
+    ) -> BoxFuture<'a, std::io::Result<Option<Handle>>>;
 
     /// Asks for the end of a run: SIGTERM, `grace`, SIGKILL to all that is left. Returns when the request is
     /// delivered, not when the run has ended (that is reported). Harmless when repeated (the
     /// shorter grace counts) and when the run has ended.
-    fn stop<'a>(&'a self, handle: &'a Handle, grace: Duration) -> BoxFuture<'a, Result<(), StopError>>;
+    fn stop<'a>(
+        &'a self,
+        handle: &'a Handle,
+        grace: Duration,
+    ) -> BoxFuture<'a, Result<(), StopError>>;
 }
 
 /// A kind of executor in the list.

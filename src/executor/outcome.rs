@@ -43,13 +43,26 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum End {
-    Exited { code: i32 },
+    Exited {
+        code: i32,
+    },
     /// By a signal that reeve did not send.
-    Signaled { signal: i32, core_dumped: bool },
-    TimedOut { after: Duration, how: Ended },
+    Signaled {
+        signal: i32,
+        core_dumped: bool,
+    },
+    TimedOut {
+        after: Duration,
+        how: Ended,
+    },
     /// By [`super::Executor::stop`], or by somebody who sent SIGTERM to the supervisor.
-    Stopped { by: StoppedBy, how: Ended },
-    NotStarted { why: NotStarted },
+    Stopped {
+        by: StoppedBy,
+        how: Ended,
+    },
+    NotStarted {
+        why: NotStarted,
+    },
     /// The supervisor could not do its work.
     SupervisorFailed,
     /// Written by the daemon when the supervisor left nothing.
@@ -77,7 +90,9 @@ pub struct Ended {
 pub enum StoppedBy {
     Request,
     /// Another process sent SIGTERM to the supervisor (the system is shutting down, or a person).
-    Signal { pid: u32 },
+    Signal {
+        pid: u32,
+    },
 }
 
 /// Why a run's process could not be started.
@@ -109,7 +124,13 @@ pub struct Leftover {
 
 impl Outcome {
     /// One of which only the end is known, at `at`.
-    pub(super) fn unknown(run_id: Uuid, attempt: u32, end: End, message: String, at: Timestamp) -> Outcome {
+    pub(super) fn unknown(
+        run_id: Uuid,
+        attempt: u32,
+        end: End,
+        message: String,
+        at: Timestamp,
+    ) -> Outcome {
         Outcome {
             version: super::FORMAT_VERSION,
             run_id,
@@ -137,15 +158,29 @@ impl End {
     pub fn sentence(&self) -> Option<String> {
         match self {
             End::Exited { code } => Some(format!("exited with code {code}")),
-            End::Signaled { signal, core_dumped } => {
+            End::Signaled {
+                signal,
+                core_dumped,
+            } => {
                 let core = if *core_dumped { " and dumped core" } else { "" };
                 Some(format!("killed by {}{core}", signal_text(*signal)))
             }
-            End::TimedOut { after, how } => Some(format!("timed out after {}; {}", seconds(*after), how.sentence())),
-            End::Stopped { by: StoppedBy::Request, how } => Some(format!("stopped on request; {}", how.sentence())),
-            End::Stopped { by: StoppedBy::Signal { pid }, how } => {
-                Some(format!("stopped because process {pid} sent SIGTERM to the supervisor; {}", how.sentence()))
-            }
+            End::TimedOut { after, how } => Some(format!(
+                "timed out after {}; {}",
+                seconds(*after),
+                how.sentence()
+            )),
+            End::Stopped {
+                by: StoppedBy::Request,
+                how,
+            } => Some(format!("stopped on request; {}", how.sentence())),
+            End::Stopped {
+                by: StoppedBy::Signal { pid },
+                how,
+            } => Some(format!(
+                "stopped because process {pid} sent SIGTERM to the supervisor; {}",
+                how.sentence()
+            )),
             End::NotStarted { .. } | End::SupervisorFailed | End::Lost => None,
         }
     }
@@ -196,11 +231,43 @@ pub fn signal_text(signal: i32) -> String {
 /// The name of a signal on Linux (signal(7)).
 fn signal_name(signal: i32) -> String {
     const NAMES: [&str; 32] = [
-        "no signal", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV",
-        "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
-        "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+        "no signal",
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGPWR",
+        "SIGSYS",
     ];
-    match usize::try_from(signal).ok().and_then(|index| NAMES.get(index)) {
+    match usize::try_from(signal)
+        .ok()
+        .and_then(|index| NAMES.get(index))
+    {
         Some(name) => (*name).to_owned(),
         None => format!("SIGRTMIN+{}", signal - 34),
     }
@@ -212,21 +279,47 @@ mod tests {
 
     #[test]
     fn every_end_has_a_sentence_with_its_reason() {
-        let how = |code, signal, killed| Ended { grace: Duration::from_millis(1500), code, signal, killed };
+        let how = |code, signal, killed| Ended {
+            grace: Duration::from_millis(1500),
+            code,
+            signal,
+            killed,
+        };
         let table = [
             (End::Exited { code: 3 }, "exited with code 3"),
-            (End::Signaled { signal: 9, core_dumped: false }, "killed by SIGKILL (signal 9)"),
-            (End::Signaled { signal: 11, core_dumped: true }, "killed by SIGSEGV (signal 11) and dumped core"),
             (
-                End::TimedOut { after: Duration::from_secs(2), how: how(None, Some(15), 0) },
+                End::Signaled {
+                    signal: 9,
+                    core_dumped: false,
+                },
+                "killed by SIGKILL (signal 9)",
+            ),
+            (
+                End::Signaled {
+                    signal: 11,
+                    core_dumped: true,
+                },
+                "killed by SIGSEGV (signal 11) and dumped core",
+            ),
+            (
+                End::TimedOut {
+                    after: Duration::from_secs(2),
+                    how: how(None, Some(15), 0),
+                },
                 "timed out after 2 s; ended on SIGTERM",
             ),
             (
-                End::Stopped { by: StoppedBy::Request, how: how(None, Some(9), 2) },
+                End::Stopped {
+                    by: StoppedBy::Request,
+                    how: how(None, Some(9), 2),
+                },
                 "stopped on request; 2 processes did not end on SIGTERM within 1.5 s and had to be killed",
             ),
             (
-                End::Stopped { by: StoppedBy::Signal { pid: 1 }, how: how(Some(0), None, 0) },
+                End::Stopped {
+                    by: StoppedBy::Signal { pid: 1 },
+                    how: how(Some(0), None, 0),
+                },
                 "stopped because process 1 sent SIGTERM to the supervisor; ended on SIGTERM, exit code 0",
             ),
         ];
@@ -240,8 +333,31 @@ mod tests {
 
     #[test]
     fn leftovers_are_counted() {
-        assert_eq!(Leftover { found: 0, killed: 0 }.sentence(), None);
-        assert_eq!(Leftover { found: 1, killed: 0 }.sentence().unwrap(), "1 process that it left behind was ended");
-        assert_eq!(Leftover { found: 3, killed: 2 }.sentence().unwrap(), "3 processes that it left behind were ended (2 with SIGKILL)");
+        assert_eq!(
+            Leftover {
+                found: 0,
+                killed: 0
+            }
+            .sentence(),
+            None
+        );
+        assert_eq!(
+            Leftover {
+                found: 1,
+                killed: 0
+            }
+            .sentence()
+            .unwrap(),
+            "1 process that it left behind was ended"
+        );
+        assert_eq!(
+            Leftover {
+                found: 3,
+                killed: 2
+            }
+            .sentence()
+            .unwrap(),
+            "3 processes that it left behind were ended (2 with SIGKILL)"
+        );
     }
 }

@@ -31,7 +31,10 @@ use super::supervisor::signals::{self, HeldBack};
 use super::supervisor::{ARGUMENT, Message};
 use super::tree;
 use super::watch::{DirectoryWatcher, readable};
-use super::{Adoption, BoxFuture, Context, Executor, FORMAT_VERSION, Handle, Job, Outcome, Report, StartError, StopError};
+use super::{
+    Adoption, BoxFuture, Context, Executor, FORMAT_VERSION, Handle, Job, Outcome, Report,
+    StartError, StopError,
+};
 
 /// The work pool type.
 pub const KIND: &str = "process";
@@ -54,7 +57,12 @@ impl ProcessExecutor {
 
     /// With another program as supervisor, for processes that are not the reeve binary (tests).
     pub fn with_supervisor(program: PathBuf) -> io::Result<ProcessExecutor> {
-        Ok(ProcessExecutor { program, boot_id: boot_id()?.into(), watcher: DirectoryWatcher::new()?, cgroup: cgroup::own_directory() })
+        Ok(ProcessExecutor {
+            program,
+            boot_id: boot_id()?.into(),
+            watcher: DirectoryWatcher::new()?,
+            cgroup: cgroup::own_directory(),
+        })
     }
 
     pub(super) fn make() -> io::Result<Arc<dyn Executor>> {
@@ -72,10 +80,20 @@ impl ProcessExecutor {
     }
 
     async fn start_run(&self, job: Job, context: Context) -> Result<Handle, StartError> {
-        let (program, boot_id, directory) = (self.program.clone(), self.boot_id.clone(), context.run_directory.clone());
-        let cgroup = self.cgroup.as_deref().map(|parent| cgroup::path_for(parent, job.run_id, job.attempt));
-        let spawned = spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory, cgroup)).await;
-        let (handle, pidfd, report) = spawned.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
+        let (program, boot_id, directory) = (
+            self.program.clone(),
+            self.boot_id.clone(),
+            context.run_directory.clone(),
+        );
+        let cgroup = self
+            .cgroup
+            .as_deref()
+            .map(|parent| cgroup::path_for(parent, job.run_id, job.attempt));
+        let spawned =
+            spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory, cgroup))
+                .await;
+        let (handle, pidfd, report) =
+            spawned.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
         let pidfd = readable(pidfd).map_err(StartError::Spawn)?;
         let report = pipe::Receiver::from_owned_fd(report).map_err(StartError::Spawn)?;
         tokio::spawn(watch_started(handle.clone(), pidfd, report, context));
@@ -99,7 +117,10 @@ impl ProcessExecutor {
                 Adoption::Ended
             }
             Err(error) => {
-                let evidence = format!("process {} cannot be examined: {error}", handle.supervisor_pid);
+                let evidence = format!(
+                    "process {} cannot be examined: {error}",
+                    handle.supervisor_pid
+                );
                 tokio::spawn(async move { report_end(handle, evidence, &context).await });
                 Adoption::Ended
             }
@@ -108,14 +129,19 @@ impl ProcessExecutor {
 
     fn why_gone(&self, handle: &Handle) -> String {
         if handle.boot_id == *self.boot_id {
-            format!("the run's supervisor (process {}) ended without leaving an outcome while no daemon was watching", handle.supervisor_pid)
+            format!(
+                "the run's supervisor (process {}) ended without leaving an outcome while no daemon was watching",
+                handle.supervisor_pid
+            )
         } else {
             "the machine was restarted while the run was going on".to_owned()
         }
     }
 
     fn stop_run(&self, handle: &Handle, grace: Duration) -> io::Result<()> {
-        let Some(pidfd) = find(handle, &self.boot_id)? else { return Ok(()) };
+        let Some(pidfd) = find(handle, &self.boot_id)? else {
+            return Ok(());
+        };
         match signals::request_stop(pidfd.as_fd(), grace) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
             result => result,
@@ -174,27 +200,51 @@ impl Executor for ProcessExecutor {
         Box::pin(self.adopt_run(handle, context))
     }
 
-    fn recover<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a Path) -> BoxFuture<'a, io::Result<Option<Handle>>> {
+    fn recover<'a>(
+        &'a self,
+        run_id: Uuid,
+        attempt: u32,
+        run_directory: &'a Path,
+    ) -> BoxFuture<'a, io::Result<Option<Handle>>> {
         Box::pin(async move {
             let run_directory = run_directory.to_path_buf();
             let boot_id = self.boot_id.clone();
             let cgroup = self.cgroup.clone();
-            let found = spawn_blocking(move || recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup.as_deref()));
+            let found = spawn_blocking(move || {
+                recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup.as_deref())
+            });
             found.await.map_err(io::Error::other)?
         })
     }
 
-    fn stop<'a>(&'a self, handle: &'a Handle, grace: Duration) -> BoxFuture<'a, Result<(), StopError>> {
+    fn stop<'a>(
+        &'a self,
+        handle: &'a Handle,
+        grace: Duration,
+    ) -> BoxFuture<'a, Result<(), StopError>> {
         Box::pin(async move {
             let stopped = self.stop_run(handle, grace);
-            stopped.map_err(|source| StopError { run_id: handle.run_id, pid: handle.supervisor_pid, source })
+            stopped.map_err(|source| StopError {
+                run_id: handle.run_id,
+                pid: handle.supervisor_pid,
+                source,
+            })
         })
     }
 }
 
 /// See [`Executor::recover`]. A supervisor that has ended meanwhile is denoted by no process at all: its adoption then reads what it left.
-fn recover_handle(run_id: Uuid, attempt: u32, run_directory: &Path, boot_id: &str, cgroup: Option<&Path>) -> io::Result<Option<Handle>> {
-    if !run_directory.exists() || directory::void_jobs(run_directory)? || !directory::is_occupied(run_directory)? {
+fn recover_handle(
+    run_id: Uuid,
+    attempt: u32,
+    run_directory: &Path,
+    boot_id: &str,
+    cgroup: Option<&Path>,
+) -> io::Result<Option<Handle>> {
+    if !run_directory.exists()
+        || directory::void_jobs(run_directory)?
+        || !directory::is_occupied(run_directory)?
+    {
         return Ok(None);
     }
     let run_directory = run_directory.canonicalize()?;
@@ -219,11 +269,16 @@ fn spawn_supervisor(
     run_directory: &Path,
     cgroup: Option<PathBuf>,
 ) -> Result<(Handle, OwnedFd, OwnedFd), StartError> {
-    let failed = |source| StartError::Directory { path: run_directory.to_path_buf(), source };
+    let failed = |source| StartError::Directory {
+        path: run_directory.to_path_buf(),
+        source,
+    };
     directory::create(run_directory).map_err(failed)?;
     let run_directory = run_directory.canonicalize().map_err(failed)?;
     if directory::is_occupied(&run_directory).map_err(failed)? {
-        return Err(StartError::Occupied { path: run_directory });
+        return Err(StartError::Occupied {
+            path: run_directory,
+        });
     }
     let nonce = Uuid::new_v4().simple().to_string();
     directory::write_job(&run_directory, &nonce, job).map_err(failed)?;
@@ -246,7 +301,12 @@ fn spawn_supervisor(
     Ok((handle, pidfd, report))
 }
 
-fn spawn(program: &Path, run_directory: &Path, nonce: &str, cgroup: Option<&Path>) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
+fn spawn(
+    program: &Path,
+    run_directory: &Path,
+    nonce: &str,
+    cgroup: Option<&Path>,
+) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
     let (report, report_end) = io::pipe()?;
     let _until_spawned = HeldBack::in_this_thread();
     let child = Command::new(program)
@@ -264,7 +324,8 @@ fn spawn(program: &Path, run_directory: &Path, nonce: &str, cgroup: Option<&Path
     let pid = child.id();
     // Not collected yet, so the number is still this child's, even if it has ended.
     let start = process_stat(pid)?.map_or(0, |stat| stat.start);
-    let pidfd = open_process(pid, start)?.ok_or_else(|| io::Error::other("the supervisor is not in /proc"))?;
+    let pidfd = open_process(pid, start)?
+        .ok_or_else(|| io::Error::other("the supervisor is not in /proc"))?;
     Ok((pid, start, pidfd, report.into()))
 }
 
@@ -277,7 +338,12 @@ fn find(handle: &Handle, boot_id: &str) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Follows a supervisor that this daemon started: its report pipe, then its end.
-async fn watch_started(handle: Handle, pidfd: AsyncFd<OwnedFd>, report: pipe::Receiver, context: Context) {
+async fn watch_started(
+    handle: Handle,
+    pidfd: AsyncFd<OwnedFd>,
+    report: pipe::Receiver,
+    context: Context,
+) {
     let mut lines = BufReader::new(report).lines();
     let mut finished = false;
     while let Ok(Some(line)) = lines.next_line().await {
@@ -287,7 +353,9 @@ async fn watch_started(handle: Handle, pidfd: AsyncFd<OwnedFd>, report: pipe::Re
                 finished = true;
                 send_end(handle.run_id, Ok(*outcome), &context).await;
             }
-            Err(error) => tracing::warn!(run_id = %handle.run_id, %error, "the supervisor's report is not understood"),
+            Err(error) => {
+                tracing::warn!(run_id = %handle.run_id, %error, "the supervisor's report is not understood")
+            }
         }
     }
     let _ended = pidfd.readable().await;
@@ -298,13 +366,19 @@ async fn watch_started(handle: Handle, pidfd: AsyncFd<OwnedFd>, report: pipe::Re
 }
 
 /// Follows a supervisor that a former daemon started: what it wrote, then its end.
-async fn watch_adopted(handle: Handle, pidfd: AsyncFd<OwnedFd>, watcher: Arc<DirectoryWatcher>, context: Context) {
+async fn watch_adopted(
+    handle: Handle,
+    pidfd: AsyncFd<OwnedFd>,
+    watcher: Arc<DirectoryWatcher>,
+    context: Context,
+) {
     tokio::select! {
         biased;
         _ = wait_for_file(&watcher, &handle.run_directory, directory::STARTED) => {}
         _ = pidfd.readable() => {}
     }
-    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED) {
+    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED)
+    {
         send_started(handle.run_id, &started, &context).await;
     }
     let _ended = pidfd.readable().await;
@@ -314,22 +388,38 @@ async fn watch_adopted(handle: Handle, pidfd: AsyncFd<OwnedFd>, watcher: Arc<Dir
 
 /// Waits until a file exists. Returns as well when that can never be known (the directory is gone).
 async fn wait_for_file(watcher: &Arc<DirectoryWatcher>, run_directory: &Path, name: &str) {
-    let Ok(mut changes) = watcher.watch(run_directory) else { return };
+    let Ok(mut changes) = watcher.watch(run_directory) else {
+        return;
+    };
     while !run_directory.join(name).exists() && changes.changed().await {}
 }
 
 async fn send_started(run_id: Uuid, started: &Started, context: &Context) {
-    let report = Report::Started { run_id, at: started.at, pid: started.pid };
+    let report = Report::Started {
+        run_id,
+        at: started.at,
+        pid: started.pid,
+    };
     let _nobody_listens = context.reports.send(report).await;
 }
 
 /// Collects the supervisor if it is our child, and says how it ended.
 fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
-    let status = waitid(WaitId::PidFd(pidfd.get_ref().as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok().flatten();
+    let status = waitid(
+        WaitId::PidFd(pidfd.get_ref().as_fd()),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    )
+    .ok()
+    .flatten();
     let pid = handle.supervisor_pid;
     match status.map(|status| (status.exit_status(), status.terminating_signal())) {
-        Some((_, Some(signal))) => format!("the run's supervisor (process {pid}) was killed by {}", signal_text(signal)),
-        Some((Some(code), _)) => format!("the run's supervisor (process {pid}) exited with code {code} and left no outcome"),
+        Some((_, Some(signal))) => format!(
+            "the run's supervisor (process {pid}) was killed by {}",
+            signal_text(signal)
+        ),
+        Some((Some(code), _)) => format!(
+            "the run's supervisor (process {pid}) exited with code {code} and left no outcome"
+        ),
         _ => format!("the run's supervisor (process {pid}) ended and left no outcome"),
     }
 }
@@ -337,7 +427,9 @@ fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
 /// The last report of a run whose supervisor is gone: what its directory tells.
 async fn report_end(handle: Handle, evidence: String, context: &Context) {
     let run_id = handle.run_id;
-    let settled = spawn_blocking(move || settle(&handle, evidence)).await.unwrap_or_else(|error| Err(error.to_string()));
+    let settled = spawn_blocking(move || settle(&handle, evidence))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()));
     send_end(run_id, settled, context).await;
 }
 
@@ -356,18 +448,37 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
     match directory::read::<Outcome>(&handle.run_directory, directory::EXIT) {
         Ok(Some(outcome)) if outcome.end == End::Lost => return Err(outcome.message),
         Ok(Some(outcome)) => return Ok(outcome),
-        Ok(None) if !handle.run_directory.exists() => evidence.push_str("; the run's directory was removed"),
+        Ok(None) if !handle.run_directory.exists() => {
+            evidence.push_str("; the run's directory was removed")
+        }
         Ok(None) => {}
         Err(error) => evidence.push_str(&format!("; its exit.json cannot be read: {error}")),
     }
-    let in_group = handle.cgroup.as_deref().and_then(Cgroup::find).map_or(0, Cgroup::remove);
+    let in_group = handle
+        .cgroup
+        .as_deref()
+        .and_then(Cgroup::find)
+        .map_or(0, Cgroup::remove);
     let killed = tree::end_marked(handle.run_id).len() + in_group as usize;
     if killed > 0 {
-        evidence.push_str(&format!("; {killed} processes of the run were left and have been killed"));
+        evidence.push_str(&format!(
+            "; {killed} processes of the run were left and have been killed"
+        ));
     }
-    let started = directory::read::<Started>(&handle.run_directory, directory::STARTED).ok().flatten();
-    let lost = Outcome::unknown(handle.run_id, handle.attempt, End::Lost, evidence.clone(), Timestamp::now());
-    let outcome = Outcome { started_at: started.map(|started| started.at), ..lost };
+    let started = directory::read::<Started>(&handle.run_directory, directory::STARTED)
+        .ok()
+        .flatten();
+    let lost = Outcome::unknown(
+        handle.run_id,
+        handle.attempt,
+        End::Lost,
+        evidence.clone(),
+        Timestamp::now(),
+    );
+    let outcome = Outcome {
+        started_at: started.map(|started| started.at),
+        ..lost
+    };
     if let Err(error) = ExitFile::reserve(&handle.run_directory).write(&outcome) {
         tracing::debug!(run_id = %handle.run_id, %error, "the loss of the run is not noted in its directory");
     }

@@ -11,8 +11,8 @@ use rustix::process::{Signal, pidfd_send_signal};
 use uuid::Uuid;
 
 use super::RUN_ID_VARIABLE;
-use super::supervisor::ARGUMENT;
 use super::identity::{ProcessStat, open_process, process_stat, signal_process};
+use super::supervisor::ARGUMENT;
 
 /// The largest environment that is searched; the kernel allows more, nobody uses it.
 const ENVIRONMENT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -21,7 +21,10 @@ const ENVIRONMENT_LIMIT: u64 = 4 * 1024 * 1024;
 const SEARCHES: usize = 20;
 
 /// How long a killed process may take to go.
-const DEATH: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const DEATH: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
 
 /// A process that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +53,10 @@ pub fn descendants(root: u32) -> Vec<Process> {
         for child in children.remove(&parent).unwrap_or_default() {
             parents.push(child.pid);
             if child.state != 'Z' {
-                found.push(Process { pid: child.pid, start: child.start });
+                found.push(Process {
+                    pid: child.pid,
+                    start: child.start,
+                });
             }
         }
     }
@@ -64,7 +70,10 @@ pub fn marked(run_id: Uuid) -> Vec<Process> {
     let own = std::process::id();
     all_processes()
         .filter(|stat| stat.pid != own && stat.state != 'Z' && carries(stat.pid, marker.as_bytes()))
-        .map(|stat| Process { pid: stat.pid, start: stat.start })
+        .map(|stat| Process {
+            pid: stat.pid,
+            start: stat.start,
+        })
         .collect()
 }
 
@@ -78,7 +87,9 @@ pub fn end_marked(run_id: Uuid) -> HashSet<Process> {
             break;
         }
         for process in found {
-            let Ok(Some(pidfd)) = open_process(process.pid, process.start) else { continue };
+            let Ok(Some(pidfd)) = open_process(process.pid, process.start) else {
+                continue;
+            };
             if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() {
                 killed.insert(process);
                 let mut watched = [PollFd::new(&pidfd, PollFlags::IN)];
@@ -93,15 +104,28 @@ pub fn end_marked(run_id: Uuid) -> HashSet<Process> {
 pub fn supervisor_of(run_directory: &Path) -> Option<Process> {
     let wanted = [ARGUMENT.as_bytes(), run_directory.as_os_str().as_bytes()];
     let stat = all_processes().find(|stat| {
-        let read = super::log::read_bounded(Path::new(&format!("/proc/{}/cmdline", stat.pid)), ENVIRONMENT_LIMIT);
+        let read = super::log::read_bounded(
+            Path::new(&format!("/proc/{}/cmdline", stat.pid)),
+            ENVIRONMENT_LIMIT,
+        );
         read.is_ok_and(|line| line.split(|byte| *byte == 0).skip(1).take(2).eq(wanted))
     })?;
-    Some(Process { pid: stat.pid, start: stat.start })
+    Some(Process {
+        pid: stat.pid,
+        start: stat.start,
+    })
 }
 
 fn carries(pid: u32, marker: &[u8]) -> bool {
-    super::log::read_bounded(Path::new(&format!("/proc/{pid}/environ")), ENVIRONMENT_LIMIT)
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == marker))
+    super::log::read_bounded(
+        Path::new(&format!("/proc/{pid}/environ")),
+        ENVIRONMENT_LIMIT,
+    )
+    .is_ok_and(|environment| {
+        environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == marker)
+    })
 }
 
 /// Processes that end or begin while this looks may be missed or included: callers look again until nothing is left.

@@ -54,12 +54,24 @@ impl DirectoryWatcher {
     /// # Errors
     /// `NotFound` where there is no such directory; `StorageFull` where `fs.inotify.max_user_watches` is reached.
     pub fn watch(self: &Arc<Self>, directory: &Path) -> io::Result<Subscription> {
-        let flags = WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MODIFY
+            | WatchFlags::MOVED_TO
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
         let mut watched = self.watched();
         let descriptor = inotify::add_watch(&self.inotify, directory, flags)?;
-        let entry = watched.entry(descriptor).or_insert_with(|| Watched { changes: watch::Sender::new(()), subscriptions: 0 });
+        let entry = watched.entry(descriptor).or_insert_with(|| Watched {
+            changes: watch::Sender::new(()),
+            subscriptions: 0,
+        });
         entry.subscriptions += 1;
-        Ok(Subscription { watcher: self.clone(), descriptor, changes: entry.changes.subscribe() })
+        Ok(Subscription {
+            watcher: self.clone(),
+            descriptor,
+            changes: entry.changes.subscribe(),
+        })
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<i32, Watched>> {
@@ -69,7 +81,9 @@ impl DirectoryWatcher {
     fn notify(&self, descriptor: i32, events: ReadFlags) {
         let mut watched = self.watched();
         if events.contains(ReadFlags::QUEUE_OVERFLOW) {
-            watched.values().for_each(|entry| _ = entry.changes.send(()));
+            watched
+                .values()
+                .for_each(|entry| _ = entry.changes.send(()));
         } else if events.contains(ReadFlags::IGNORED) {
             // The directory is gone; dropping the sender tells the waiters.
             watched.remove(&descriptor);
@@ -116,7 +130,9 @@ pub(crate) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 async fn deliver(descriptor: Arc<AsyncFd<OwnedFd>>, watcher: Weak<DirectoryWatcher>) {
     let mut buffer = [MaybeUninit::uninit(); 4096];
     while let Ok(mut ready) = descriptor.readable().await {
-        let Some(watcher) = watcher.upgrade() else { return };
+        let Some(watcher) = watcher.upgrade() else {
+            return;
+        };
         let mut reader = inotify::Reader::new(descriptor.get_ref(), &mut buffer);
         loop {
             match reader.next() {

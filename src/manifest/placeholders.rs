@@ -12,6 +12,7 @@ use super::report::{Place, Problem, shown};
 use super::steps::Steps;
 use super::words;
 use super::{Input, OnMissing};
+use crate::model::secret::looks_secret;
 use crate::template::{self, Reason, Reference, Resolution, Unresolved};
 use serde_json::Value;
 
@@ -48,7 +49,7 @@ impl<'a> Placeholders<'a> {
     /// A pull step with the variables that are set filled in; all else is resolved where the run starts.
     pub fn render_pull_step(&self, step: &Value) -> Value {
         template::render(step, &mut |reference| match reference {
-            Reference::Environment(name) if !words::is_secret(name) => {
+            Reference::Environment(name) if !looks_secret(name) => {
                 (self.environment)(name).map_or(Resolution::Keep, |text| Resolution::Value(text.into()))
             }
             _ => Resolution::Keep,
@@ -59,7 +60,7 @@ impl<'a> Placeholders<'a> {
     fn resolve(&self, reference: &Reference<'_>) -> Resolution {
         match reference {
             Reference::Block(_) | Reference::Variable(_) | Reference::Context(_) | Reference::Parameter(_) => Resolution::Keep,
-            Reference::Environment(name) | Reference::Value(name) if words::is_secret(name) && is_variable(name) => Resolution::Keep,
+            Reference::Environment(name) | Reference::Value(name) if looks_secret(name) && is_variable(name) => Resolution::Keep,
             Reference::Environment(name) => (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into())),
             Reference::Value(name) if is_variable(name) => {
                 (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into()))

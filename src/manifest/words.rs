@@ -32,19 +32,6 @@ pub fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a variable of this name probably holds a secret: its value then never stands in a plan.
-pub fn is_secret(name: &str) -> bool {
-    const SECRET: [&str; 9] =
-        ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "KEY", "CREDENTIAL", "APIKEY", "AUTH"];
-    let upper = name.to_ascii_uppercase();
-    // Whole words: MONKEY_COUNT is none, AWS_SECRET_ACCESS_KEY is one.
-    upper.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        SECRET.iter().any(|secret| word == *secret || word.strip_suffix('S') == Some(secret))
-            || ["TOKEN", "PASSWORD", "SECRET", "CREDENTIAL", "APIKEY"].iter().any(|secret| word.contains(secret))
-    })
-}
-
 /// What to say of keys that belong somewhere else.
 pub fn elsewhere(key: &str) -> Option<String> {
     let place = match key {

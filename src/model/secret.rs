@@ -1,17 +1,23 @@
 //! Which names hold secrets. Values of such names are stored as references, masked wherever they would be shown, and
 //! resolved only when a run starts.
 
-/// Words that mark a name as secret; a part of the name between `_`, `-`, `.` or a change to upper case.
-const WORDS: [&str; 12] = [
-    "token", "password", "passwd", "secret", "secrets", "key", "apikey", "credential", "credentials", "passphrase", "auth", "private",
-];
+/// Words that mark a name as secret, also in the plural and with a number behind them.
+const WORDS: [&str; 11] =
+    ["token", "password", "passwd", "passphrase", "pwd", "secret", "key", "credential", "apikey", "auth", "private"];
+
+/// Those that mark it also at the end of a longer word: `GITHUBTOKEN`, but not `MONKEY`.
+const ENDINGS: [&str; 5] = ["token", "password", "secret", "credential", "apikey"];
 
 /// What is shown in a secret's place.
 pub const MASK: &str = "***";
 
 /// Whether a value under this name is taken for a secret: `API_TOKEN`, `dbPassword`, `aws-secret-access-key`.
 pub fn looks_secret(name: &str) -> bool {
-    parts(name).any(|part| WORDS.contains(&part.as_str()))
+    parts(name).any(|part| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        let word = word.strip_suffix('s').unwrap_or(word);
+        WORDS.contains(&word) || ENDINGS.iter().any(|ending| word.ends_with(ending))
+    })
 }
 
 fn parts(name: &str) -> impl Iterator<Item = String> {
@@ -38,7 +44,7 @@ mod tests {
 
     #[test]
     fn secret_names_are_known_by_their_words() {
-        for name in ["API_TOKEN", "dbPassword", "aws-secret-access-key", "KEY", "github.token", "AUTH_STRING", "PRIVATE_KEY"] {
+        for name in ["API_TOKEN", "dbPassword", "aws-secret-access-key", "KEY", "github.token", "AUTH_STRING", "PRIVATE_KEY", "TOKENS", "KEY2", "GITHUBTOKEN"] {
             assert!(looks_secret(name), "{name}");
         }
         for name in ["HOME", "MONKEY", "TOKENIZER_PATH", "keyboard", "author", "PATH", ""] {

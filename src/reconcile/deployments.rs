@@ -107,18 +107,7 @@ impl<'a> Planner<'a> {
     ) {
         let (flow_id, mut makes, flow_writes) = self.flow(&old.name.flow);
         writes.extend(flow_writes);
-        let mut new = Deployment {
-            id: old.id,
-            flow_id,
-            name: old.name.clone(),
-            declared: without_schedules(&declared.spec),
-            schedules: Vec::new(),
-            owner: Some(self.owner(&declared.file)),
-            root: Some(self.desired.root.clone()),
-            overrides: old.overrides.clone(),
-            created: old.created,
-            updated: self.now,
-        };
+        let mut new = self.rewritten(declared, old, flow_id);
         let held_before = old.paused() || action == Action::Restore;
         let outcome = schedules::reconcile(
             &self.context(&old.name, held_before, new.paused()),
@@ -147,6 +136,22 @@ impl<'a> Planner<'a> {
             writes,
         };
         self.step(deed, Some(&declared.file), Some(&declared.pointer));
+    }
+
+    /// The record as it is declared now, still without schedules. What operators laid over it stays.
+    fn rewritten(&self, declared: &Declared<DeploymentSpec>, old: &Deployment, flow_id: FlowId) -> Deployment {
+        Deployment {
+            id: old.id,
+            flow_id,
+            name: old.name.clone(),
+            declared: without_schedules(&declared.spec),
+            schedules: Vec::new(),
+            owner: Some(self.owner(&declared.file)),
+            root: Some(self.desired.root.clone()),
+            overrides: old.overrides.clone(),
+            created: old.created,
+            updated: self.now,
+        }
     }
 
     /// It stops at once, and is kept for 7 days so that it can come back.

@@ -1,9 +1,10 @@
 //! Two values of one object, field by field. Only for objects that are known to differ: the comparison itself is `==`.
 use super::plan::FieldChange;
 use super::secret;
+use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
 use crate::model::deployment::{DeploymentSpec, Entrypoint};
-use crate::model::overrides::Overrides;
+use crate::model::overrides::{Override, Overrides};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,12 +59,12 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *tags == b.tags
         && *entrypoint == b.entrypoint
         && *path == b.path
-        && *parameters == b.parameters
-        && *parameter_schema == b.parameter_schema
+        && same_map(parameters, &b.parameters)
+        && same_option(parameter_schema.as_ref(), b.parameter_schema.as_ref())
         && *enforce_parameter_schema == b.enforce_parameter_schema
         && *work_pool == b.work_pool
         && *work_queue == b.work_queue
-        && *job_variables == b.job_variables
+        && same_map(job_variables, &b.job_variables)
         && *pull_steps == b.pull_steps
         && *paused == b.paused
         && *concurrency_limit == b.concurrency_limit
@@ -73,6 +74,30 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *retry_delay_seconds == b.retry_delay_seconds
         && *timeout_seconds == b.timeout_seconds
         && *triggers == b.triggers
+}
+
+/// Whether two JSON objects are the same; the order of keys means nothing. Asks by hash only where the order differs,
+/// which it seldom does: what was stored was written in the file's order.
+pub(super) fn same_map(a: &JsonMap, b: &JsonMap) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let in_order = a.iter().zip(b).all(|((a_key, a), (b_key, b))| a_key == b_key && same_value(a, b));
+    in_order || a == b
+}
+
+fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => same_map(a, b),
+        (a, b) => a == b,
+    }
+}
+
+fn same_option(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same_value(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
 }
 
 /// The fields that differ, in the order of `new`, then those that are gone. Objects are entered, lists are not.
@@ -97,19 +122,27 @@ pub(super) fn shade(changes: &mut [FieldChange], prefix: &str, overrides: &Overr
         let Some(field) = change.field.strip_prefix(prefix) else { continue };
         let whole = field.split('/').next().unwrap_or(field);
         if let Some(by) = overrides.get(field).or_else(|| overrides.get(whole)) {
-            change.shadowed_by = Some(by.clone());
+            change.shadowed_by = Some(shown_override(&change.field, by));
         }
     }
 }
 
+/// The fields in which people name things as they like, so that a name may say that its value is secret. Elsewhere it
+/// cannot: a schedule with the slug `key-rotation` is none, nor is the property `password` of a parameter schema.
+const FREE_NAMES: [&str; 6] = ["parameters", "job_variables", "env", "base_job_template", "pull_steps", "triggers"];
+
 /// The value of a field as it may be shown.
 pub(super) fn shown(field: &str, value: &Value) -> Value {
-    // A schema describes values and holds none: its property `password` is no secret.
-    let secret = !field.starts_with("parameter_schema") && field.split('/').any(secret::is_secret);
-    match field.starts_with("parameter_schema") {
-        true => value.clone(),
-        false => secret::masked(secret, value),
+    if field.starts_with("parameter_schema") {
+        return value.clone();
     }
+    let mut names = field.split('/').skip_while(|name| !FREE_NAMES.contains(name));
+    secret::masked(names.any(looks_secret), value)
+}
+
+/// An override as it may be shown.
+pub(super) fn shown_override(field: &str, by: &Override) -> Override {
+    Override { value: shown(field, &by.value), ..by.clone() }
 }
 
 pub(super) fn change(field: String, old: Option<&Value>, new: Option<&Value>) -> FieldChange {
@@ -177,10 +210,27 @@ mod tests {
         assert_eq!(
             lines(old, new),
             [
-                "env/DB_PASSWORD: \"********\" -> \"********\"",
+                "env/DB_PASSWORD: \"***\" -> \"***\"",
                 "parameter_schema/properties/password/type: \"string\" -> \"null\""
             ]
         );
+    }
+
+    #[test]
+    fn only_names_that_people_choose_tell_of_secrets() {
+        for (field, masked) in [
+            ("schedules/key-rotation/cron", false),
+            ("schedules/key-rotation/parameters/api_key", true),
+            ("parameters/api_key", true),
+            ("parameters/nested/tokens/0", true),
+            ("description", false),
+            ("env/PATH", false),
+        ] {
+            assert_eq!(shown(field, &json!("x")) != json!("x"), masked, "{field}");
+        }
+        let schedule = json!({"slug": "key", "cron": "@daily", "parameters": {"password": "x", "n": "y"}});
+        let shown = shown("schedules/key", &schedule);
+        assert_eq!(shown, json!({"slug": "key", "cron": "@daily", "parameters": {"password": "***", "n": "y"}}));
     }
 
     #[test]

@@ -244,10 +244,6 @@ impl Plan {
         self.counts.prune > 0
     }
 
-    pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
     /// The exit code by the design's table. After an apply: 0 done, 3 refused. Of a dry run: 0 in sync,
     /// 2 changes pending and all safe, 3 refused, 4 changes pending and some destructive.
     pub fn exit_code(&self, dry_run: bool) -> u8 {

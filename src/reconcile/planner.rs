@@ -81,7 +81,9 @@ impl<'a> Planner<'a> {
         self.work_pools();
         self.work_queues();
         self.deployments();
-        self.refusals.extend(guard::refusal(self.desired, self.stored, self.counts.prune, self.options));
+        // The guard comes first: a long list of others must not hide it.
+        let guard = guard::refusal(self.desired, self.stored, self.counts.prune, self.options);
+        self.refusals.splice(0..0, guard);
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(notes::of(&self));
         let mut steps = self.steps;
@@ -190,7 +192,7 @@ impl<'a> Planner<'a> {
                 name: name.to_owned(),
                 field: format!("{prefix}{field}"),
                 declared: declared.pointer(&format!("/{field}")).map(|value| fields::shown(field, value)),
-                by: by.clone(),
+                by: fields::shown_override(field, by),
             });
         }
     }

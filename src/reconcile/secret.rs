@@ -1,9 +1,7 @@
 //! Which values never stand in a plan: those whose name says that they are secret (G10).
 use crate::model::JsonMap;
+use crate::model::secret::{MASK, looks_secret};
 use serde_json::Value;
-
-/// What stands in place of a secret.
-pub(super) const MASK: &str = "********";
 
 /// The value as it may be shown: text under a secret-looking name is masked, however deep it lies. A placeholder
 /// such as `{{ prefect.blocks.secret.key }}` says where a secret is and not what it is, so that it is shown.
@@ -12,36 +10,11 @@ pub(super) fn masked(secret: bool, value: &Value) -> Value {
         Value::String(text) if secret && !text.is_empty() && !is_placeholder(text) => Value::String(MASK.to_owned()),
         Value::Array(items) => items.iter().map(|item| masked(secret, item)).collect(),
         Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| (key.clone(), masked(secret || is_secret(key), value)));
+            let entries = map.iter().map(|(key, value)| (key.clone(), masked(secret || looks_secret(key), value)));
             Value::Object(entries.collect::<JsonMap>())
         }
         other => other.clone(),
     }
-}
-
-/// Whether a word of this name says that its value is a secret: `DB_PASSWORD`, `apiKey`, not `monkey`.
-pub(super) fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 10] =
-        ["token", "password", "passwd", "passphrase", "pwd", "secret", "key", "credential", "apikey", "auth"];
-    words(name).iter().any(|word| WORDS.iter().any(|secret| word.strip_suffix('s').unwrap_or(word) == *secret))
-}
-
-/// The lower-case words of `snake_case`, `kebab-case` and `camelCase`.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut after_lower = false;
-    for letter in name.chars() {
-        if !letter.is_alphanumeric() || (letter.is_uppercase() && after_lower) {
-            words.push(String::new());
-        }
-        if letter.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(letter.to_lowercase());
-        }
-        after_lower = letter.is_lowercase();
-    }
-    words
 }
 
 fn is_placeholder(text: &str) -> bool {
@@ -53,16 +26,6 @@ fn is_placeholder(text: &str) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn secret_looking_names() {
-        for name in ["DB_PASSWORD", "apiKey", "api-key", "TOKENS", "GITHUB_TOKEN", "secret", "aws_secret_access_key"] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in ["monkey", "OLDPWDIR", "author", "region", "keyboard", ""] {
-            assert!(!is_secret(name), "{name}");
-        }
-    }
 
     #[test]
     fn only_text_under_a_secret_name_is_masked() {

@@ -95,7 +95,7 @@ fn restore(home: &Path, backup: Option<&Path>) -> String {
     match backup {
         Some(file) => format!("move it aside and restore the backup {}", file.display()),
         None => format!(
-            "there is no backup beside it ({}.backup); restore one of yours, or move the home aside: manifests are reconciled again, only history is lost",
+            "there is no backup in it ({}/backup); restore one of yours, or move the home aside: manifests are reconciled again, only history is lost",
             home.display()
         ),
     }

@@ -20,7 +20,10 @@ pub fn spawn(mut command: Command, cgroup: Option<BorrowedFd<'_>>) -> io::Result
     // SAFETY: this process has one thread, so the child finds every lock free and every structure whole.
     let pid = unsafe { fork(cgroup) }?;
     if pid == 0 {
-        let error = catch_unwind(AssertUnwindSafe(|| command.exec().raw_os_error())).ok().flatten().unwrap_or(libc::EINVAL);
+        let error = catch_unwind(AssertUnwindSafe(|| command.exec().raw_os_error()))
+            .ok()
+            .flatten()
+            .unwrap_or(libc::EINVAL);
         let _parent_is_gone = tell.write_all(&error.to_ne_bytes());
         // SAFETY: ends the child at once, without running anything that belongs to the parent.
         unsafe { libc::_exit(127) }
@@ -48,7 +51,13 @@ unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
         arguments.exit_signal = libc::SIGCHLD as u64;
         arguments.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
         // SAFETY: a plain fork otherwise: no shared memory, no new stack.
-        let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
+        let pid = unsafe {
+            libc::syscall(
+                libc::SYS_clone3,
+                &raw const arguments,
+                size_of_val(&arguments),
+            )
+        };
         if let Ok(pid @ 0..) = i32::try_from(pid) {
             return Ok(pid);
         }

@@ -47,32 +47,68 @@ pub fn plan(job: &Job, run_directory: &Path) -> Plan {
             let mut words = words.iter().map(OsString::from);
             (words.next().unwrap_or_default(), words.collect(), None)
         }
-        Program::Python { interpreter, file, function, .. } => {
-            let (interpreter, remark) = choose_interpreter(interpreter.as_deref(), &job.working_directory);
+        Program::Python {
+            interpreter,
+            file,
+            function,
+            ..
+        } => {
+            let (interpreter, remark) =
+                choose_interpreter(interpreter.as_deref(), &job.working_directory);
             let file = job.working_directory.join(file);
-            (interpreter.into(), vec!["-u".into(), "-c".into(), RUNNER.into(), file.into(), function.into()], Some(remark))
+            (
+                interpreter.into(),
+                vec![
+                    "-u".into(),
+                    "-c".into(),
+                    RUNNER.into(),
+                    file.into(),
+                    function.into(),
+                ],
+                Some(remark),
+            )
         }
     };
     let mut command = Command::new(&program);
-    command.args(arguments).env_clear().envs(&job.environment).env(RUN_ID_VARIABLE, job.run_id.to_string());
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(&job.environment)
+        .env(RUN_ID_VARIABLE, job.run_id.to_string());
     if let Program::Python { parameters, .. } = &job.program {
-        command.env("REEVE_PARAMETERS", serde_json::Value::Object(parameters.clone()).to_string());
+        command.env(
+            "REEVE_PARAMETERS",
+            serde_json::Value::Object(parameters.clone()).to_string(),
+        );
         command.env("REEVE_RESULT_FILE", run_directory.join(RESULT));
     }
     command.current_dir(&job.working_directory);
-    Plan { command, program: program.to_string_lossy().into_owned(), remark }
+    Plan {
+        command,
+        program: program.to_string_lossy().into_owned(),
+        remark,
+    }
 }
 
 fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBuf, String) {
     if let Some(given) = given {
-        return (given.to_path_buf(), format!("python interpreter: {} (as configured)", given.display()));
+        return (
+            given.to_path_buf(),
+            format!("python interpreter: {} (as configured)", given.display()),
+        );
     }
     let project = working_directory.join(".venv/bin/python");
     if project.exists() {
-        let remark = format!("python interpreter: {} (the working directory's .venv)", project.display());
+        let remark = format!(
+            "python interpreter: {} (the working directory's .venv)",
+            project.display()
+        );
         return (project, remark);
     }
-    ("python3".into(), "python interpreter: python3 from PATH (the working directory has no .venv)".to_owned())
+    (
+        "python3".into(),
+        "python interpreter: python3 from PATH (the working directory has no .venv)".to_owned(),
+    )
 }
 
 impl Plan {
@@ -80,14 +116,23 @@ impl Plan {
     pub fn launch(mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Launched, LaunchError> {
         check_directory(&job.working_directory)?;
         if let Some(message) = holds_nul(&self.command) {
-            return Err(LaunchError { why: NotStarted::Other, message });
+            return Err(LaunchError {
+                why: NotStarted::Other,
+                message,
+            });
         }
         if self.program.is_empty() {
-            return Err(LaunchError { why: NotStarted::NotFound, message: "the command is empty".to_owned() });
+            return Err(LaunchError {
+                why: NotStarted::NotFound,
+                message: "the command is empty".to_owned(),
+            });
         }
         let (output, output_end) = io::pipe().map_err(other)?;
         let (error, error_end) = io::pipe().map_err(other)?;
-        self.command.stdin(Stdio::null()).stdout(output_end).stderr(error_end);
+        self.command
+            .stdin(Stdio::null())
+            .stdout(output_end)
+            .stderr(error_end);
         let supervisor = getpid();
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
         unsafe { self.command.pre_exec(move || isolate(supervisor)) };
@@ -100,20 +145,58 @@ impl Plan {
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
-    let path = program.contains('/').then(|| job.working_directory.join(program));
+    let path = program
+        .contains('/')
+        .then(|| job.working_directory.join(program));
     let (why, message) = match error.raw_os_error() {
-        Some(libc::ENOENT) if path.as_deref().is_some_and(Path::exists) => {
-            (NotStarted::NotFound, format!("{program} exists, but the interpreter that it names (in its #! line or program header) does not"))
-        }
-        Some(libc::ENOENT | libc::ENOTDIR) => (NotStarted::NotFound, format!("command not found: {program}")),
-        Some(libc::EACCES) if path.as_deref().is_some_and(Path::is_dir) => (NotStarted::NotExecutable, format!("{program} is a directory, not a program")),
-        Some(libc::EACCES) => (NotStarted::NotExecutable, format!("permission denied: {program} is not executable")),
-        Some(libc::ENOEXEC) => (NotStarted::NotExecutable, format!("{program} is not a program that this system can execute")),
-        Some(libc::E2BIG) => (NotStarted::Other, format!("{program} was not started: its arguments and environment together are larger than the system allows")),
-        _ => (NotStarted::Other, format!("{program} was not started: {error}")),
+        Some(libc::ENOENT) if path.as_deref().is_some_and(Path::exists) => (
+            NotStarted::NotFound,
+            format!(
+                "{program} exists, but the interpreter that it names (in its #! line or program header) does not"
+            ),
+        ),
+        Some(libc::EACCES) if path.is_none() && !is_on_path(program, job) => (
+            // What execvp(3) answers where a directory of PATH may not be searched.
+            NotStarted::NotFound,
+            format!("command not found: {program} (not every directory of PATH can be read)"),
+        ),
+        Some(libc::ENOENT | libc::ENOTDIR) => (
+            NotStarted::NotFound,
+            format!("command not found: {program}"),
+        ),
+        Some(libc::EACCES) if path.as_deref().is_some_and(Path::is_dir) => (
+            NotStarted::NotExecutable,
+            format!("{program} is a directory, not a program"),
+        ),
+        Some(libc::EACCES) => (
+            NotStarted::NotExecutable,
+            format!("permission denied: {program} is not executable"),
+        ),
+        Some(libc::ENOEXEC) => (
+            NotStarted::NotExecutable,
+            format!("{program} is not a program that this system can execute"),
+        ),
+        Some(libc::E2BIG) => (
+            NotStarted::Other,
+            format!(
+                "{program} was not started: its arguments and environment together are larger than the system allows"
+            ),
+        ),
+        _ => (
+            NotStarted::Other,
+            format!("{program} was not started: {error}"),
+        ),
     };
     LaunchError { why, message }
 }
+/// A bare name is there, in a directory of the run's own `PATH` that we can read.
+fn is_on_path(program: &str, job: &Job) -> bool {
+    job.environment.get("PATH").is_some_and(|path| {
+        path.split(':')
+            .any(|directory| Path::new(directory).join(program).exists())
+    })
+}
+
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
 fn isolate(supervisor: Pid) -> io::Result<()> {
     setsid()?;
@@ -132,26 +215,44 @@ fn holds_nul(command: &Command) -> Option<String> {
     if command.get_args().chain([command.get_program()]).any(nul) {
         return Some("the command holds a NUL character, which no argument can".to_owned());
     }
-    let variable = command.get_envs().find(|(name, value)| nul(name) || value.is_some_and(nul))?;
-    Some(format!("the environment variable {:?} holds a NUL character, which no variable can", variable.0.to_string_lossy()))
+    let variable = command
+        .get_envs()
+        .find(|(name, value)| nul(name) || value.is_some_and(nul))?;
+    Some(format!(
+        "the environment variable {:?} holds a NUL character, which no variable can",
+        variable.0.to_string_lossy()
+    ))
 }
 
 fn check_directory(directory: &Path) -> Result<(), LaunchError> {
     let shown = directory.display();
     let message = match std::fs::metadata(directory) {
-        Ok(metadata) if !metadata.is_dir() => format!("working directory {shown} is not a directory"),
+        Ok(metadata) if !metadata.is_dir() => {
+            format!("working directory {shown} is not a directory")
+        }
         Ok(_) => match rustix::fs::access(directory, rustix::fs::Access::EXEC_OK) {
             Ok(()) => return Ok(()),
-            Err(error) => format!("working directory {shown} cannot be entered: {}", io::Error::from(error)),
+            Err(error) => format!(
+                "working directory {shown} cannot be entered: {}",
+                io::Error::from(error)
+            ),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("working directory {shown} does not exist"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            format!("working directory {shown} does not exist")
+        }
         Err(error) => format!("working directory {shown} cannot be entered: {error}"),
     };
-    Err(LaunchError { why: NotStarted::WorkingDirectory, message })
+    Err(LaunchError {
+        why: NotStarted::WorkingDirectory,
+        message,
+    })
 }
 
 fn other(error: io::Error) -> LaunchError {
-    LaunchError { why: NotStarted::Other, message: format!("no pipe could be made for its output: {error}") }
+    LaunchError {
+        why: NotStarted::Other,
+        message: format!("no pipe could be made for its output: {error}"),
+    }
 }
 
 /// For a shell's exit codes that mean a failed start (POSIX, 2.8.2), what they mean.
@@ -170,7 +271,10 @@ pub fn describe(program: &Program) -> String {
         Program::Shell(_) => "sh -c".to_owned(),
         Program::Arguments(words) => words.first().cloned().unwrap_or_default(),
         Program::Python { file, function, .. } => {
-            format!("{}:{function}", Path::new(file.file_name().unwrap_or(OsStr::new("?"))).display())
+            format!(
+                "{}:{function}",
+                Path::new(file.file_name().unwrap_or(OsStr::new("?"))).display()
+            )
         }
     }
 }

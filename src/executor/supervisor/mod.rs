@@ -53,21 +53,39 @@ pub enum Message {
 
 /// The whole life of a supervisor, given the arguments after [`ARGUMENT`]; the result is the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
-    let (Some(directory), Some(nonce)) = (arguments.next().map(PathBuf::from), arguments.next()) else { return 1 };
+    let (Some(directory), Some(nonce)) = (arguments.next().map(PathBuf::from), arguments.next())
+    else {
+        return 1;
+    };
     let cgroup = arguments.next().map(PathBuf::from);
     let taken = catch_unwind(|| prepare(&directory, &nonce.to_string_lossy()));
     let Ok(Ok(Some((signals, claimed, job, report)))) = taken else {
         // Nothing was taken, so there is nothing to leave: whoever comes finds the job, or that it was void.
         return u8::from(!matches!(taken, Ok(Ok(None))));
     };
-    let supervision = AssertUnwindSafe(|| supervise(&directory, cgroup.as_deref(), signals, claimed, &job, report));
+    let supervision = AssertUnwindSafe(|| {
+        supervise(
+            &directory,
+            cgroup.as_deref(),
+            signals,
+            claimed,
+            &job,
+            report,
+        )
+    });
     let failure = match catch_unwind(supervision) {
         Ok(Ok(())) => return 0,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it met a bug in itself (a panic)".to_owned(),
     };
     let message = format!("the run's supervisor failed: {failure}");
-    let _nothing_more_to_do = ExitFile::reserve(&directory).write(&Outcome::unknown(job.run_id, job.attempt, End::SupervisorFailed, message, Timestamp::now()));
+    let _nothing_more_to_do = ExitFile::reserve(&directory).write(&Outcome::unknown(
+        job.run_id,
+        job.attempt,
+        End::SupervisorFailed,
+        message,
+        Timestamp::now(),
+    ));
     1
 }
 
@@ -84,7 +102,14 @@ fn prepare(run_directory: &Path, nonce: &str) -> io::Result<Option<Prepared>> {
     Ok(taken.map(|(claimed, job)| (signals, claimed, job, report)))
 }
 
-fn supervise(run_directory: &Path, cgroup: Option<&Path>, signals: Signals, claimed: ClaimedJob, job: &Job, mut report: ReportPipe) -> io::Result<()> {
+fn supervise(
+    run_directory: &Path,
+    cgroup: Option<&Path>,
+    signals: Signals,
+    claimed: ClaimedJob,
+    job: &Job,
+    mut report: ReportPipe,
+) -> io::Result<()> {
     let exit_file = ExitFile::reserve(run_directory);
     let secrets = Secrets::new(&job.secrets);
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
@@ -92,9 +117,16 @@ fn supervise(run_directory: &Path, cgroup: Option<&Path>, signals: Signals, clai
     let cgroup = cgroup.and_then(|path| Cgroup::create(path).ok());
     let (end, started) = match start(job, run_directory, cgroup.as_ref(), &mut log) {
         Ok(launched) => {
-            let started = Started { version: FORMAT_VERSION, at: Timestamp::now(), pid: launched.pid };
+            let started = Started {
+                version: FORMAT_VERSION,
+                at: Timestamp::now(),
+                pid: launched.pid,
+            };
             tell_started(job, &started, claimed, &mut log, &mut report);
-            (Watch::new(job, launched, cgroup, signals, &mut log).until_the_end(), Some(started))
+            (
+                Watch::new(job, launched, cgroup, signals, &mut log).until_the_end(),
+                Some(started),
+            )
         }
         Err(LaunchError { why, message }) => {
             cgroup.map(Cgroup::remove);
@@ -109,7 +141,12 @@ fn supervise(run_directory: &Path, cgroup: Option<&Path>, signals: Signals, clai
     exit_file.write(&outcome)
 }
 
-fn start(job: &Job, run_directory: &Path, cgroup: Option<&Cgroup>, log: &mut LogWriter) -> Result<launch::Launched, LaunchError> {
+fn start(
+    job: &Job,
+    run_directory: &Path,
+    cgroup: Option<&Cgroup>,
+    log: &mut LogWriter,
+) -> Result<launch::Launched, LaunchError> {
     let plan = launch::plan(job, run_directory);
     if let Some(remark) = &plan.remark {
         log.remark(remark, Timestamp::now());
@@ -117,23 +154,46 @@ fn start(job: &Job, run_directory: &Path, cgroup: Option<&Cgroup>, log: &mut Log
     plan.launch(job, cgroup)
 }
 
-fn tell_started(job: &Job, started: &Started, claimed: ClaimedJob, log: &mut LogWriter, report: &mut ReportPipe) {
+fn tell_started(
+    job: &Job,
+    started: &Started,
+    claimed: ClaimedJob,
+    log: &mut LogWriter,
+    report: &mut ReportPipe,
+) {
     report.send(&Message::Started(started.clone()));
     // A disk that is full must not end the run; a daemon that comes later then learns only of its end.
     let _best_effort = claimed.started(started);
     let program = launch::describe(&job.program);
-    log.remark(&format!("run {} (attempt {}): started {program} as process {}", job.name, job.attempt, started.pid), started.at);
+    log.remark(
+        &format!(
+            "run {} (attempt {}): started {program} as process {}",
+            job.name, job.attempt, started.pid
+        ),
+        started.at,
+    );
     log.flush(started.at);
 }
 
 /// Puts the facts into the record, and the sentence at the end of the log.
-fn conclude(job: &Job, run_directory: &Path, end: RunEnd, started: Option<Started>, secrets: &Rc<Secrets>, log: &mut LogWriter) -> Outcome {
+fn conclude(
+    job: &Job,
+    run_directory: &Path,
+    end: RunEnd,
+    started: Option<Started>,
+    secrets: &Rc<Secrets>,
+    log: &mut LogWriter,
+) -> Outcome {
     let result = read_result(run_directory);
     let exception = result.exception.map(|text| secrets.mask(&text));
     let value = result.value.map(|value| masked(value, secrets));
-    let mut message = end.message.unwrap_or_else(|| end.end.sentence().unwrap_or_default());
+    let mut message = end
+        .message
+        .unwrap_or_else(|| end.end.sentence().unwrap_or_default());
     if let End::Exited { code } = end.end {
-        let reason = exception.as_deref().or_else(|| launch::shell_hint(&job.program, code));
+        let reason = exception
+            .as_deref()
+            .or_else(|| launch::shell_hint(&job.program, code));
         message.extend(reason.map(|reason| format!(": {reason}")));
     }
     message.extend(end.leftover.sentence().map(|left| format!("; {left}")));
@@ -161,8 +221,14 @@ fn masked(value: serde_json::Value, secrets: &Rc<Secrets>) -> serde_json::Value 
     use serde_json::Value;
     match value {
         Value::String(text) => Value::String(secrets.mask(&text)),
-        Value::Array(items) => items.into_iter().map(|item| masked(item, secrets)).collect(),
-        Value::Object(entries) => entries.into_iter().map(|(key, value)| (secrets.mask(&key), masked(value, secrets))).collect(),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| masked(item, secrets))
+            .collect(),
+        Value::Object(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (secrets.mask(&key), masked(value, secrets)))
+            .collect(),
         other => other,
     }
 }
@@ -184,7 +250,9 @@ fn read_result(run_directory: &Path) -> RunnerResult {
         let _already_gone = std::fs::remove_file(path);
     }
     // The run could write anything there; what is not the runner's is nobody's.
-    read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    read.ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
 
 /// A session of its own. The daemon made us a group leader, and a leader cannot begin a session: step back into its group

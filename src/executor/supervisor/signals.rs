@@ -40,11 +40,32 @@ impl Signals {
         let set = catchable();
         // SAFETY: plain system calls on a set that lives on this stack; the process has one thread.
         unsafe {
-            check(libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()))?;
-            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGCHLD, libc::SIGCONT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+            check(libc::sigprocmask(
+                libc::SIG_BLOCK,
+                &set,
+                std::ptr::null_mut(),
+            ))?;
+            for signal in [
+                libc::SIGHUP,
+                libc::SIGINT,
+                libc::SIGQUIT,
+                libc::SIGTERM,
+                libc::SIGUSR1,
+                libc::SIGUSR2,
+                libc::SIGALRM,
+                libc::SIGCHLD,
+                libc::SIGCONT,
+                libc::SIGTSTP,
+                libc::SIGTTIN,
+                libc::SIGTTOU,
+            ] {
                 libc::signal(signal, libc::SIG_DFL);
             }
-            let descriptor = check(libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+            let descriptor = check(libc::signalfd(
+                -1,
+                &set,
+                libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+            ))?;
             Ok(Signals(OwnedFd::from_raw_fd(descriptor)))
         }
     }
@@ -65,11 +86,20 @@ impl Signals {
                 Ok(libc::SIGCHLD) => received.child = true,
                 Ok(libc::SIGTERM) => {
                     let grace = (info.ssi_code == libc::SI_QUEUE)
-                        .then(|| u64::try_from(info.ssi_int - 1).ok().map(Duration::from_millis))
+                        .then(|| {
+                            u64::try_from(info.ssi_int - 1)
+                                .ok()
+                                .map(Duration::from_millis)
+                        })
                         .flatten();
-                    let shorter = received.stop.is_none_or(|stop| grace.is_some_and(|grace| stop.grace.is_none_or(|before| grace < before)));
+                    let shorter = received.stop.is_none_or(|stop| {
+                        grace.is_some_and(|grace| stop.grace.is_none_or(|before| grace < before))
+                    });
                     if shorter {
-                        received.stop = Some(StopRequest { grace, pid: info.ssi_pid });
+                        received.stop = Some(StopRequest {
+                            grace,
+                            pid: info.ssi_pid,
+                        });
                     }
                 }
                 _ => {}
@@ -89,7 +119,15 @@ fn catchable() -> libc::sigset_t {
     unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&mut set);
-        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP, libc::SIGSYS] {
+        for fault in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGFPE,
+            libc::SIGABRT,
+            libc::SIGTRAP,
+            libc::SIGSYS,
+        ] {
             libc::sigdelset(&mut set, fault);
         }
         set
@@ -146,8 +184,20 @@ pub fn request_stop(pidfd: BorrowedFd<'_>, grace: Duration) -> io::Result<()> {
     };
     const _: () = assert!(mem::size_of::<QueuedSignal>() == mem::size_of::<libc::siginfo_t>());
     // SAFETY: the record has the size and layout of siginfo_t for a queued signal and outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), libc::SIGTERM, &raw const info, 0) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            libc::SIGTERM,
+            &raw const info,
+            0,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// `siginfo_t` as the 64-bit Linux kernels lay it out for SI_QUEUE (the `_rt` member); the libc crate hides its fields.
@@ -165,5 +215,9 @@ struct QueuedSignal {
 }
 
 fn check(result: i32) -> io::Result<i32> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }

@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, wait, waitid, waitpid,
+};
 
 use super::launch::Launched;
 use super::signals::{Signals, StopRequest};
+use crate::executor::Job;
 use crate::executor::cgroup::Cgroup;
 use crate::executor::log::Stream;
 use crate::executor::log_writer::LogWriter;
 use crate::executor::outcome::{End, Ended, Leftover, NotStarted, Resources, StoppedBy};
 use crate::executor::tree::{self, Process};
-use crate::executor::Job;
 
 /// Read from one pipe at a time, so that neither pipe nor signal waits long for the other.
 const READ_BYTES: usize = 64 * 1024;
@@ -44,7 +46,13 @@ pub struct RunEnd {
 impl RunEnd {
     /// There was no process.
     pub fn not_started(why: NotStarted, message: String) -> RunEnd {
-        RunEnd { end: End::NotStarted { why }, message: Some(message), at: Timestamp::now(), leftover: Leftover::default(), notes: Vec::new() }
+        RunEnd {
+            end: End::NotStarted { why },
+            message: Some(message),
+            at: Timestamp::now(),
+            leftover: Leftover::default(),
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -99,14 +107,27 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(job: &'a Job, launched: Launched, cgroup: Option<Cgroup>, signals: Signals, log: &'a mut LogWriter) -> Watch<'a> {
+    pub fn new(
+        job: &'a Job,
+        launched: Launched,
+        cgroup: Option<Cgroup>,
+        signals: Signals,
+        log: &'a mut LogWriter,
+    ) -> Watch<'a> {
         let pipes = vec![
-            Pipe { reader: launched.output, stream: Stream::Output },
-            Pipe { reader: launched.error, stream: Stream::Error },
+            Pipe {
+                reader: launched.output,
+                stream: Stream::Output,
+            },
+            Pipe {
+                reader: launched.error,
+                stream: Stream::Error,
+            },
         ];
         for pipe in &pipes {
-            let nonblocking = rustix::fs::fcntl_getfl(&pipe.reader)
-                .and_then(|flags| rustix::fs::fcntl_setfl(&pipe.reader, flags | rustix::fs::OFlags::NONBLOCK));
+            let nonblocking = rustix::fs::fcntl_getfl(&pipe.reader).and_then(|flags| {
+                rustix::fs::fcntl_setfl(&pipe.reader, flags | rustix::fs::OFlags::NONBLOCK)
+            });
             debug_assert!(nonblocking.is_ok());
         }
         Watch {
@@ -119,7 +140,9 @@ impl<'a> Watch<'a> {
             log,
             buffer: vec![0; READ_BYTES],
             // A timeout too far away for the clock is none.
-            timeout_at: job.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            timeout_at: job
+                .timeout
+                .and_then(|timeout| Instant::now().checked_add(timeout)),
             ending: None,
         }
     }
@@ -145,9 +168,18 @@ impl<'a> Watch<'a> {
     }
 
     fn wait(&self) {
-        let mut watched = vec![PollFd::from_borrowed_fd(self.signals.descriptor(), PollFlags::IN)];
-        watched.extend(self.pipes.iter().map(|pipe| PollFd::from_borrowed_fd(pipe.reader.as_fd(), PollFlags::IN)));
-        let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let mut watched = vec![PollFd::from_borrowed_fd(
+            self.signals.descriptor(),
+            PollFlags::IN,
+        )];
+        watched.extend(
+            self.pipes
+                .iter()
+                .map(|pipe| PollFd::from_borrowed_fd(pipe.reader.as_fd(), PollFlags::IN)),
+        );
+        let timeout = self
+            .next_deadline()
+            .map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         // EINTR cannot happen, since all signals are held back; any other error shows up again as a failing read.
         let _ready = poll(&mut watched, timeout.as_ref());
@@ -156,7 +188,10 @@ impl<'a> Watch<'a> {
     fn next_deadline(&self) -> Option<Instant> {
         match &self.ending {
             None => self.timeout_at,
-            Some(Ending { search: Some((at, _)), .. }) => Some(*at),
+            Some(Ending {
+                search: Some((at, _)),
+                ..
+            }) => Some(*at),
             Some(ending) => Some(ending.kill_at),
         }
     }
@@ -165,17 +200,21 @@ impl<'a> Watch<'a> {
     fn copy_output(&mut self) {
         let now = Timestamp::now();
         let (log, buffer) = (&mut *self.log, &mut self.buffer);
-        self.pipes.retain_mut(|pipe| match pipe.reader.read(buffer) {
-            Ok(0) => {
-                log.finish(pipe.stream, now);
-                false
-            }
-            Ok(count) => {
-                log.append(pipe.stream, &buffer[..count], now);
-                true
-            }
-            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
-        });
+        self.pipes
+            .retain_mut(|pipe| match pipe.reader.read(buffer) {
+                Ok(0) => {
+                    log.finish(pipe.stream, now);
+                    false
+                }
+                Ok(count) => {
+                    log.append(pipe.stream, &buffer[..count], now);
+                    true
+                }
+                Err(error) => matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ),
+            });
         self.log.flush(now);
     }
 
@@ -200,8 +239,13 @@ impl<'a> Watch<'a> {
 
     /// Notes the end of the main process, if it has come, and collects it: from here on its pid says nothing any more.
     fn collect_main(&mut self) -> bool {
-        let Some(pid) = self.main_pid() else { return true };
-        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT) {
+        let Some(pid) = self.main_pid() else {
+            return true;
+        };
+        match waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
+        ) {
             Ok(Some(status)) => {
                 self.main_end = Some(MainEnd {
                     code: status.exit_status(),
@@ -211,7 +255,14 @@ impl<'a> Watch<'a> {
                 });
             }
             Ok(None) => return false,
-            Err(_) => self.main_end = Some(MainEnd { code: None, signal: None, core_dumped: false, at: Timestamp::now() }),
+            Err(_) => {
+                self.main_end = Some(MainEnd {
+                    code: None,
+                    signal: None,
+                    core_dumped: false,
+                    at: Timestamp::now(),
+                })
+            }
         }
         let _collected = waitpid(Some(pid), WaitOptions::NOHANG);
         true
@@ -220,7 +271,11 @@ impl<'a> Watch<'a> {
     /// Stop requests and deadlines.
     fn act(&mut self, stop: Option<StopRequest>) {
         if let Some(stop) = stop {
-            let by = if stop.grace.is_some() { StoppedBy::Request } else { StoppedBy::Signal { pid: stop.pid } };
+            let by = if stop.grace.is_some() {
+                StoppedBy::Request
+            } else {
+                StoppedBy::Signal { pid: stop.pid }
+            };
             self.begin_ending(Cause::Stopped(by), stop.grace.unwrap_or(self.job.grace));
         }
         let now = Instant::now();
@@ -232,7 +287,9 @@ impl<'a> Watch<'a> {
                     self.begin_ending(Cause::TimedOut(timeout), self.job.grace);
                 }
             }
-            Some(ending) if now >= ending.search.map_or(ending.kill_at, |(at, _)| at) => self.kill(now),
+            Some(ending) if now >= ending.search.map_or(ending.kill_at, |(at, _)| at) => {
+                self.kill(now)
+            }
             Some(_) => {}
         }
     }
@@ -240,7 +297,9 @@ impl<'a> Watch<'a> {
     /// SIGTERM to all of the tree, once; SIGCONT so that stopped processes can heed it. A later call only shortens the grace.
     fn begin_ending(&mut self, cause: Cause, grace: Duration) {
         let now = Instant::now();
-        let kill_at = now.checked_add(grace).unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
+        let kill_at = now
+            .checked_add(grace)
+            .unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
         if let Some(ending) = &mut self.ending {
             if kill_at < ending.kill_at {
                 ending.kill_at = kill_at;
@@ -252,8 +311,20 @@ impl<'a> Watch<'a> {
         for signal in [Signal::TERM, Signal::CONT] {
             found.iter().for_each(|process| _ = process.signal(signal));
         }
-        let leftover = if cause == Cause::Leftover { found.iter().copied().collect() } else { HashSet::new() };
-        self.ending = Some(Ending { cause, grace, kill_at, search: None, killed: HashSet::new(), leftover, stubborn_said: false });
+        let leftover = if cause == Cause::Leftover {
+            found.iter().copied().collect()
+        } else {
+            HashSet::new()
+        };
+        self.ending = Some(Ending {
+            cause,
+            grace,
+            kill_at,
+            search: None,
+            killed: HashSet::new(),
+            leftover,
+            stubborn_said: false,
+        });
     }
 
     /// SIGKILL to all that is left; again and again, since what forks while dying may slip through one search.
@@ -266,14 +337,32 @@ impl<'a> Watch<'a> {
         if let Some(cgroup) = &self.cgroup {
             cgroup.kill();
         }
-        let killed: Vec<Process> = found.into_iter().filter(|process| process.signal(Signal::KILL)).collect();
-        let Some(ending) = &mut self.ending else { return };
-        let pause = ending.search.map_or(FIRST_SEARCH, |(_, pause)| (pause * 2).min(LAST_SEARCH));
+        let killed: Vec<Process> = found
+            .into_iter()
+            .filter(|process| process.signal(Signal::KILL))
+            .collect();
+        let Some(ending) = &mut self.ending else {
+            return;
+        };
+        let pause = ending
+            .search
+            .map_or(FIRST_SEARCH, |(_, pause)| (pause * 2).min(LAST_SEARCH));
         ending.search = Some((now + pause, pause));
         if pause == LAST_SEARCH && !ending.stubborn_said && !killed.is_empty() {
             ending.stubborn_said = true;
-            let pids: Vec<String> = killed.iter().take(10).map(|process| process.pid.to_string()).collect();
-            self.log.remark(&format!("{} processes do not die on SIGKILL (waiting in the kernel?): {}", killed.len(), pids.join(" ")), Timestamp::now());
+            let pids: Vec<String> = killed
+                .iter()
+                .take(10)
+                .map(|process| process.pid.to_string())
+                .collect();
+            self.log.remark(
+                &format!(
+                    "{} processes do not die on SIGKILL (waiting in the kernel?): {}",
+                    killed.len(),
+                    pids.join(" ")
+                ),
+                Timestamp::now(),
+            );
         }
         ending.killed.extend(killed);
     }
@@ -304,17 +393,18 @@ impl<'a> Watch<'a> {
             let (log, buffer) = (&mut *self.log, &mut self.buffer);
             let now = Timestamp::now();
             let mut taken = 0;
-            self.pipes.retain_mut(|pipe| match pipe.reader.read(buffer) {
-                Ok(count) if count > 0 => {
-                    log.append(pipe.stream, &buffer[..count], now);
-                    taken += count;
-                    true
-                }
-                _ => {
-                    log.finish(pipe.stream, now);
-                    false
-                }
-            });
+            self.pipes
+                .retain_mut(|pipe| match pipe.reader.read(buffer) {
+                    Ok(count) if count > 0 => {
+                        log.append(pipe.stream, &buffer[..count], now);
+                        taken += count;
+                        true
+                    }
+                    _ => {
+                        log.finish(pipe.stream, now);
+                        false
+                    }
+                });
             self.log.flush(now);
             left = left.saturating_sub(taken);
             if taken == 0 && before == self.pipes.len() {
@@ -324,29 +414,70 @@ impl<'a> Watch<'a> {
     }
 
     fn conclude(self, escaped: u32) -> RunEnd {
-        let mut end = RunEnd { end: End::SupervisorFailed, message: None, at: Timestamp::now(), leftover: Leftover::default(), notes: Vec::new() };
-        let main = self.main_end.unwrap_or(MainEnd { code: None, signal: None, core_dumped: false, at: end.at });
-        end.at = main.at;
-        let killed = self.ending.as_ref().map_or(0, |ending| size(&ending.killed)).saturating_add(escaped);
-        let how = |grace| Ended { grace, code: main.code, signal: main.signal, killed };
-        end.end = match self.ending.as_ref().map(|ending| (&ending.cause, ending.grace)) {
-            Some((Cause::TimedOut(after), grace)) => End::TimedOut { after: *after, how: how(grace) },
-            Some((Cause::Stopped(by), grace)) => End::Stopped { by: by.clone(), how: how(grace) },
-            Some((Cause::Leftover, _)) | None => match (main.code, main.signal) {
-                (Some(code), _) => End::Exited { code },
-                (None, Some(signal)) => End::Signaled { signal, core_dumped: main.core_dumped },
-                (None, None) => {
-                    end.message = Some("the supervisor could not learn how the process ended".to_owned());
-                    End::SupervisorFailed
+        let (killed, left) = self.ending.as_ref().map_or((0, 0), |ending| {
+            (
+                size(&ending.killed),
+                size(&(&ending.leftover | &ending.killed)),
+            )
+        });
+        let killed = killed.saturating_add(escaped);
+        let by_itself = self
+            .ending
+            .as_ref()
+            .is_none_or(|ending| ending.cause == Cause::Leftover);
+        let end = self.end(killed);
+        let unknown = "the supervisor could not learn how the process ended";
+        RunEnd {
+            message: (end == End::SupervisorFailed).then(|| unknown.to_owned()),
+            end,
+            at: self.main_end.map_or_else(Timestamp::now, |main| main.at),
+            leftover: if by_itself {
+                Leftover {
+                    found: left.saturating_add(escaped),
+                    killed,
                 }
+            } else {
+                Leftover::default()
             },
-        };
-        let left = self.ending.as_ref().filter(|ending| ending.cause == Cause::Leftover);
-        if left.is_some() || self.ending.is_none() {
-            let found = left.map_or(0, |ending| size(&(&ending.leftover | &ending.killed))).saturating_add(escaped);
-            end.leftover = Leftover { found, killed };
+            notes: Vec::new(),
         }
-        end
+    }
+
+    fn end(&self, killed: u32) -> End {
+        let code = self.main_end.and_then(|main| main.code);
+        let signal = self.main_end.and_then(|main| main.signal);
+        let how = |grace| Ended {
+            grace,
+            code,
+            signal,
+            killed,
+        };
+        match &self.ending {
+            Some(Ending {
+                cause: Cause::TimedOut(after),
+                grace,
+                ..
+            }) => End::TimedOut {
+                after: *after,
+                how: how(*grace),
+            },
+            Some(Ending {
+                cause: Cause::Stopped(by),
+                grace,
+                ..
+            }) => End::Stopped {
+                by: by.clone(),
+                how: how(*grace),
+            },
+            _ => match (code, signal) {
+                (Some(code), _) => End::Exited { code },
+                (None, Some(signal)) => End::Signaled {
+                    signal,
+                    core_dumped: self.main_end.is_some_and(|main| main.core_dumped),
+                },
+                (None, None) => End::SupervisorFailed,
+            },
+        }
     }
 }
 

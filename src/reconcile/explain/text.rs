@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// Of each kind so many steps are shown unasked, prunes not counted: those are always shown.
 const MOST_STEPS: usize = 50;
+/// So many notes, and so many refusals, are shown unasked.
+const MOST_NOTES: usize = 10;
 /// Of each step so many changed fields are shown unasked.
 const MOST_FIELDS: usize = 20;
 
@@ -24,10 +26,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
     }
     shadows(&mut page, plan, style);
     notes(&mut page, plan, style);
-    for refusal in &plan.refusals {
-        page.gap();
-        page.paragraph(Ink::Bad, "refused: ", 2, &refusal.to_string());
-    }
+    refusals(&mut page, plan, style);
     page.gap();
     let ink = if plan.is_refused() { Ink::Bad } else { Ink::Strong };
     page.paragraph(ink, "", 2, &summary(plan, style.tense));
@@ -295,7 +294,10 @@ fn by_whom(by: &Override) -> String {
 
 fn notes(page: &mut Page, plan: &Plan, style: Style) {
     let quiet = plan.is_empty() && !style.verbose;
-    for note in plan.notes.iter().filter(|note| note.level == NoteLevel::Warning || !quiet) {
+    let mut told: Vec<&Note> = plan.notes.iter().filter(|note| note.level == NoteLevel::Warning || !quiet).collect();
+    told.sort_by_key(|note| note.level == NoteLevel::Info);
+    let most = if style.verbose { usize::MAX } else { MOST_NOTES };
+    for note in told.iter().take(most) {
         let (word, ink) = match note.level {
             NoteLevel::Warning => ("warning", Ink::Change),
             NoteLevel::Info => ("note", Ink::Plain),
@@ -305,6 +307,23 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
         if let Some(help) = &note.help {
             page.paragraph(Ink::Faint, "  help: ", 4, help);
         }
+    }
+    more(page, told.len().saturating_sub(most), "notes");
+}
+
+fn refusals(page: &mut Page, plan: &Plan, style: Style) {
+    let most = if style.verbose { usize::MAX } else { MOST_NOTES };
+    for refusal in plan.refusals.iter().take(most) {
+        page.gap();
+        page.paragraph(Ink::Bad, "refused: ", 2, &refusal.to_string());
+    }
+    more(page, plan.refusals.len().saturating_sub(most), "refusals");
+}
+
+fn more(page: &mut Page, hidden: usize, what: &str) {
+    if hidden > 0 {
+        page.gap();
+        page.line(&[(Ink::Faint, &format!("... and {} more {what} (--verbose lists them)", thousands(hidden)))]);
     }
 }
 

@@ -112,7 +112,16 @@ fn override_all(home: &mut Home) {
     });
 }
 
+/// Fewer cases than the default, since each is several plans in an unoptimised build; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig { failure_persistence: None, ..Default::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 64 };
+    ProptestConfig { cases, ..asked }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn apply_then_plan_is_empty(a in a_project(), b in a_project()) {
         let mut home = Home::new();

@@ -173,3 +173,14 @@ fn a_name_with_an_escape_code_is_shown_and_not_obeyed() {
     let text = text(&plan, Style { verbose: true, ..Default::default() });
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }
+
+#[test]
+fn a_renamed_project_is_refused_without_a_wall_of_text() {
+    let many = |project_name: &str| (0..70).fold(project(project_name), |d, n| d.with(&format!("a/{n:02}"), |_| {}));
+    let mut home = Home::new();
+    home.apply(&many("shop"));
+    let plan = home.plan(&many("store"));
+    let page = text(&plan, Style::default());
+    assert_eq!((plan.refusals.len(), page.matches("refused: ").count()), (70, 10));
+    assert!(page.contains("... and 60 more refusals (--verbose lists them)\n"), "{page}");
+}
