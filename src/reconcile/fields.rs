@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(
             lines(old, new),
             [
-                "env/DB_PASSWORD: \"********\" -> \"********\"",
+                "env/DB_PASSWORD: \"***\" -> \"***\"",
                 "parameter_schema/properties/password/type: \"string\" -> \"null\""
             ]
         );
@@ -230,7 +230,7 @@ mod tests {
         }
         let schedule = json!({"slug": "key", "cron": "@daily", "parameters": {"password": "x", "n": "y"}});
         let shown = shown("schedules/key", &schedule);
-        assert_eq!(shown, json!({"slug": "key", "cron": "@daily", "parameters": {"password": "********", "n": "y"}}));
+        assert_eq!(shown, json!({"slug": "key", "cron": "@daily", "parameters": {"password": "***", "n": "y"}}));
     }
 
     #[test]
