@@ -58,6 +58,9 @@ fn looking_at_a_home_that_is_not_there_does_not_make_it() {
         (&["deployment", "ls"][..], 0, "There are no deployments."),
         (&["flow-run", "ls"], 0, "There are no flow runs."),
         (&["deployment", "ls", "-o", "json"], 0, "[]"),
+        (&["deployment", "pause", "a"], 1, ""),
+        (&["flow-run", "cancel", "a"], 1, ""),
+        (&["work-pool", "delete", "a"], 1, ""),
         (&["status"], 1, "No daemon runs on the home"),
         (&["reconcile", "--dry-run"], 2, "1 to create"),
         (&["validate"], 0, "1 deployment"),
@@ -66,6 +69,20 @@ fn looking_at_a_home_that_is_not_there_does_not_make_it() {
         assert_eq!(found.status.code(), Some(code), "{line:?}: {}", text(&found.stderr));
         assert!(text(&found.stdout).contains(says), "{line:?}: {}", text(&found.stdout));
         assert!(!home.exists(), "{line:?}");
+    }
+}
+
+#[test]
+fn an_address_that_a_killed_daemon_left_behind_is_no_obstacle() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("home");
+    assert!(output(&home, directory.path(), &["work-pool", "create", "batch"]).status.success());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let left = format!(r#"{{"api": "http://127.0.0.1:{port}/api", "pid": 1, "version": "0.1.0"}}"#);
+    for left in [left.as_str(), "{"] {
+        std::fs::write(home.join("daemon.json"), left).unwrap();
+        let found = output(&home, directory.path(), &["work-pool", "ls"]);
+        assert!(text(&found.stdout).contains("batch"), "{}", text(&found.stderr));
     }
 }
 

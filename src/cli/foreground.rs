@@ -18,6 +18,8 @@ use crate::settings::Home;
 use crate::telemetry;
 use jiff::Timestamp;
 use serde_json::json;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -95,7 +97,7 @@ pub async fn to_the_end(
             return Ok(end);
         }
     };
-    let directory = RunDirectory::of(run, home);
+    let directory = RunDirectory::of(run, home)?;
     let executor = ProcessExecutor::new().map_err(|error| CliError::because("failed to set up the executor", &error))?;
     let (reports_sender, reports) = mpsc::channel(16);
     let context = Context { run_directory: directory.path.clone(), reports: reports_sender };
@@ -179,12 +181,15 @@ struct RunDirectory {
 }
 
 impl RunDirectory {
-    fn of(run: &FlowRun, home: Option<&Home>) -> Self {
+    fn of(run: &FlowRun, home: Option<&Home>) -> Result<Self, CliError> {
         if let Some(home) = home {
-            return RunDirectory { path: home.attempt(run.id, 1), temporary: None };
+            return Ok(RunDirectory { path: home.attempt(run.id, 1), temporary: None });
         }
         let directory = std::env::temp_dir().join(format!("reeve-{}", run.id));
-        RunDirectory { path: directory.join("1"), temporary: Some(directory) }
+        // Others on this host must not read what the run prints.
+        DirBuilder::new().mode(0o700).create(&directory)
+            .map_err(|error| CliError::because(format!("failed to make {}", directory.display()), &error))?;
+        Ok(RunDirectory { path: directory.join("1"), temporary: Some(directory) })
     }
 }
 

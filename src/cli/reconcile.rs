@@ -45,7 +45,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write };
+    let access = if arguments.dry_run { Access::Read } else { Access::Create };
     let request = request(arguments)?;
     let client = Client::connect(connection, access).await?;
     call(arguments, &request, &client, screen).await

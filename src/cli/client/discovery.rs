@@ -16,8 +16,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum Access {
     /// Only look: a home that does not exist is not made and counts as empty.
     Read,
-    /// Change something: the home is made where it is missing.
-    Write,
+    /// Change something that is there: a home that does not exist is not made either, since nothing is in it.
+    Change,
+    /// Make something: the home is made where it is missing.
+    Create,
 }
 
 /// Where to look for the API.
@@ -49,8 +51,9 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
         }
     }
     let router = match access {
-        Access::Read => daemon::offline_read_only(&home),
-        Access::Write => daemon::offline(&home),
+        Access::Change if home.store().exists() => daemon::offline(&home),
+        Access::Read | Access::Change => daemon::offline_read_only(&home),
+        Access::Create => daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
 }

@@ -49,14 +49,14 @@ struct Subject {
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     if connection.api.is_some() {
-        let client = Client::connect(connection, Access::Write).await?;
+        let client = Client::connect(connection, Access::Change).await?;
         return with_client(arguments, Some(&client), None, screen).await;
     }
     let home = Home::from_environment().map_err(CliError::new)?;
     if !home.store().exists() {
         return with_client(arguments, None, None, screen).await;
     }
-    let client = Client::connect(connection, Access::Write).await?;
+    let client = Client::connect(connection, Access::Change).await?;
     with_client(arguments, Some(&client), Some(&home), screen).await
 }
 

@@ -37,7 +37,7 @@ impl Command {
         let access = match &self {
             Command::Ls(_) | Command::Inspect(_) => Access::Read,
             Command::Execute(arguments) => return execute::run(arguments, connection, screen).await,
-            _ => Access::Write,
+            _ => Access::Change,
         };
         let client = Client::connect(connection, access).await?;
         self.call(&client, screen).await
