@@ -101,7 +101,7 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
     let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: arguments.verbose, tense };
     screen.write(&explain::text(plan, style));
-    if report.applied && !client.is_daemon() {
+    if report.applied && !plan.is_empty() && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
     }
 }

@@ -45,7 +45,7 @@ pub fn read(root: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen)
             if queue.mapping("a work queue (a mapping with `name`)").is_none() {
                 continue;
             }
-            queue.unknown_keys("a work queue", &QUEUE_KEYS, &[]);
+            queue.unknown_keys("a work queue", &[&QUEUE_KEYS], &[]);
             let pool = queue.field("pool").and_then(|pool| name(&pool)).unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
             read_queue(&queue, pool, file, desired, seen);
         }
@@ -56,7 +56,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
     if node.mapping("a work pool (a mapping with `name` and `type`)").is_none() {
         return;
     }
-    node.unknown_keys("a work pool", &POOL_KEYS, &[]);
+    node.unknown_keys("a work pool", &[&POOL_KEYS], &[]);
     let spec = WorkPoolSpec {
         kind: node.field("type").and_then(|kind| kind.text()).unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         description: node.field("description").and_then(|description| description.text()),
@@ -69,7 +69,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
         for (index, queue) in queues.list("a list of work queues").into_iter().flatten().enumerate() {
             let queue = queues.item(index, queue);
             if queue.mapping("a work queue (a mapping with `name`)").is_some() {
-                queue.unknown_keys("a work queue of a pool", &INNER_QUEUE_KEYS, &[]);
+                queue.unknown_keys("a work queue of a pool", &[&INNER_QUEUE_KEYS], &[]);
                 read_queue(&queue, name.clone(), file, desired, seen);
             }
         }
@@ -111,7 +111,7 @@ fn filter(node: &Node<'_>) -> Option<QueueFilter> {
     let mut filter = QueueFilter { tags: node.field("tags").map(|tags| tags.texts()).unwrap_or_default(), deployments: Vec::new() };
     if let Some(inner) = node.field("filter") {
         inner.mapping("a mapping with `tags` or `deployments`")?;
-        inner.unknown_keys("a queue's filter", &FILTER_KEYS, &[]);
+        inner.unknown_keys("a queue's filter", &[&FILTER_KEYS], &[]);
         if let (Some(tags), false) = (inner.field("tags"), filter.tags.is_empty()) {
             node.report.push(
                 Problem::error("two-tag-lists", "tags are given both beside `filter` and inside; expected one of them", tags.place(At::Key))
