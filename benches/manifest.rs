@@ -32,7 +32,8 @@ fn text(deployments: usize) -> String {
     text
 }
 
-fn load(manifests: &[ManifestFile]) {
+/// Reads it; `warnings` is how many problems it must have.
+fn load(manifests: &[ManifestFile], warnings: usize) {
     let loaded = manifest::load(&Input {
         root: "/project",
         manifests,
@@ -42,7 +43,7 @@ fn load(manifests: &[ManifestFile]) {
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
     });
-    assert_eq!(loaded.problems, []);
+    assert_eq!(loaded.problems.len(), warnings);
     black_box(loaded.desired.expect("no problems"));
 }
 
@@ -52,18 +53,33 @@ fn time(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
+fn file(text: String) -> [ManifestFile; 1] {
+    [ManifestFile { path: "deployment.yaml".to_owned(), content: text.into_bytes() }]
+}
+
 fn main() {
     let number = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
     let text = text(number);
-    let manifests = [ManifestFile { path: "deployment.yaml".to_owned(), content: text.clone().into_bytes() }];
+    let manifests = file(text.clone());
+    // A place must be looked up as soon as there is one warning; 200 are shown at most.
+    let one = file(format!("{text}  colour: green\n"));
+    let each = file(text.replace("  tags:", "  tag: x\n  tags:"));
     let (mut parse, mut read) = (Duration::MAX, Duration::MAX);
+    let (mut place, mut places) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         parse = parse.min(time(|| {
             black_box(serde_yaml::from_str::<serde_yaml::Value>(&text).expect("the text is good"));
         }));
-        read = read.min(time(|| load(&manifests)));
+        read = read.min(time(|| load(&manifests, 0)));
+        place = place.min(time(|| load(&one, 1)));
+        places = places.min(time(|| load(&each, number.min(200) + usize::from(number > 200))));
     }
     println!("{number} deployments, {:.1} MB", text.len() as f64 / 1e6);
-    println!("serde_yaml alone  {:8.1} ms", parse.as_secs_f64() * 1e3);
-    println!("text to Desired   {:8.1} ms  = {:.2} x", read.as_secs_f64() * 1e3, read.as_secs_f64() / parse.as_secs_f64());
+    let line = |what: &str, time: Duration| {
+        println!("{what:32} {:8.1} ms  = {:.2} x", time.as_secs_f64() * 1e3, time.as_secs_f64() / parse.as_secs_f64());
+    };
+    line("serde_yaml alone", parse);
+    line("text to Desired", read);
+    line("the same with one warning", place);
+    line("the same with one warning each", places);
 }

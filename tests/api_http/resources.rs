@@ -47,6 +47,7 @@ async fn a_deployment_is_shown_whole() {
         ("concurrency_options", json!({"collision_strategy": "CANCEL_NEW", "grace_period_seconds": null})),
         ("last_polled", Value::Null),
         ("parameters", json!({"count": 3})),
+        ("job_variables", json!({"working_dir": "/tmp", "env": {"DB_PASSWORD": "***"}})),
     ] {
         assert_eq!(shown[field], expected, "{field}");
     }

@@ -201,7 +201,7 @@ fn daily_spec() -> DeploymentSpec {
         parameter_schema: Some(json!({"type": "object", "properties": {"count": {"type": "integer"}}})),
         work_pool: Some("local".to_owned()),
         work_queue: Some("urgent".to_owned()),
-        job_variables: json!({"working_dir": "/tmp"}).as_object().unwrap().clone(),
+        job_variables: json!({"working_dir": "/tmp", "env": {"DB_PASSWORD": "hunter2-too"}}).as_object().unwrap().clone(),
         concurrency_limit: Some(ConcurrencyLimit { limit: 2, collision_strategy: CollisionStrategy::CancelNew, grace_period_seconds: None }),
         env: BTreeMap::from([("API_TOKEN".to_owned(), Some("hunter2-hunter2".to_owned())), ("MODE".to_owned(), Some("fast".to_owned()))]),
         retries: 2,
