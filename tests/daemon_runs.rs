@@ -1,0 +1,467 @@
+//! Runs through the real daemon: every end that a run can have, what it is given, what bounds it, and how it is stopped.
+mod common;
+
+use common::{Daemon, Host, daemon::id, process, until};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn state(run: &Value) -> (&str, &str) {
+    (run["state_type"].as_str().unwrap(), run["state_name"].as_str().unwrap())
+}
+
+fn message(run: &Value) -> &str {
+    run["state"]["message"].as_str().unwrap_or_default()
+}
+
+/// Waits until a file `release` is made in the project.
+const HOLD: &str = "echo begun; while [ ! -e release ]; do sleep 0.02; done";
+
+#[test]
+fn every_end_of_a_command_has_its_state_and_its_reason() {
+    let host = Host::new("
+name: ends
+deployments:
+  - {name: good, command: 'echo fine'}
+  - {name: three, command: 'echo about to fail >&2; exit 3'}
+  - {name: killed, command: 'kill -KILL $$'}
+  - {name: missing, command: [./no-such-program, argument]}
+  - {name: missing-in-shell, command: no-such-program-anywhere}
+  - {name: forbidden, command: [./plain.txt]}
+  - {name: interpreter, command: [./strange.sh]}
+  - {name: nowhere, command: 'true', working_dir: no/such/directory}
+  - {name: endless, command: 'exec sleep 300', timeout_seconds: 0.5}
+  - {name: silent, command: 'exec >&- 2>&-; exit 4'}
+  - {name: unset, command: 'echo {{ $NO_SUCH_VARIABLE_ANYWHERE }}'}
+");
+    host.write("plain.txt", "not a program\n");
+    host.write("strange.sh", "#!/no/such/interpreter\n");
+    fs::set_permissions(host.project().join("strange.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let table = [
+        ("good", ("COMPLETED", "Completed"), "exited with code 0"),
+        ("three", ("FAILED", "Failed"), "exited with code 3"),
+        ("killed", ("CRASHED", "Crashed"), "SIGKILL"),
+        ("missing", ("CRASHED", "Crashed"), "command not found: ./no-such-program"),
+        ("missing-in-shell", ("FAILED", "Failed"), "the shell found no such command"),
+        ("forbidden", ("CRASHED", "Crashed"), "not executable"),
+        ("interpreter", ("CRASHED", "Crashed"), "interpreter"),
+        ("nowhere", ("CRASHED", "Crashed"), "does not exist"),
+        ("endless", ("FAILED", "TimedOut"), "timed out after"),
+        ("silent", ("FAILED", "Failed"), "exited with code 4"),
+        ("unset", ("CRASHED", "Crashed"), "NO_SUCH_VARIABLE_ANYWHERE"),
+    ];
+    let runs = table.map(|(name, ..)| daemon.run(name));
+    for ((name, expected, reason), run) in table.into_iter().zip(runs) {
+        let run = daemon.end_of(&run);
+        assert_eq!(state(&run), expected, "{name}: {run:#}");
+        assert!(message(&run).contains(reason), "{name}: {:?} does not say {reason:?}", message(&run));
+        assert_eq!(run["run_count"], if ["missing", "forbidden", "interpreter", "nowhere", "unset"].contains(&name) { json!(0) } else { json!(1) }, "{name}");
+    }
+    daemon.counts(0, 0);
+}
+
+#[test]
+fn a_run_that_failed_to_start_frees_its_slot_and_shows_its_reason_on_the_terminal() {
+    let host = Host::new("
+work_pools: [{name: narrow, type: process, concurrency_limit: 1}]
+deployments:
+  - {name: missing, command: [./no-such-program], work_pool: {name: narrow}}
+  - {name: good, command: 'true', work_pool: {name: narrow}}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    assert_eq!(daemon.outcome("missing")["state_type"], "CRASHED");
+    daemon.line("Finished in state Crashed: command not found: ./no-such-program");
+    assert_eq!(daemon.outcome("good")["state_type"], "COMPLETED");
+}
+
+#[test]
+fn retries_go_on_until_it_succeeds_or_none_is_left() {
+    let host = Host::new("
+deployments:
+  - name: third-time
+    command: 'echo x >> tries; echo attempt $(wc -l < tries); test $(wc -l < tries) -ge 3'
+    retries: 5
+    retry_delay_seconds: [0.1, 0.3]
+  - name: never
+    command: 'exit 9'
+    retries: 2
+    retry_delay_seconds: 0
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let (third, never) = (daemon.run("third-time"), daemon.run("never"));
+    let third = daemon.end_of(&third);
+    assert_eq!((state(&third), &third["run_count"]), (("COMPLETED", "Completed"), &json!(3)), "{third:#}");
+    assert_eq!(daemon.log(&third), ["attempt 1", "attempt 2", "attempt 3"], "the log holds all attempts");
+    let never = daemon.end_of(&never);
+    assert_eq!((state(&never), &never["run_count"]), (("FAILED", "Failed"), &json!(3)), "{never:#}");
+
+    let states = daemon.get(&format!("/flow_run_states/?flow_run_id={}", id(&third)));
+    let states: Vec<&Value> = states.as_array().unwrap().iter().collect();
+    let names: Vec<&str> = states.iter().map(|state| state["name"].as_str().unwrap()).collect();
+    let tries = ["Pending", "Running", "AwaitingRetry", "Pending", "Running", "AwaitingRetry", "Pending", "Running", "Completed"];
+    assert_eq!(names[1..], tries, "{names:?}");
+    for (index, delay) in [(3, 0.1), (6, 0.3)] {
+        let instant = |state: &Value, field: &str| -> jiff::Timestamp { state[field].as_str().unwrap().parse().unwrap() };
+        let due = instant(&states[index]["state_details"], "scheduled_time");
+        let waited = due.duration_since(instant(states[index], "timestamp")).as_secs_f64();
+        assert!((waited - delay).abs() < 0.05, "attempt waits {waited}, declared {delay}");
+        assert!(instant(states[index + 2], "timestamp") >= due, "no attempt before its time");
+    }
+}
+
+const FLOWS: &str = r#"
+"""Functions for the tests."""
+from prefect import flow
+
+def add(count: int, factor: float = 2.0, names: list[str] = []) -> float:
+    """Multiplies."""
+    print("count", count, type(count).__name__, "factor", factor, "names", names)
+    return count * factor
+
+def broken():
+    print("before")
+    def inner():
+        raise ValueError("no such host")
+    inner()
+
+def leave():
+    raise SystemExit(7)
+
+@flow
+def decorated():
+    print("never printed")
+
+async def later():
+    print("awaited")
+"#;
+
+#[test]
+fn python_functions_are_called_with_checked_parameters_and_leave_a_traceback() {
+    let host = Host::new("
+deployments:
+  - {name: add, entrypoint: 'flows.py:add', parameters: {count: 3}}
+  - {name: broken, entrypoint: 'flows.py:broken'}
+  - {name: leave, entrypoint: 'flows.py:leave'}
+  - {name: decorated, entrypoint: 'flows.py:decorated'}
+  - {name: later, entrypoint: 'flows.py:later'}
+");
+    host.write("flows.py", FLOWS);
+    // What the Prefect package looks like to a file that uses it.
+    host.write("prefect/__init__.py", "from prefect.flows import flow\n");
+    host.write("prefect/flows.py", "class Flow:\n    def __init__(self, f): self.f = f\n    def __call__(self): return self.f()\nflow = Flow\n");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let [add, broken, leave, decorated, later] =
+        ["add/add", "broken/broken", "leave/leave", "decorated/decorated", "later/later"].map(|name| daemon.run(name));
+
+    let add = daemon.end_of(&add);
+    assert_eq!(state(&add), ("COMPLETED", "Completed"), "{add:#}");
+    assert_eq!(daemon.log(&add), ["count 3 int factor 2.0 names []"]);
+    assert_eq!(add["state"]["data"], json!(6.0), "{add:#}");
+
+    let broken = daemon.end_of(&broken);
+    assert_eq!(state(&broken), ("FAILED", "Failed"));
+    assert!(message(&broken).contains("ValueError: no such host"), "{}", message(&broken));
+    let log = daemon.log(&broken).join("\n");
+    let all = ["before", "Traceback (most recent call last):", "in inner", "ValueError: no such host"];
+    assert!(all.iter().all(|text| log.contains(text)) && !log.contains("runner"), "{log}");
+
+    let leave = daemon.end_of(&leave);
+    assert_eq!((state(&leave).1, message(&leave).contains("code 7")), ("Failed", true), "{leave:#}");
+
+    let decorated = daemon.end_of(&decorated);
+    assert_eq!(state(&decorated), ("FAILED", "Failed"));
+    assert!(message(&decorated).contains("is a Prefect flow"), "{}", message(&decorated));
+    assert!(!daemon.log(&decorated).join("\n").contains("never printed"));
+
+    assert_eq!(daemon.log(&daemon.end_of(&later)), ["awaited"]);
+
+    for (parameter, why) in [("count=many", "count"), ("kount=3", "kount"), ("names=3", "names")] {
+        let answer = host.cli(&["deployment", "run", "add", "-p", parameter]).exits(1);
+        assert!(answer.err.contains(why), "{parameter}: {}", answer.err);
+    }
+    assert_eq!(daemon.runs_of("add").len(), 1, "what does not fit makes no run");
+}
+
+#[test]
+fn commands_are_given_their_parameters_in_three_ways() {
+    let host = Host::new(r#"
+deployments:
+  - name: given
+    command: 'echo "template {{ parameters.day }} variable $REEVE_PARAMETER_DAY $REEVE_PARAMETER_TABLE_NAME json $REEVE_PARAMETERS env $EXTRA"'
+    parameters: {day: monday, table-name: orders, deep: {list: [1, 2]}}
+    env: {EXTRA: "deep {{ parameters.deep }}"}
+  - name: words
+    command: [printf, '%s|', '{{ parameters.text }}', '$HOME', '*']
+    parameters: {text: "two words; $(touch injected)"}
+"#);
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.end_of(&daemon.run_with("given", json!({"parameters": {"day": "friday"}})));
+    let log = daemon.log(&run);
+    assert_eq!(log.len(), 1, "{run:#} {log:?}");
+    assert!(log[0].starts_with("template friday variable friday orders json {"), "{}", log[0]);
+    for part in [r#""day":"friday""#, r#""table-name":"orders""#, r#""deep":{"list":[1,2]}"#, "env deep"] {
+        assert!(log[0].contains(part), "{part} in {}", log[0]);
+    }
+    let words = daemon.outcome("words");
+    assert_eq!(daemon.log(&words), ["two words; $(touch injected)|$HOME|*|"], "no shell comes near a list");
+    assert!(!host.project().join("injected").exists());
+    let other = daemon.outcome("given");
+    assert!(daemon.log(&other)[0].contains("template monday"), "a run's parameters are its own");
+}
+
+#[test]
+fn g10_secrets_are_masked_in_logs_and_never_stored() {
+    const SECRET: &str = "hunter2-correct-horse";
+    let host = Host::new(r#"
+deployments:
+  - name: call
+    command: 'echo "token $TOKEN and $API_TOKEN"; printf "%s" "$TOKEN" >&2; printf "%s" "$TOKEN" | wc -c'
+    env: {TOKEN: "{{ $API_TOKEN }}"}
+"#);
+    let daemon = host.daemon_with(&[], &[("API_TOKEN", SECRET)]);
+    daemon.reconciled();
+    let run = daemon.outcome("call");
+    assert_eq!(state(&run), ("COMPLETED", "Completed"), "{run:#}");
+    let log = daemon.log(&run).join("\n");
+    assert!(log.contains("token *** and ***") && log.contains(&SECRET.len().to_string()), "{log}");
+    let shown = [log, daemon.said(), daemon.deployment("call").to_string(), run.to_string()];
+    assert!(shown.iter().all(|text| !text.contains(SECRET)));
+    assert_eq!(daemon.interrupt().0.code(), Some(0));
+    for (path, _, content) in host.home_as_it_is() {
+        let found = content.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+        assert!(!found, "{} holds the secret", path.display());
+    }
+}
+
+#[test]
+fn a_flood_without_a_newline_is_kept_within_bounds() {
+    let host = Host::new("
+deployments:
+  - {name: flood, command: \"head -c 150000000 /dev/zero | tr '\\\\0' x; echo; echo the last line\"}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.outcome("flood");
+    assert_eq!(state(&run), ("COMPLETED", "Completed"), "{run:#}");
+    let kept: usize = host.home_as_it_is().iter().filter(|(path, ..)| path.to_string_lossy().contains("/runs/")).map(|file| file.2.len()).sum();
+    assert!(kept < 80 << 20, "{kept} bytes of log");
+    let tail = host.cli(&["flow-run", "logs", id(&run), "--tail", "3", "-o", "json"]).exits(0).json();
+    let tail: Vec<&str> = tail.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert!(tail.contains(&"the last line"), "{tail:?}");
+}
+
+#[test]
+fn g7_cancelled_means_that_the_whole_process_tree_is_gone() {
+    let host = Host::new("
+deployments:
+  - name: tree
+    command: 'sleep 300 & (setsid sh -c \"sleep 300; true\" &) ; nohup sleep 300 >/dev/null 2>&1 & echo begun; wait'
+    retries: 3
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("tree");
+    daemon.logged(&run, "begun");
+    let tree = || process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
+    until("the tree has grown", || (tree().len() >= 5).then_some(()));
+    assert_eq!(daemon.look(&run)["state_type"], "RUNNING");
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+    let ended = daemon.end_of(&run);
+    assert_eq!(tree(), [0; 0], "Cancelled was said before all was gone");
+    assert_eq!(state(&ended), ("CANCELLED", "Cancelled"), "{ended:#}");
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0).says(&["cancelled already"]);
+    daemon.counts(0, 0);
+}
+
+#[test]
+fn a_run_that_waits_is_cancelled_at_once_and_never_starts() {
+    let host = Host::new("deployments: [{name: later, command: 'touch started'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let made = host.cli(&["deployment", "run", "later", "--start-in", "1 hour", "-o", "json"]).exits(0).json();
+    assert_eq!(made["state_name"], "Scheduled");
+    daemon.counts(0, 1);
+    host.cli(&["flow-run", "cancel", id(&made)]).exits(0).says(&["Cancelled flow run"]);
+    assert_eq!(daemon.look(&made)["state_type"], "CANCELLED");
+    daemon.counts(0, 0);
+    assert!(!host.project().join("started").exists());
+}
+
+#[test]
+fn a_run_that_goes_on_cannot_be_deleted_and_one_that_is_over_can() {
+    let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("hold");
+    daemon.logged(&run, "begun");
+    host.cli(&["flow-run", "delete", id(&run)]).exits(3).says(&["cancel it first"]);
+    assert_eq!(daemon.look(&run)["state_type"], "RUNNING");
+    host.write("release", "");
+    daemon.end_of(&run);
+    host.cli(&["flow-run", "delete", id(&run)]).exits(0).says(&["Deleted flow run"]);
+    host.cli(&["flow-run", "inspect", id(&run)]).exits(1);
+}
+
+#[test]
+fn a_deployments_limit_makes_runs_wait_or_cancels_them() {
+    let host = Host::new(&format!("
+deployments:
+  - {{name: queued, command: '{HOLD}', concurrency_limit: 1}}
+  - {{name: refused, command: '{HOLD}', concurrency_limit: {{limit: 1, collision_strategy: CANCEL_NEW}}}}
+"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let (first, held) = (daemon.run("queued"), daemon.run("refused"));
+    daemon.logged(&first, "begun");
+    daemon.logged(&held, "begun");
+    let second = daemon.run("queued");
+    let cancelled = daemon.end_of(&daemon.run("refused"));
+    assert_eq!(state(&cancelled), ("CANCELLED", "Cancelled"), "{cancelled:#}");
+    assert!(message(&cancelled).contains("concurrency limit"), "{}", message(&cancelled));
+    daemon.counts(2, 1);
+    assert_eq!(daemon.look(&second)["state_type"], "SCHEDULED");
+    host.write("release", "");
+    let ends = [first, held, second].map(|run| daemon.end_of(&run));
+    assert!(ends.iter().all(|run| run["state_type"] == "COMPLETED"), "{ends:#?}");
+    assert!(ends[2]["start_time"].as_str() >= ends[0]["end_time"].as_str(), "the second began before the first had ended");
+}
+
+#[test]
+fn a_pool_starts_no_more_than_its_limit_and_its_urgent_queue_first() {
+    let host = Host::new(&format!("
+work_pools:
+  - name: narrow
+    type: process
+    concurrency_limit: 1
+    work_queues: [{{name: urgent, priority: 1}}, {{name: bulk, priority: 10}}]
+deployments:
+  - {{name: hold, command: '{HOLD}', work_pool: {{name: narrow, work_queue_name: bulk}}}}
+  - {{name: bulk, command: 'echo bulk >> order', work_pool: {{name: narrow, work_queue_name: bulk}}}}
+  - {{name: urgent, command: 'echo urgent >> order', work_pool: {{name: narrow, work_queue_name: urgent}}}}
+"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let hold = daemon.run("hold");
+    daemon.logged(&hold, "begun");
+    let runs = [daemon.run("bulk"), daemon.run("bulk"), daemon.run("urgent")];
+    daemon.counts(1, 3);
+    host.write("release", "");
+    for run in &runs {
+        assert_eq!(daemon.end_of(run)["state_type"], "COMPLETED");
+    }
+    assert_eq!(host.read("order"), "urgent\nbulk\nbulk\n");
+    let by_queue: Vec<Value> = runs.iter().map(|run| daemon.look(run)["work_queue_name"].clone()).collect();
+    assert_eq!(by_queue, ["bulk", "bulk", "urgent"]);
+}
+
+#[test]
+fn paused_pools_and_queues_hold_their_runs_until_they_are_resumed() {
+    let host = Host::new("
+work_pools:
+  - {name: pool, type: process, work_queues: [{name: side}]}
+deployments:
+  - {name: main, command: 'true', work_pool: {name: pool}}
+  - {name: side, command: 'true', work_pool: {name: pool, work_queue_name: side}}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    host.cli(&["work-queue", "pause", "--pool", "pool", "side"]).exits(0);
+    let side = daemon.run("side");
+    daemon.counts(0, 1);
+    assert_eq!(daemon.outcome("main")["state_type"], "COMPLETED", "the other queue goes on");
+    host.cli(&["work-pool", "pause", "pool"]).exits(0);
+    host.cli(&["work-queue", "resume", "--pool", "pool", "side"]).exits(0);
+    let main = daemon.run("main");
+    daemon.counts(0, 2);
+    host.cli(&["work-pool", "resume", "pool"]).exits(0);
+    assert_eq!(daemon.end_of(&side)["state_type"], "COMPLETED");
+    assert_eq!(daemon.end_of(&main)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn a_run_waits_for_a_pool_that_is_missing_and_starts_once_it_is_there() {
+    let host = Host::new("deployments: [{name: homeless, command: 'true', work_pool: {name: tomorrow}}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("homeless");
+    daemon.counts(0, 1);
+    host.cli(&["work-pool", "create", "--type", "process", "tomorrow"]).exits(0);
+    assert_eq!(daemon.end_of(&run)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn a_pool_of_another_type_leaves_its_runs_to_a_worker() {
+    let host = Host::new("
+work_pools: [{name: cluster, type: kubernetes}]
+deployments: [{name: far, command: 'true', work_pool: {name: cluster}}]
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("far");
+    daemon.counts(0, 1);
+    assert_eq!(daemon.look(&run)["state_type"], "SCHEDULED");
+}
+
+#[test]
+fn a_queue_with_a_filter_serves_the_runs_that_carry_its_tags() {
+    let host = Host::new("
+work_queues: [{name: tutorial_queue, filter: {tags: [tutorial]}}]
+deployments:
+  - {name: leo, command: 'echo \"Hello Leo!\"', tags: [tutorial]}
+  - {name: other, command: 'echo other'}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let leo = daemon.outcome("leo");
+    assert_eq!((state(&leo).0, &leo["work_queue_name"]), ("COMPLETED", &json!("tutorial_queue")), "{leo:#}");
+    host.cli(&["work-queue", "pause", "tutorial_queue"]).exits(0);
+    let held = daemon.run("leo");
+    daemon.counts(0, 1);
+    let other = daemon.outcome("other");
+    assert_eq!((state(&other).0, &other["work_queue_name"]), ("COMPLETED", &Value::Null));
+    host.cli(&["work-queue", "resume", "tutorial_queue"]).exits(0);
+    assert_eq!(daemon.end_of(&held)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn an_idempotency_key_makes_one_run_however_often_it_is_sent() {
+    let host = Host::new("deployments: [{name: once, command: 'echo x >> times'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let ask = || id(&daemon.run_with("once", json!({"idempotency_key": "the-same"}))).to_owned();
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    daemon.end_of(&json!({"id": ids[0]}));
+    assert_eq!(host.read("times"), "x\n");
+}
+
+#[test]
+fn watching_a_run_prints_its_lines_and_ends_with_its_state() {
+    let host = Host::new("
+deployments:
+  - {name: good, command: 'echo one; echo two'}
+  - {name: bad, command: 'echo three; exit 5'}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    host.cli(&["deployment", "run", "good", "--watch"]).exits(0).says(&["- one", "- two", "finished in state Completed"]);
+    host.cli(&["deployment", "run", "bad", "--watch"]).exits(1).says(&["- three", "finished in state Failed", "code 5"]);
+    let run = run_named(&daemon, "good");
+    host.cli(&["flow-run", "logs", "-f", run["name"].as_str().unwrap()]).exits(0).says(&["- one", "Completed"]);
+    host.cli(&["flow-run", "ls"]).exits(0).says(&["good/good", "bad/bad", "Completed", "Failed"]);
+    let usage = &daemon.look(&run)["reeve"]["usage"];
+    assert!(usage["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{usage:#}");
+}
+
+fn run_named(daemon: &Daemon, deployment: &str) -> Value {
+    daemon.runs_of(deployment).remove(0)
+}
