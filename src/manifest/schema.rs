@@ -288,6 +288,8 @@ pub struct WorkPool {
     paused: Option<Value>,
     /// `job_configuration` and `variables`, as Prefect has them.
     base_job_template: Option<Map<String, Value>>,
+    queues: Option<Vec<InnerWorkQueue>>,
+    /// The same as `queues`.
     work_queues: Option<Vec<InnerWorkQueue>>,
 }
 
