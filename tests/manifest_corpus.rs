@@ -124,3 +124,28 @@ fn every_problem_has_a_place_in_its_file() {
         }
     }
 }
+
+/// What loads without a problem must not be underlined in an editor.
+#[test]
+fn the_schema_accepts_what_loads() {
+    let Some(corpus) = corpus() else { return };
+    let schema = jsonschema::validator_for(&manifest::json_schema()).unwrap();
+    let mut wrong = Vec::new();
+    let mut accepted = 0;
+    for verdict in verdicts(&corpus) {
+        let content = std::fs::read(corpus.join(&verdict.file)).unwrap();
+        let loaded = load("prefect.yaml", content.clone());
+        // Slips that are read as they are meant are marked in the editor as well.
+        let odd = loaded.problems.iter().any(|problem| problem.code.starts_with("odd-") || problem.code == "duplicate-key");
+        if loaded.desired.is_none() || odd || verdict.kind == "build2.0" {
+            continue;
+        }
+        let mut value: serde_yaml::Value = serde_yaml::from_slice(&content).unwrap();
+        value.apply_merge().unwrap();
+        let value = serde_json::to_value(value).unwrap();
+        accepted += 1;
+        wrong.extend(schema.iter_errors(&value).map(|error| format!("{} {}: {error}", verdict.file, error.instance_path())));
+    }
+    assert!(accepted > 100, "{accepted} files");
+    assert!(wrong.is_empty(), "{} refused:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -228,7 +228,7 @@ fn files_of_one_project_must_agree() {
 #[test]
 fn work_pools_and_queues_are_declared() {
     let desired = desired(
-        "work_pools:\n- name: local\n- name: k\n  type: kubernetes\n  concurrency_limit: 0\n  paused: on\n  description: d\n  base_job_template: {variables: {}, job_configuration: {image: '{{ image }}'}}\n  work_queues: [{name: q, priority: 3, tags: [b, a]}]\nwork_queues:\n- {name: agent, filter: {deployments: [a]}}\n- {name: q, pool: local, concurrency_limit: 1}\ndeployments:\n- {name: a, command: x}\n",
+        "work_pools:\n- name: local\n- name: k\n  type: kubernetes\n  concurrency_limit: 0\n  paused: on\n  description: d\n  base_job_template: {variables: {}, job_configuration: {image: '{{ image }}'}}\n  queues: [{name: q, priority: 3, tags: [b, a]}]\nwork_queues:\n- {name: agent, filter: {deployments: [a]}}\n- {name: q, pool: local, concurrency_limit: 1}\ndeployments:\n- {name: a, command: x}\n",
     );
     let pools: Vec<Value> = desired.work_pools.values().map(|pool| serde_json::to_value(&pool.spec).unwrap()).collect();
     assert_eq!(

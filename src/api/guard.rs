@@ -82,7 +82,10 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
 
 fn authority(bytes: &[u8]) -> Option<Authority> {
     let authority = Authority::try_from(bytes).ok()?;
-    (!authority.as_str().contains('@') && !authority.host().is_empty()).then_some(authority)
+    let (host, whole) = (authority.host(), authority.as_str());
+    // The parser takes anything for a port, `localhost:80.evil.example` among it.
+    let is_plain = whole.len() == host.len() || authority.port_u16().is_some();
+    (is_plain && !whole.contains('@') && !host.is_empty()).then_some(authority)
 }
 
 fn bare(host: &str) -> &str {
@@ -117,7 +120,7 @@ mod tests {
         for host in ["localhost", "LocalHost:4200", "127.0.0.1:4200", "127.9.8.7", "[::1]:4200", "[::1]", "[::ffff:127.0.0.1]"] {
             assert!(verdict(&guard, "/api/health", &[host], &[]), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0:4200", "[::]", "a@localhost", "localhost@evil.example", "127.1", "2130706433"] {
+        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0:4200", "[::]", "a@localhost", "localhost@evil.example", "127.1", "2130706433", "localhost:80.evil.example", "localhost:", "localhost:99999"] {
             assert!(!verdict(&guard, "/api/health", &[host], &[]), "{host}");
         }
         assert!(!verdict(&guard, "/api/health", &[], &[]), "no host at all");

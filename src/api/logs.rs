@@ -48,17 +48,17 @@ async fn filter(State(api): State<Api>, OptionalBody(body): OptionalBody<Logs>) 
             let passes = |record: &Record| filter.matches(record.run, &record.line);
             Ok(Records::of(api, runs.iter().copied())?.filter(move |record| record.as_ref().map_or(true, passes)))
         };
-        let mut found = match sort {
+        let found = match sort {
             LogSort::TimestampAsc => page.cut(records()?)?,
-            LogSort::TimestampDesc => page.cut(last(page, records)?.into_iter().map(Ok::<_, io::Error>))?,
+            LogSort::TimestampDesc => newest_first(page, records)?,
         };
-        Ok(found.drain(..).map(|record| LogResponse::of(record.run, record.ordinal, record.line)).collect())
+        Ok(found.into_iter().map(|record| LogResponse::of(record.run, record.ordinal, record.line)).collect())
     });
     Ok(Json(found.await?))
 }
 
-/// The last offset + limit records, newest first, but with nothing before the page: two passes, so that only a page is in memory.
-fn last<I: Iterator<Item = io::Result<Record>>>(page: Page, records: impl Fn() -> io::Result<I>) -> io::Result<Vec<Record>> {
+/// The page of the records in the opposite order. Two passes, so that only a page is in memory.
+fn newest_first<I: Iterator<Item = io::Result<Record>>>(page: Page, records: impl Fn() -> io::Result<I>) -> io::Result<Vec<Record>> {
     let mut count = 0usize;
     for record in records()? {
         record?;

@@ -3,6 +3,7 @@
 //! One file per resource: it parses, asks the ledger's `Reader` or the `Control`, and answers. Nothing is decided here, nothing
 //! is written here, and no socket is needed: the CLI calls the same router in its own process where no daemon runs.
 //! What stands on the wire has its own types (`wire`); errors have one table (`error`). Adding a route: one file, one `.merge`.
+mod automations;
 mod collections;
 mod deployments;
 mod error;
@@ -94,6 +95,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(work_queues::routes())
         .merge(workers::routes())
         .merge(collections::routes())
+        .merge(automations::routes())
         .merge(reeve::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::no_route())

@@ -37,6 +37,15 @@ impl CliError {
         CliError { causes, ..CliError::new(message) }
     }
 
+    /// `message` with nothing but the innermost cause: for libraries that wrap one fact in several layers.
+    pub fn at_root(message: impl Into<String>, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut root = error;
+        while let Some(inner) = root.source() {
+            root = inner;
+        }
+        CliError { causes: vec![root.to_string()], ..CliError::new(message) }
+    }
+
     /// Adds what the reader can do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

@@ -31,9 +31,7 @@ impl Exit {
             Exit::Drift => 5,
         }
     }
-}
 
-impl Exit {
     /// The exit that a plan's number stands for: the design's table is the plan's too.
     pub fn of_plan(code: u8) -> Exit {
         let all = [Exit::Done, Exit::Error, Exit::Changes, Exit::Refused, Exit::Destructive, Exit::Drift];

@@ -11,7 +11,8 @@ use crate::telemetry;
 /// `Exit::Done` only when it is Completed.
 pub async fn to_the_end(client: &Client, run: &FlowRun, mut screen: Option<&mut Screen>) -> Result<Exit, CliError> {
     let mut lines = client.stream(&format!("/reeve/flow_runs/{}/logs/follow", run.id)).await?;
-    while let Some(value) = lines.next().await? {
+    let again = "the run itself goes on: `reeve flow-run logs -f` follows it again";
+    while let Some(value) = lines.next().await.map_err(|error| error.hint(again))? {
         if let Some(screen) = screen.as_deref_mut() {
             if screen.is_gone() {
                 return Ok(Exit::Done);
@@ -22,7 +23,7 @@ pub async fn to_the_end(client: &Client, run: &FlowRun, mut screen: Option<&mut 
     let run: FlowRun = view(&client.get(&format!("/flow_runs/{}", run.id)).await?)?;
     let Some(state) = run.state.as_ref().filter(|state| state.kind.is_terminal()) else {
         return Err(CliError::new(format!("the daemon stopped telling about flow run '{}' before it ended", run.name))
-            .hint("the run itself goes on: `reeve flow-run logs -f` follows it again"));
+            .hint(again));
     };
     if let Some(screen) = screen {
         screen.line(ending(&run, state, screen));

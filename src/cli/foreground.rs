@@ -18,6 +18,8 @@ use crate::settings::Home;
 use crate::telemetry;
 use jiff::Timestamp;
 use serde_json::json;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -76,7 +78,7 @@ pub fn run_of(id: FlowRunId, name: String, deployment: &Deployment, parameters: 
     }
 }
 
-/// Runs it, and returns the state in which it ended.
+/// Runs it, and returns the state in which it ended. Its states are recorded through `record`, its log in `home`.
 ///
 /// # Errors
 /// It could not be started, or could not be recorded any more.
@@ -84,6 +86,7 @@ pub async fn to_the_end(
     run: &FlowRun,
     deployment: &Deployment,
     record: Option<&Client>,
+    home: Option<&Home>,
     screen: &mut Screen,
 ) -> Result<Proposed, CliError> {
     let job = match job::of_run(run, deployment, 1) {
@@ -94,7 +97,7 @@ pub async fn to_the_end(
             return Ok(end);
         }
     };
-    let directory = RunDirectory::of(run, record)?;
+    let directory = RunDirectory::of(run, home)?;
     let executor = ProcessExecutor::new().map_err(|error| CliError::because("failed to set up the executor", &error))?;
     let (reports_sender, reports) = mpsc::channel(16);
     let context = Context { run_directory: directory.path.clone(), reports: reports_sender };
@@ -178,12 +181,14 @@ struct RunDirectory {
 }
 
 impl RunDirectory {
-    fn of(run: &FlowRun, record: Option<&Client>) -> Result<Self, CliError> {
-        if record.is_some() {
-            let home = Home::from_environment().map_err(CliError::new)?;
+    fn of(run: &FlowRun, home: Option<&Home>) -> Result<Self, CliError> {
+        if let Some(home) = home {
             return Ok(RunDirectory { path: home.attempt(run.id, 1), temporary: None });
         }
         let directory = std::env::temp_dir().join(format!("reeve-{}", run.id));
+        // Others on this host must not read what the run prints.
+        DirBuilder::new().mode(0o700).create(&directory)
+            .map_err(|error| CliError::because(format!("failed to make {}", directory.display()), &error))?;
         Ok(RunDirectory { path: directory.join("1"), temporary: Some(directory) })
     }
 }

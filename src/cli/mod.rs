@@ -9,8 +9,8 @@ pub mod screen;
 
 mod completions;
 mod daemon;
-pub mod deployment;
-pub mod flow_run;
+mod deployment;
+mod flow_run;
 mod follow;
 mod foreground;
 mod parameters;
@@ -24,11 +24,11 @@ mod validate;
 mod when;
 mod wire;
 mod words;
-pub mod work_pool;
-pub mod work_queue;
+mod work_pool;
+mod work_queue;
 
 use clap::{CommandFactory, Parser};
-use client::Connection;
+use client::{Client, Connection};
 use error::CliError;
 use exit::Exit;
 use screen::{Colour, Screen};
@@ -118,6 +118,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// The whole command line, for whoever describes it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs one command line over a connection that is there already; the commands that need none are not for this.
+///
+/// # Errors
+/// What the command's own errors are, and a command line that means nothing.
+pub async fn call(
+    arguments: impl IntoIterator<Item = OsString>,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<Exit, CliError> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| CliError::new(error.to_string()))?;
+    match cli.command {
+        Command::Status(arguments) => status::call(&arguments, client, screen).await,
+        Command::Reconcile(arguments) => reconcile::call(&arguments, &reconcile::request(&arguments)?, client, screen).await,
+        Command::Deployment(command) => command.call(client, screen).await,
+        Command::FlowRun(command) => command.call(client, screen).await,
+        Command::WorkPool(command) => command.call(client, screen).await,
+        Command::WorkQueue(command) => command.call(client, screen).await,
+        _ => Err(CliError::new("this command needs no connection")),
+    }
+}
+
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     let mut screen = Screen::of_process(cli.colour);
     let (screen, connection) = (&mut screen, &cli.connection);
@@ -132,7 +158,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         Command::Completions(arguments) => {
-            completions::run(&arguments, Cli::command(), screen);
+            completions::run(&arguments, command(), screen);
             Ok(Exit::Done)
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),

@@ -45,7 +45,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write };
+    let access = if arguments.dry_run { Access::Read } else { Access::Create };
     let request = request(arguments)?;
     let client = Client::connect(connection, access).await?;
     call(arguments, &request, &client, screen).await
@@ -101,7 +101,7 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
     let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: arguments.verbose, tense };
     screen.write(&explain::text(plan, style));
-    if report.applied && !client.is_daemon() {
+    if report.applied && !plan.is_empty() && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
     }
 }

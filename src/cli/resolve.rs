@@ -43,7 +43,7 @@ pub async fn deployment(client: &Client, wanted: &str) -> Result<Found<Deploymen
         1 => named_deployment(client, found.remove(0)).await,
         _ => {
             let names = deployment_names(client, &found).await?;
-            Err(ambiguous("deployment", wanted, names.into_values().collect()))
+            Err(ambiguous("deployment", wanted, names.into_values().collect()).hint("give its full name or its id"))
         }
     }
 }
@@ -113,7 +113,7 @@ pub async fn flow_run(client: &Client, wanted: &str) -> Result<Found<FlowRun>, C
         _ => {
             let views: Vec<FlowRun> = found.iter().map(view).collect::<Result<_, _>>()?;
             let lines = views.iter().map(|run| format!("{}  {}", run.id, run.state_name())).collect();
-            Err(ambiguous("flow run", wanted, lines))
+            Err(ambiguous("flow run", wanted, lines).hint("give its id"))
         }
     }
 }
@@ -163,7 +163,8 @@ pub async fn work_queue(client: &Client, wanted: &str, pool: Option<&str>) -> Re
             Err(with_nearest(error, wanted, &known, "work queue", "reeve work-queue ls"))
         }
         1 => Ok(found.remove(0)),
-        _ => Err(ambiguous("work queue", wanted, found.into_iter().map(|queue| queue.full_name).collect())),
+        _ => Err(ambiguous("work queue", wanted, found.into_iter().map(|queue| queue.full_name).collect())
+            .hint("give its full name or its id, or name its pool with --pool")),
     }
 }
 
@@ -205,5 +206,4 @@ fn ambiguous(kind: &str, wanted: &str, mut candidates: Vec<String>) -> CliError 
         listed += &format!("\n  and {} more", number - CANDIDATES);
     }
     CliError::new(format!("'{wanted}' is not the name of one {kind}: it fits {number}{listed}"))
-        .hint("give the full name or the id")
 }

@@ -2,8 +2,9 @@
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen};
+use super::when::every;
 use super::words::relative;
-use crate::schedule::{RuleSpec, Spec, evaluate_case_line, parse_interval};
+use crate::schedule::{RuleSpec, Spec, evaluate_case_line};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
@@ -92,9 +93,8 @@ fn table(instants: &[Timestamp], zone: &TimeZone, zone_name: &str, screen: &mut 
     let own = screen.zone.clone();
     // A second column that says the same at every instant would only be noise.
     let differs = instants.iter().any(|at| own.to_offset(*at) != zone.to_offset(*at));
-    let own_name = own.iana_name().unwrap_or("your time").to_owned();
     for at in instants {
-        let yours = if differs { format!("   {} {own_name}", wall(*at, &own)) } else { String::new() };
+        let yours = if differs { format!("   {}", at.to_zoned(own.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z")) } else { String::new() };
         screen.line(format!("  {} {zone_name}{yours}   {}", wall(*at, zone), relative(*at, screen.now)));
     }
 }
@@ -110,7 +110,7 @@ fn rule_of(expression: &str, day_and: bool) -> RuleSpec {
         return RuleSpec::Rrule { text: expression.to_owned() };
     }
     let interval = expression.trim().strip_prefix("every ").unwrap_or(expression);
-    match parse_interval(interval) {
+    match every(interval) {
         Ok(every) => RuleSpec::Interval { every, anchor: None },
         Err(_) => RuleSpec::Cron { expression: expression.to_owned(), day_or: !day_and },
     }

@@ -122,29 +122,20 @@ impl Screen {
         }
     }
 
-    /// A table with its title centred above and a caption centred below, no wider than the terminal.
-    /// The column `ID` is never broken, so that it can be copied.
-    pub fn table(&mut self, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>, caption: Option<&str>) {
-        let mut table = Table::new();
-        table.load_style(HEAVY_HEAD).set_header(columns.iter().copied());
-        match self.colour {
-            true => table.enforce_styling(),
-            false => table.force_no_tty(),
-        };
-        for row in rows {
-            table.add_row(row.into_iter().map(comfy_table::Cell::from));
-        }
-        match self.width {
-            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
-        for (index, name) in columns.iter().enumerate() {
-            if let (true, Some(column)) = (*name == "ID", table.column_mut(index)) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
+    /// A table with its title centred above and a caption centred below, no wider than the terminal: columns that may go
+    /// are left out, last ones first, and the rest is wrapped. The column `ID` is never broken, so that it can be copied.
+    pub fn table(&mut self, title: &str, columns: &[Column], rows: Vec<Vec<Cell>>, caption: Option<&str>) {
+        let mut shown: Vec<usize> = (0..columns.len()).collect();
+        let mut left_out: Vec<&str> = Vec::new();
+        let text = loop {
+            let table = self.lay_out(columns, &shown, &rows);
+            let fits = self.width.is_none_or(|width| width_of(&table) <= usize::from(width));
+            match shown.iter().rposition(|index| columns[*index].may_go).filter(|_| !fits) {
+                Some(at) => left_out.insert(0, columns[shown.remove(at)].name),
+                None if fits => break table.to_string(),
+                None => break self.wrapped(table),
             }
-        }
-        let text = table.to_string();
-        // The top border carries no colour: its length is the table's width.
+        };
         let width = text.lines().next().map_or(0, |border| border.chars().count());
         self.line(self.paint(Style::Bold, &centred(title, width)));
         for line in text.lines() {
@@ -153,6 +144,33 @@ impl Screen {
         if let Some(caption) = caption {
             self.line(self.paint(Style::Dim, &centred(caption, width)));
         }
+        if !left_out.is_empty() {
+            let note = format!("a wider terminal also shows {}", left_out.join(", "));
+            self.line(self.paint(Style::Dim, &centred(&note, width)));
+        }
+    }
+
+    fn lay_out(&self, columns: &[Column], shown: &[usize], rows: &[Vec<Cell>]) -> Table {
+        let mut table = Table::new();
+        table.load_style(HEAVY_HEAD).set_header(shown.iter().map(|index| columns[*index].name));
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        match self.colour {
+            true => table.enforce_styling(),
+            false => table.force_no_tty(),
+        };
+        for row in rows {
+            table.add_row(shown.iter().filter_map(|index| row.get(*index)).map(comfy_table::Cell::from));
+        }
+        for (at, index) in shown.iter().enumerate() {
+            if let (true, Some(column)) = (columns[*index].name == "ID", table.column_mut(at)) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        table
+    }
+
+    fn wrapped(&self, mut table: Table) -> String {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(self.width.unwrap_or(u16::MAX)).to_string()
     }
 
     /// `label:  value` lines with the values below each other.
@@ -177,6 +195,30 @@ const HEAVY_HEAD: TableStyle = TableStyle::new()
     .content_lines(ContentLineStyle::new('│', '│', '│'))
     .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
 
+/// A table's width: that of its top border, which carries no colour.
+fn width_of(table: &Table) -> usize {
+    table.lines().next().map_or(0, |border| border.chars().count())
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    name: &'static str,
+    may_go: bool,
+}
+
+impl Column {
+    /// Always shown.
+    pub const fn always(name: &'static str) -> Self {
+        Column { name, may_go: false }
+    }
+
+    /// Left out where the terminal is too narrow.
+    pub const fn may_go(name: &'static str) -> Self {
+        Column { name, may_go: true }
+    }
+}
+
 /// One cell of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
@@ -196,9 +238,9 @@ impl From<String> for Cell {
     }
 }
 
-impl From<Cell> for comfy_table::Cell {
-    fn from(cell: Cell) -> Self {
-        let plain = comfy_table::Cell::new(cell.text);
+impl From<&Cell> for comfy_table::Cell {
+    fn from(cell: &Cell) -> Self {
+        let plain = comfy_table::Cell::new(&cell.text);
         match cell.style {
             Some(Style::Good) => plain.fg(Color::Green),
             Some(Style::Bad) => plain.fg(Color::Red),

@@ -3,7 +3,7 @@ use super::client::{Access, Client, Connection, view};
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
-use super::words::{count, local, relative};
+use super::words::{count, elapsed, local, relative};
 use crate::model::problem::Problem;
 use crate::model::status::{Phase, ProjectStatus, Status};
 
@@ -88,10 +88,10 @@ fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String) {
             None => (Style::Good, "idle".to_owned()),
         },
         Phase::Rejected { since, .. } => {
-            (Style::Bad, format!("its files are wrong since {}; what was last good stays in force", ago(*since)))
+            (Style::Bad, format!("its files are wrong for {}; what was last good stays in force", elapsed(*since, screen.now)))
         }
-        Phase::Refused { reason, since } => (Style::Warning, format!("held back since {}: {reason}", ago(*since))),
-        Phase::Failing { error, retry_at } => (Style::Bad, format!("failing: {error}; tried again {}", ago(*retry_at))),
+        Phase::Refused { reason, since } => (Style::Warning, format!("held back for {}: {reason}", elapsed(*since, screen.now))),
+        Phase::Failing { error, retry_at } => (Style::Bad, format!("failing: {error}; next try {}", ago(*retry_at))),
     }
 }
 

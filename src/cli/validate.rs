@@ -5,7 +5,7 @@ use super::screen::{OutputOption, Screen, Style};
 use super::words::count;
 use crate::manifest::{self, Input, Loaded, OnMissing};
 use crate::model::problem::{Problem, Severity};
-use crate::source::{self, SourceError};
+use crate::source;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -68,11 +68,6 @@ pub fn load(root: &Path, files: &[PathBuf], strict: bool) -> Result<Loaded, CliE
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
     }))
-}
-
-/// Whether there is no project in `root` at all.
-pub fn is_absent(root: &Path) -> bool {
-    matches!(source::discover(root, &[]), Err(SourceError::NoManifest { .. }))
 }
 
 /// Every problem with its line and a caret.

@@ -1,8 +1,9 @@
 //! When a person wants something to happen: `--start-in` and `--start-at`. Pure: `now` is an argument.
 use super::error::CliError;
 use super::words::relative;
+use crate::schedule::{Every, parse_interval};
 use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::{Span, Timestamp, ToSpan, Zoned};
+use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan, Unit, Zoned};
 
 /// `10 minutes`, `1h 30m`, `2 days`, `PT45M` from now; days and longer run on the wall clock.
 pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
@@ -37,6 +38,24 @@ pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
             .hint("leave --start-at out to start now"));
     }
     Ok(at)
+}
+
+/// An interval as people write it: the manifest's forms (`3600`, `PT1H`, `01:00:00`) and `15 minutes`, `1h 30m`, `1 day`;
+/// a day is 24 hours here.
+pub fn every(text: &str) -> Result<Every, CliError> {
+    let text = text.trim();
+    let error = match parse_interval(text) {
+        Ok(every) => return Ok(every),
+        Err(error) => error,
+    };
+    let span: Result<Span, _> = text.parse();
+    let microseconds = span.ok().and_then(|span| {
+        let total = span.total((Unit::Microsecond, SpanRelativeTo::days_are_24_hours())).ok()?;
+        (total >= 1.0 && total < 9e15).then_some(total as u64)
+    });
+    microseconds.and_then(|number| Every::from_microseconds(number).ok()).ok_or_else(|| {
+        CliError::new(format!("`{text}` is not an interval: {error}")).hint("write it like `15 minutes`, `1 day`, `PT1H` or `3600`")
+    })
 }
 
 fn wall_clock(text: &str, now: &Zoned) -> Option<DateTime> {
@@ -130,6 +149,16 @@ mod tests {
             assert!(start_at(text, &now()).is_err(), "{text}");
         }
         assert!(start_at("today 09:00", &now()).unwrap_err().to_string().contains("that was 30 minutes ago"));
+    }
+
+    #[test]
+    fn intervals_are_read_in_every_form() {
+        for (text, seconds) in [("3600", 3600.0), ("PT1H", 3600.0), ("15 minutes", 900.0), ("1 day", 86_400.0), ("1h 30m", 5400.0)] {
+            assert_eq!(every(text).map(|every| every.seconds()).map_err(|error| error.to_string()), Ok(seconds), "{text}");
+        }
+        for text in ["", "often", "-5 minutes", "0 9 * * *", "1 month"] {
+            assert!(every(text).is_err(), "{text}");
+        }
     }
 
     #[test]

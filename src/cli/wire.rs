@@ -32,6 +32,18 @@ pub struct Deployment {
     pub paused: bool,
     pub work_pool_name: Option<String>,
     pub work_queue_name: Option<String>,
+    /// What only reeve's API tells.
+    pub reeve: Option<DeploymentExtra>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct DeploymentExtra {
+    /// The project that declares it, and where.
+    pub project: Option<String>,
+    pub file: Option<String>,
+    pub root: Option<String>,
+    /// When it is due next, as far as the daemon knows.
+    pub next: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +51,14 @@ pub struct Schedule {
     pub schedule: Rule,
     pub active: bool,
     pub slug: Option<String>,
+    /// What only reeve's API tells.
+    pub reeve: Option<ScheduleExtra>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct ScheduleExtra {
+    /// The schedule in plain words.
+    pub words: Option<String>,
 }
 
 /// One of cron, interval and rrule.

@@ -20,6 +20,11 @@ pub fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `5 minutes`, `less than a second`: how long ago `instant` was.
+pub fn elapsed(instant: Timestamp, now: Timestamp) -> String {
+    largest_unit(now.duration_since(instant)).unwrap_or_else(|| "less than a second".to_owned())
+}
+
 /// `5 minutes`, `3 days`; `None` under a second.
 fn largest_unit(span: SignedDuration) -> Option<String> {
     const UNITS: [(i64, &str); 6] = [
@@ -51,12 +56,15 @@ pub fn local(instant: Timestamp, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// `1 hour`, `90 seconds`, `1 day`: an interval in the largest unit that divides it.
+/// `hour`, `90 seconds`, `day`: what follows "every", in the largest unit that divides it.
 pub fn interval(seconds: f64) -> String {
     const UNITS: [(f64, &str); 5] =
         [(604_800.0, "week"), (86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second")];
     for (unit, noun) in UNITS {
-        if seconds >= unit && seconds % unit == 0.0 {
+        if seconds == unit {
+            return noun.to_owned();
+        }
+        if seconds > unit && seconds % unit == 0.0 {
             return count((seconds / unit) as usize, noun);
         }
     }
@@ -77,12 +85,24 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Ve
     let wanted = wanted.to_lowercase();
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(score, name)| *score > 0.6 || name.to_lowercase().contains(&wanted))
+        .map(|name| (likeness(&wanted, &name.to_lowercase()), name))
+        .filter(|(score, name)| *score >= 0.6 || name.to_lowercase().contains(&wanted))
         .collect();
     scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
     scored.dedup_by(|one, other| one.1 == other.1);
+    // Beside a name that is nearly right, one that is only somewhat like it helps nobody.
+    let best = scored.first().map_or(0.0, |(score, _)| *score);
+    scored.retain(|(score, _)| *score > best - 0.2);
     scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// 1 for equal, 0 for nothing in common. A bare name is compared with the last part of a full one too.
+fn likeness(wanted: &str, name: &str) -> f64 {
+    let whole = strsim::normalized_damerau_levenshtein(wanted, name);
+    match name.rsplit_once('/') {
+        Some((_, last)) if !wanted.contains('/') => whole.max(strsim::normalized_damerau_levenshtein(wanted, last)),
+        _ => whole,
+    }
 }
 
 #[cfg(test)]
@@ -109,9 +129,9 @@ mod tests {
     fn durations_and_counts() {
         assert_eq!([took(0.4), took(12.34), took(185.0), took(7_440.0)], ["0.40s", "12.3s", "3m 05s", "2h 04m"]);
         assert_eq!([interval(60.0), interval(90.0), interval(86_400.0), interval(0.5)], [
-            "1 minute",
+            "minute",
             "90 seconds",
-            "1 day",
+            "day",
             "0.5 seconds"
         ]);
         assert_eq!([count(0, "run"), count(1, "run"), count(2, "run")], ["0 runs", "1 run", "2 runs"]);
@@ -122,6 +142,7 @@ mod tests {
         let known = ["etl/daily", "etl/weekly", "report/daily", "backup/home"];
         assert_eq!(nearest("etl/dialy", known), ["etl/daily"]);
         assert_eq!(nearest("home", known), ["backup/home"]);
+        assert_eq!(nearest("weekyl", known), ["etl/weekly"]);
         assert!(nearest("zzz", known).is_empty());
     }
 }

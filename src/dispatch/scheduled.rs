@@ -11,7 +11,7 @@ use jiff::Timestamp;
 /// Prefect's tag for runs that a schedule made; it stands first.
 pub const AUTO_SCHEDULED: &str = "auto-scheduled";
 
-/// The run of `schedule`'s `slot`, in state Scheduled. `created` is when it was made real.
+/// The run of `schedule`'s `slot`, in state Scheduled; its idempotency key is written as Prefect's scheduler does. `created` is when it was made real.
 pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp, created: Timestamp) -> FlowRun {
     let id = of_slot(deployment.id, &schedule.key, slot);
     let spec = &deployment.declared;
@@ -33,7 +33,7 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp
         work_pool: spec.work_pool.clone(),
         work_queue: spec.work_queue.clone(),
         slot: Some(Slot { schedule: schedule.id, key: schedule.key.clone(), at: slot }),
-        idempotency_key: Some(format!("scheduled {} {} {slot}", deployment.id, schedule.id)),
+        idempotency_key: Some(format!("scheduled {} {} {}", deployment.id, schedule.id, slot.strftime("%Y-%m-%d %H:%M:%S%.f+00:00"))),
         requested_by: None,
         retries: spec.retries,
         retry_delay_seconds: spec.retry_delay_seconds.clone(),

@@ -44,8 +44,7 @@ pub struct Shared<'a> {
 /// Reads a deployment; `None` when it is skipped (unnamed), or has no name that could be used.
 pub fn read(raw: &Node<'_>, shared: &Shared<'_>, also_known: &[&str]) -> Option<(FullName, DeploymentSpec)> {
     raw.mapping("a deployment (a mapping with `name` and `entrypoint`)")?;
-    let known: Vec<&str> = KEYS.iter().chain(OLD_KEYS).chain(also_known).copied().collect();
-    raw.unknown_keys("a deployment", &known, words::DEPLOYMENT_LATER);
+    raw.unknown_keys("a deployment", &[KEYS, OLD_KEYS, also_known], words::DEPLOYMENT_LATER);
     let steps = Steps::read(raw).over(shared.steps);
     let rendered = render(raw, shared, &steps);
     let rendered = rendered.as_ref().unwrap_or(raw.value);
@@ -172,7 +171,7 @@ impl Reader<'_> {
                 node.report.push(field.warning("odd-work-pool", message).help("read as the pool's name: write `work_pool: {name: ...}`"));
                 pool.name = work_pool::name(&field);
             } else if field.mapping("a mapping with `name`").is_some() {
-                field.unknown_keys("`work_pool`", &WORK_POOL_KEYS, &[]);
+                field.unknown_keys("`work_pool`", &[&WORK_POOL_KEYS], &[]);
                 pool.name = field.field("name").and_then(|name| work_pool::name(&name));
                 pool.queue = field.field("work_queue_name").and_then(|name| work_pool::name(&name));
             }
@@ -333,7 +332,7 @@ fn concurrency_limit(node: &Node<'_>) -> Option<ConcurrencyLimit> {
         let limit = node.integer(1, u32::MAX)?;
         return Some(ConcurrencyLimit { limit, collision_strategy: CollisionStrategy::Enqueue, grace_period_seconds: None });
     }
-    node.unknown_keys("`concurrency_limit`", &LIMIT_KEYS, &[]);
+    node.unknown_keys("`concurrency_limit`", &[&LIMIT_KEYS], &[]);
     let strategy = node.field("collision_strategy");
     let collision_strategy = match strategy.as_ref().map(|strategy| strategy.value.as_str()) {
         None | Some(Some("ENQUEUE")) => CollisionStrategy::Enqueue,

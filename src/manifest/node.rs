@@ -287,9 +287,11 @@ impl<'a> Node<'a> {
     }
 
     /// Reports the keys that nobody reads: a warning with what was probably meant, an error when strict.
-    pub fn unknown_keys(&self, object: &str, known: &[&str], not_yet: &[words::NotYet]) {
+    /// Keys that begin with `x-` are nobody's business, as in Compose files.
+    pub fn unknown_keys(&self, object: &str, known: &[&[&str]], not_yet: &[words::NotYet]) {
         let Some(map) = self.value.as_object() else { return };
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+        let is_known = |key: &str| known.iter().any(|keys| keys.contains(&key)) || key.starts_with("x-");
+        for key in map.keys().filter(|key| !is_known(key)) {
             let place = self.path.key(key).place(At::Key);
             if let Some(later) = not_yet.iter().find(|later| later.key == key) {
                 if !map[key].is_null() {
@@ -299,7 +301,7 @@ impl<'a> Node<'a> {
             }
             let message = format!("unknown key {} in {object}", shown(key));
             let problem = Problem::warning("unknown-key", message, place);
-            let help = words::closest(key, known.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
+            let help = words::closest(key, known.iter().copied().flatten().copied()).map(|meant| format!("did you mean `{meant}`?"));
             self.report.push_strict(problem.maybe_help(help.or_else(|| words::elsewhere(key))).unless_anchored());
         }
     }

@@ -49,10 +49,10 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
     let index_of = |path: &str| input.manifests.iter().position(|file| file.path == path).unwrap_or(0);
     work_pool::complete_filters(&mut desired, report, index_of);
     near_pools(&desired, report, index_of);
-    for file in input.manifests {
-        desired.files.insert(file.path.clone(), hash(&file.content));
+    if !report.has_errors() {
+        desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
+        desired.files.extend(code.files());
     }
-    desired.files.extend(code.files());
     desired
 }
 
@@ -154,7 +154,7 @@ fn base_name(root: &str) -> String {
 }
 
 fn read_file(node: &Node<'_>, file: &str, shared: &Shared<'_>, input: &Input<'_>, desired: &mut Desired, seen: &mut work_pool::Seen) {
-    node.unknown_keys("a project file", KEYS, words::PROJECT_LATER);
+    node.unknown_keys("a project file", &[KEYS], words::PROJECT_LATER);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
     work_pool::read(&node.with(pools), file, desired, seen);

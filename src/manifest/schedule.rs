@@ -107,11 +107,11 @@ fn declaration(spec: Spec) -> ScheduleDeclaration {
 fn entry(node: &Node<'_>, known: &Known) -> Option<Read> {
     node.mapping("a schedule (a mapping with `cron`, `interval` or `rrule`)")?;
     let nested = node.field("schedule");
-    node.unknown_keys("a schedule", &KEYS, words::SCHEDULE_LATER);
+    node.unknown_keys("a schedule", &[&KEYS], words::SCHEDULE_LATER);
     let rule_node = nested.as_ref().unwrap_or(node);
     if let Some(nested) = &nested {
         nested.mapping("a mapping with `cron`, `interval` or `rrule`")?;
-        nested.unknown_keys("a schedule", &KEYS[..6], words::SCHEDULE_LATER);
+        nested.unknown_keys("a schedule", &[&KEYS[..6]], words::SCHEDULE_LATER);
         if let Some(beside) = KEYS[..6].iter().find_map(|key| node.field(key)) {
             let message = format!("{} stands beside a nested `schedule`; expected it inside", beside.name());
             node.report.push(Problem::error("misplaced-key", message, beside.place(At::Key)));

@@ -9,9 +9,27 @@ use serde_json::{Map, Value, json};
 
 /// The schema of `deployment.yaml` and `prefect.yaml`.
 pub fn json_schema() -> Value {
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Project>();
-    schema.insert("$id".to_owned(), json!("deployment.schema.json"));
-    schema.to_value()
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Project>().to_value();
+    require_only(&mut schema, &[]);
+    for (name, definition) in schema["definitions"].as_object_mut().into_iter().flatten() {
+        let required: &[&str] = match name.as_str() {
+            "WorkPool" | "WorkQueue" | "InnerWorkQueue" => &["name"],
+            "FullConcurrencyLimit" => &["limit"],
+            _ => &[],
+        };
+        require_only(definition, required);
+    }
+    schema
+}
+
+/// Fields with a schema of their own count as required for the generator; nearly none is.
+fn require_only(object: &mut Value, required: &[&str]) {
+    if let Value::Object(map) = object {
+        map.shift_remove("required");
+        if !required.is_empty() {
+            map.insert("required".to_owned(), json!(required));
+        }
+    }
 }
 
 /// A text, or a number or boolean that is read as one.
@@ -270,6 +288,8 @@ pub struct WorkPool {
     paused: Option<Value>,
     /// `job_configuration` and `variables`, as Prefect has them.
     base_job_template: Option<Map<String, Value>>,
+    queues: Option<Vec<InnerWorkQueue>>,
+    /// The same as `queues`.
     work_queues: Option<Vec<InnerWorkQueue>>,
 }
 

@@ -33,7 +33,8 @@ pub struct SourceCode<'a> {
     missing: OnMissing,
     report: &'a Report<'a>,
     sources: RefCell<BTreeMap<String, Rc<Source>>>,
-    flows: RefCell<BTreeMap<(String, String), Rc<Flow>>>,
+    /// By path, then by function.
+    flows: RefCell<BTreeMap<String, BTreeMap<String, Rc<Flow>>>>,
 }
 
 impl<'a> SourceCode<'a> {
@@ -134,8 +135,7 @@ impl<'a> SourceCode<'a> {
     }
 
     fn function(&self, field: &Node<'_>, path: &str, module: &Module, text: &str, name: &str, elsewhere: bool) -> Option<Rc<Flow>> {
-        let key = (path.to_owned(), name.to_owned());
-        if let Some(flow) = self.flows.borrow().get(&key) {
+        if let Some(flow) = self.flows.borrow().get(path).and_then(|flows| flows.get(name)) {
             return Some(Rc::clone(flow));
         }
         let Some(function) = module.function(name) else {
@@ -143,7 +143,7 @@ impl<'a> SourceCode<'a> {
             return None;
         };
         let flow = Rc::new(flow(&function, module));
-        self.flows.borrow_mut().insert(key, Rc::clone(&flow));
+        self.flows.borrow_mut().entry(path.to_owned()).or_default().insert(name.to_owned(), Rc::clone(&flow));
         Some(flow)
     }
 

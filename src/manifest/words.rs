@@ -4,16 +4,19 @@ use super::report::{Place, Problem};
 use serde_json::Value;
 
 /// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one; or
-/// one of both is how the other begins (`work_queue`, `work_queue_name`).
+/// one of both is how the other begins or ends (`work_queue`, `work_queue_name`; `limit`, `concurrency_limit`).
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
     let allowed = (wanted.chars().count() / 3).clamp(1, 3);
-    let begins = |short: &str, long: &str| short.len() >= 4 && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+    let part = |short: &str, long: &str| {
+        let begins = long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+        short.len() >= 4 && (begins || long.strip_suffix(short).is_some_and(|rest| rest.ends_with('_')))
+    };
     let distance = |candidate: &str| {
         let candidate = plain(candidate);
-        let begins = begins(&wanted, &candidate) || begins(&candidate, &wanted);
-        if begins { allowed } else { strsim::damerau_levenshtein(&wanted, &candidate) }
+        let edits = strsim::damerau_levenshtein(&wanted, &candidate);
+        if part(&wanted, &candidate) || part(&candidate, &wanted) { edits.min(allowed) } else { edits }
     };
     candidates
         .into_iter()
@@ -37,6 +40,9 @@ pub fn elsewhere(key: &str) -> Option<String> {
     let place = match key {
         "timezone" | "time_zone" | "cron" | "interval" | "rrule" | "anchor_date" | "day_or" => "this belongs into an entry of `schedules:`",
         "image" | "volumes" | "networks" | "cpu" | "memory" | "namespace" | "labels" => "this belongs into `job_variables:`",
+        "cmd" | "script" | "run" | "shell" => "did you mean `command`?",
+        "environment" | "environment_variables" | "envs" | "variables" => "did you mean `env`?",
+        "cwd" | "workdir" | "directory" | "work_dir" => "did you mean `working_dir`?",
         "requirements" => "a `pip_install_requirements` step under `pull:` installs requirements",
         _ => return None,
     };

@@ -3,11 +3,13 @@ use super::node::Node;
 use super::report::{At, Place, Problem, shown};
 use super::words;
 use crate::model::desired::{Declared, Desired};
+use crate::model::name::LONGEST_NAME;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, QueueFilter, WorkPoolSpec, WorkQueueSpec};
 use std::collections::BTreeMap;
 
-/// Every key of a work pool.
-pub const POOL_KEYS: [&str; 7] = ["name", "type", "description", "concurrency_limit", "paused", "base_job_template", "work_queues"];
+/// Every key of a work pool. Its queues stand under `queues`, or under the name that they have elsewhere.
+pub const POOL_KEYS: [&str; 8] =
+    ["name", "type", "description", "concurrency_limit", "paused", "base_job_template", "queues", "work_queues"];
 /// Every key of a work queue inside a pool.
 pub const INNER_QUEUE_KEYS: [&str; 7] = ["name", "description", "priority", "concurrency_limit", "paused", "tags", "filter"];
 /// Every key of a work queue in the top-level list.
@@ -45,7 +47,7 @@ pub fn read(root: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen)
             if queue.mapping("a work queue (a mapping with `name`)").is_none() {
                 continue;
             }
-            queue.unknown_keys("a work queue", &QUEUE_KEYS, &[]);
+            queue.unknown_keys("a work queue", &[&QUEUE_KEYS], &[]);
             let pool = queue.field("pool").and_then(|pool| name(&pool)).unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
             read_queue(&queue, pool, file, desired, seen);
         }
@@ -56,7 +58,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
     if node.mapping("a work pool (a mapping with `name` and `type`)").is_none() {
         return;
     }
-    node.unknown_keys("a work pool", &POOL_KEYS, &[]);
+    node.unknown_keys("a work pool", &[&POOL_KEYS], &[]);
     let spec = WorkPoolSpec {
         kind: node.field("type").and_then(|kind| kind.text()).unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         description: node.field("description").and_then(|description| description.text()),
@@ -65,11 +67,11 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
         base_job_template: node.field("base_job_template").and_then(|template| template.mapping("a mapping").cloned()),
     };
     let Some(name) = required_name(node, "work pool") else { return };
-    if let Some(queues) = node.field("work_queues") {
+    for queues in ["queues", "work_queues"].into_iter().filter_map(|key| node.field(key)) {
         for (index, queue) in queues.list("a list of work queues").into_iter().flatten().enumerate() {
             let queue = queues.item(index, queue);
             if queue.mapping("a work queue (a mapping with `name`)").is_some() {
-                queue.unknown_keys("a work queue of a pool", &INNER_QUEUE_KEYS, &[]);
+                queue.unknown_keys("a work queue of a pool", &[&INNER_QUEUE_KEYS], &[]);
                 read_queue(&queue, name.clone(), file, desired, seen);
             }
         }
@@ -111,7 +113,7 @@ fn filter(node: &Node<'_>) -> Option<QueueFilter> {
     let mut filter = QueueFilter { tags: node.field("tags").map(|tags| tags.texts()).unwrap_or_default(), deployments: Vec::new() };
     if let Some(inner) = node.field("filter") {
         inner.mapping("a mapping with `tags` or `deployments`")?;
-        inner.unknown_keys("a queue's filter", &FILTER_KEYS, &[]);
+        inner.unknown_keys("a queue's filter", &[&FILTER_KEYS], &[]);
         if let (Some(tags), false) = (inner.field("tags"), filter.tags.is_empty()) {
             node.report.push(
                 Problem::error("two-tag-lists", "tags are given both beside `filter` and inside; expected one of them", tags.place(At::Key))
@@ -174,6 +176,11 @@ pub fn name(node: &Node<'_>) -> Option<String> {
     let wrong = text.chars().find(|c| BANNED.contains(c) || c.is_control());
     if text.trim().is_empty() {
         node.report.push(node.error("bad-name", format!("{} is empty; expected a name", node.name())));
+        return None;
+    }
+    if text.len() > LONGEST_NAME {
+        let message = format!("{} has {} bytes; a name may have {LONGEST_NAME}", node.name(), text.len());
+        node.report.push(node.error("bad-name", message));
         return None;
     }
     if let Some(wrong) = wrong {

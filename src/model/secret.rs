@@ -2,8 +2,8 @@
 //! resolved only when a run starts.
 
 /// Words that mark a name as secret, also in the plural and with a number behind them.
-const WORDS: [&str; 11] =
-    ["token", "password", "passwd", "passphrase", "pwd", "secret", "key", "credential", "apikey", "auth", "private"];
+const WORDS: [&str; 10] =
+    ["token", "password", "passwd", "passphrase", "secret", "key", "credential", "apikey", "auth", "private"];
 
 /// Those that mark it also at the end of a longer word: `GITHUBTOKEN`, but not `MONKEY`.
 const ENDINGS: [&str; 5] = ["token", "password", "secret", "credential", "apikey"];
@@ -47,7 +47,7 @@ mod tests {
         for name in ["API_TOKEN", "dbPassword", "aws-secret-access-key", "KEY", "github.token", "AUTH_STRING", "PRIVATE_KEY", "TOKENS", "KEY2", "GITHUBTOKEN"] {
             assert!(looks_secret(name), "{name}");
         }
-        for name in ["HOME", "MONKEY", "TOKENIZER_PATH", "keyboard", "author", "PATH", ""] {
+        for name in ["HOME", "MONKEY", "TOKENIZER_PATH", "keyboard", "author", "PATH", "PWD", ""] {
             assert!(!looks_secret(name), "{name}");
         }
     }

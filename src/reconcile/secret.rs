@@ -30,8 +30,8 @@ mod tests {
     #[test]
     fn only_text_under_a_secret_name_is_masked() {
         let value =
-            json!({"token": "hunter2", "n": {"a": ["x"]}, "keys": ["y", 3], "password": "{{ $DB }}", "pwd": ""});
-        let shown = json!({"token": MASK, "n": {"a": ["x"]}, "keys": [MASK, 3], "password": "{{ $DB }}", "pwd": ""});
+            json!({"token": "hunter2", "n": {"a": ["x"]}, "keys": ["y", 3], "password": "{{ $DB }}", "passwd": ""});
+        let shown = json!({"token": MASK, "n": {"a": ["x"]}, "keys": [MASK, 3], "password": "{{ $DB }}", "passwd": ""});
         assert_eq!(masked(false, &value), shown);
         assert_eq!(masked(true, &json!("{{ a }}x{{ b }}")), json!(MASK));
     }

@@ -158,27 +158,31 @@ pub(in crate::api) struct OrchestrationResult {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Details {
-    AcceptDetails,
-    WaitDetails { delay_seconds: i64, reason: Option<String> },
-    RejectDetails { reason: Option<String> },
-    AbortDetails { reason: Option<String> },
+    #[serde(rename = "accept_details")]
+    Accept,
+    #[serde(rename = "wait_details")]
+    Wait { delay_seconds: i64, reason: Option<String> },
+    #[serde(rename = "reject_details")]
+    Reject { reason: Option<String> },
+    #[serde(rename = "abort_details")]
+    Abort { reason: Option<String> },
 }
 
 impl OrchestrationResult {
     /// `run` as it is after `decision`.
     pub fn of(run: FlowRun, decision: Decision) -> Self {
         let (status, details) = match decision {
-            Decision::Accept(_) => ("ACCEPT", Details::AcceptDetails),
+            Decision::Accept(_) => ("ACCEPT", Details::Accept),
             Decision::Wait { delay, reason } => {
                 // Rounded up: a client that waits the whole seconds must not be early.
                 let up = i64::from(delay.subsec_nanos() > 0);
                 let delay_seconds = delay.as_secs().saturating_add(up).max(0);
-                ("WAIT", Details::WaitDetails { delay_seconds, reason: Some(reason) })
+                ("WAIT", Details::Wait { delay_seconds, reason: Some(reason) })
             }
-            Decision::Reject { reason, .. } => ("REJECT", Details::RejectDetails { reason: Some(reason) }),
-            Decision::Abort { reason } => ("ABORT", Details::AbortDetails { reason: Some(reason) }),
+            Decision::Reject { reason, .. } => ("REJECT", Details::Reject { reason: Some(reason) }),
+            Decision::Abort { reason } => ("ABORT", Details::Abort { reason: Some(reason) }),
         };
         OrchestrationResult { state: Some(StateResponse::of(run.id, run.state)), status, details }
     }

@@ -6,14 +6,20 @@ use super::super::error::CliError;
 use super::transport::Transport;
 use crate::daemon;
 use crate::settings::{DaemonAddress, Home};
+use std::time::Duration;
+
+/// A daemon that is stopped or hangs takes connections and never answers.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a command is about to do with the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Only look: a home that does not exist is not made and counts as empty.
     Read,
-    /// Change something: the home is made where it is missing.
-    Write,
+    /// Change something that is there: a home that does not exist is not made either, since nothing is in it.
+    Change,
+    /// Make something: the home is made where it is missing.
+    Create,
 }
 
 /// Where to look for the API.
@@ -39,13 +45,15 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
     let recorded = recorded_daemon(&home);
     if let Some(daemon) = &recorded {
         let transport = Transport::http(&daemon.api)?;
-        if transport.send("GET", "/health", None).await.is_ok() {
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None)).await;
+        if answer.is_ok_and(|answer| answer.is_ok()) {
             return Ok(transport);
         }
     }
     let router = match access {
-        Access::Read => daemon::offline_read_only(&home),
-        Access::Write => daemon::offline(&home),
+        Access::Change if home.store().exists() => daemon::offline(&home),
+        Access::Read | Access::Change => daemon::offline_read_only(&home),
+        Access::Create => daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
 }

@@ -38,6 +38,11 @@ impl Client {
         Ok(Client { transport: discovery::find(connection, access).await? })
     }
 
+    /// The API at an address, without looking for any other.
+    pub fn at(api: &str) -> Result<Self, CliError> {
+        Ok(Client { transport: Transport::http(api)? })
+    }
+
     /// The API as a router in this process.
     pub fn in_process(router: axum::Router) -> Self {
         Client { transport: Transport::InProcess(router) }

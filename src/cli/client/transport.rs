@@ -61,7 +61,7 @@ impl Body {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CliError> {
         match self {
             Body::Http(response) => {
-                response.chunk().await.map_err(|error| CliError::because("the connection to the API broke", &error))
+                response.chunk().await.map_err(|error| CliError::at_root("the connection to the API broke", &error))
             }
             Body::InProcess(body) => loop {
                 match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
@@ -97,8 +97,7 @@ async fn over_http(
         request = request.json(body);
     }
     let response = request.send().await.map_err(|error| {
-        CliError::because(format!("failed to reach the API at {api}"), &error)
-            .hint("is the daemon running? `reeve status` says what this home knows of it")
+        CliError::at_root(format!("failed to reach the API at {api}"), &error).hint("does a daemon run there? `reeve daemon` starts one")
     })?;
     Ok(Answer { status: response.status().as_u16(), body: Body::Http(Box::new(response)) })
 }

@@ -48,17 +48,27 @@ struct Subject {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
+    if connection.api.is_some() {
+        let client = Client::connect(connection, Access::Change).await?;
+        return with_client(arguments, Some(&client), None, screen).await;
+    }
     let home = Home::from_environment().map_err(CliError::new)?;
-    let client = match connection.api.is_some() || home.store().exists() {
-        true => Some(Client::connect(connection, Access::Write).await?),
-        false => None,
-    };
-    with_client(arguments, client.as_ref(), screen).await
+    if !home.store().exists() {
+        return with_client(arguments, None, None, screen).await;
+    }
+    let client = Client::connect(connection, Access::Change).await?;
+    with_client(arguments, Some(&client), Some(&home), screen).await
 }
 
-/// The same over a connection that is there already, or without one.
-pub async fn with_client(arguments: &Arguments, client: Option<&Client>, screen: &mut Screen) -> Result<Exit, CliError> {
-    let subject = find(&arguments.deployment.name, client, screen).await?;
+/// The same over a connection that is there already, or without one. `home` is where the run's log is kept; without one
+/// it is only shown.
+pub async fn with_client(
+    arguments: &Arguments,
+    client: Option<&Client>,
+    home: Option<&Home>,
+    screen: &mut Screen,
+) -> Result<Exit, CliError> {
+    let subject = find(&arguments.deployment.name, client).await?;
     let mut given = subject.spec.parameters.clone();
     given.extend(parameters::read(&arguments.parameters, subject.spec.parameter_schema.as_ref())?);
     let recorded = match client {
@@ -72,8 +82,7 @@ pub async fn with_client(arguments: &Arguments, client: Option<&Client>, screen:
     let deployment = model_of(&subject, screen.now);
     let run = foreground::run_of(id, name, &deployment, given, screen.now);
     screen.line(foreground::said(screen, "reeve", &format!("Created flow run '{}' for deployment '{}'", run.name, subject.name)));
-    let record = client.filter(|_| recorded.is_some());
-    let end = foreground::to_the_end(&run, &deployment, record, screen).await?;
+    let end = foreground::to_the_end(&run, &deployment, client, home, screen).await?;
     screen.line(ending(&run.name, &end, screen));
     Ok(exit_of(end.kind))
 }
@@ -87,30 +96,27 @@ fn ending(name: &str, end: &Proposed, screen: &Screen) -> String {
     screen.paint(style, &line)
 }
 
-async fn find(wanted: &str, client: Option<&Client>, screen: &mut Screen) -> Result<Subject, CliError> {
+async fn find(wanted: &str, client: Option<&Client>) -> Result<Subject, CliError> {
     let missing = match client {
         None => None,
         Some(client) => match resolve::deployment(client, wanted).await {
-            Ok(found) => return of_home(found, screen),
+            Ok(found) => return of_home(found),
             Err(error) => Some(error),
         },
     };
-    match of_working_directory(wanted, screen) {
-        // The home's own answer says more where there is no project here at all.
-        Err(error) => Err(missing.filter(|_| validate::is_absent(Path::new("."))).unwrap_or(error)),
-        found => found,
-    }
+    // Where neither has it, the home's answer says more: it knows the names.
+    of_working_directory(wanted).map_err(|error| missing.unwrap_or(error))
 }
 
 /// A deployment of the home: as its project's file says now, else, where no project owns it, as a client made it.
-fn of_home(found: Found<wire::Deployment>, screen: &mut Screen) -> Result<Subject, CliError> {
-    let beyond = &found.json["reeve"];
+fn of_home(found: Found<wire::Deployment>) -> Result<Subject, CliError> {
     let name = FullName::parse(&found.full_name)
         .ok_or_else(|| CliError::new(format!("the deployment '{}' has no flow", found.full_name)))?;
-    match (beyond["root"].as_str(), beyond["file"].as_str()) {
+    let extra = found.view.reeve.as_ref();
+    match (extra.and_then(|extra| extra.root.as_ref()), extra.and_then(|extra| extra.file.as_ref())) {
         (Some(root), Some(file)) => {
             let root = PathBuf::from(root);
-            let spec = declared(&root, &[PathBuf::from(file)], &found.full_name, screen)?.1;
+            let spec = declared(&root, &[PathBuf::from(file)], &found.full_name)?.1;
             Ok(Subject { name, spec, root, known: Some(found.view) })
         }
         _ => {
@@ -121,23 +127,19 @@ fn of_home(found: Found<wire::Deployment>, screen: &mut Screen) -> Result<Subjec
     }
 }
 
-fn of_working_directory(wanted: &str, screen: &mut Screen) -> Result<Subject, CliError> {
+fn of_working_directory(wanted: &str) -> Result<Subject, CliError> {
     let root = super::super::daemon::absolute(Path::new("."))?;
-    let (name, spec) = declared(&root, &[], wanted, screen)?;
+    let (name, spec) = declared(&root, &[], wanted)?;
     Ok(Subject { name, spec, root, known: None })
 }
 
 /// The deployment `wanted` in the files of a project.
-fn declared(
-    root: &Path,
-    files: &[PathBuf],
-    wanted: &str,
-    screen: &mut Screen,
-) -> Result<(FullName, DeploymentSpec), CliError> {
+fn declared(root: &Path, files: &[PathBuf], wanted: &str) -> Result<(FullName, DeploymentSpec), CliError> {
     let loaded = validate::load(root, files, false)?;
     let Some(mut desired) = loaded.desired else {
-        validate::show_problems(&loaded.problems, screen);
-        return Err(CliError::new(format!("the project in {} cannot be read", root.display())).hint("`reeve validate` checks it"));
+        let first = loaded.problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
+        return Err(CliError::new(format!("the project in {} cannot be read{first}", root.display()))
+            .hint("`reeve validate` shows every problem"));
     };
     let fits = |name: &&FullName| name.to_string() == wanted || name.deployment == wanted;
     let names: Vec<FullName> = desired.deployments.keys().filter(fits).cloned().collect();

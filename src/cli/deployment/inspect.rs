@@ -1,5 +1,5 @@
 //! `reeve deployment inspect`.
-use super::super::client::Client;
+use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve;
@@ -7,7 +7,9 @@ use super::super::screen::{OutputOption, Screen, one_line};
 use super::super::wire::FlowRun;
 use super::super::words::{local, relative};
 use super::{Name, schedule_line};
+use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 /// Show one deployment: what it runs, with which parameters, when, and where.
 #[derive(Debug, clap::Args)]
@@ -46,26 +48,35 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
             None => schedule_line(schedule),
         })
         .collect();
+    let next = deployment.reeve.as_ref().and_then(|extra| extra.next);
+    let declared = deployment.reeve.and_then(|extra| Some(format!("{} of project {}", extra.file?, extra.project?)));
+    add("Declared in", declared);
     add("Schedules", Some(if schedules.is_empty() { "none".to_owned() } else { schedules.join("\n") }));
     match deployment.paused {
         true => add("Paused", Some("yes: its schedules start nothing".to_owned())),
-        false => add("Next runs", upcoming(client, deployment.id, screen).await?),
+        false => add("Next runs", upcoming(client, deployment.id, next, screen).await?),
     }
     screen.fields(&fields);
     Ok(Exit::Done)
 }
 
-async fn upcoming(client: &Client, deployment: uuid::Uuid, screen: &Screen) -> Result<Option<String>, CliError> {
+/// The runs that wait, else the next instant that the daemon knows of.
+async fn upcoming(
+    client: &Client,
+    deployment: Uuid,
+    next: Option<Timestamp>,
+    screen: &Screen,
+) -> Result<Option<String>, CliError> {
     let filter = json!({
         "flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}},
         "sort": "EXPECTED_START_TIME_ASC",
     });
     let runs = client.page("/flow_runs/filter", &filter, 0, UPCOMING).await?;
-    let runs: Vec<FlowRun> = runs.iter().map(super::super::client::view).collect::<Result<_, _>>()?;
-    let lines: Vec<String> = runs
-        .iter()
-        .filter_map(FlowRun::when)
-        .map(|at| format!("{} ({})", local(at, &screen.zone), relative(at, screen.now)))
-        .collect();
+    let runs: Vec<FlowRun> = runs.iter().map(view).collect::<Result<_, _>>()?;
+    let mut instants: Vec<Timestamp> = runs.iter().filter_map(FlowRun::when).chain(next).collect();
+    instants.sort();
+    instants.dedup();
+    let line = |at: &Timestamp| format!("{} ({})", local(*at, &screen.zone), relative(*at, screen.now));
+    let lines: Vec<String> = instants.iter().take(UPCOMING).map(line).collect();
     Ok(Some(lines.join("\n")).filter(|lines| !lines.is_empty()))
 }

@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve::deployment_names;
-use super::super::screen::{Cell, OutputOption, Screen};
+use super::super::screen::{Cell, Column, OutputOption, Screen};
 use super::super::wire::Deployment;
 use super::schedule_line;
 use serde_json::{Value, json};
@@ -48,6 +48,6 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     }
     rows.sort();
     let caption = Some("(**) denotes a paused deployment");
-    screen.table("Deployments", &["Name", "ID", "Schedules", "Work Pool"], rows, caption);
+    screen.table("Deployments", &[Column::always("Name"), Column::always("ID"), Column::may_go("Schedules"), Column::may_go("Work Pool")], rows, caption);
     Ok(Exit::Done)
 }

@@ -37,7 +37,7 @@ impl Command {
         let access = match &self {
             Command::Ls(_) | Command::Inspect(_) => Access::Read,
             Command::Execute(arguments) => return execute::run(arguments, connection, screen).await,
-            _ => Access::Write,
+            _ => Access::Change,
         };
         let client = Client::connect(connection, access).await?;
         self.call(&client, screen).await
@@ -49,7 +49,7 @@ impl Command {
             Command::Ls(arguments) => ls::run(&arguments, client, screen).await,
             Command::Inspect(arguments) => inspect::run(&arguments, client, screen).await,
             Command::Run(arguments) => run::run(&arguments, client, screen).await,
-            Command::Execute(arguments) => execute::with_client(&arguments, Some(client), screen).await,
+            Command::Execute(arguments) => execute::with_client(&arguments, Some(client), None, screen).await,
             Command::Pause(arguments) => pause::pause(&arguments, client, screen).await,
             Command::Resume(arguments) => pause::resume(&arguments, client, screen).await,
             Command::Delete(arguments) => delete::run(&arguments, client, screen).await,
@@ -57,16 +57,19 @@ impl Command {
     }
 }
 
-/// A schedule on one line: `0 9 * * * Europe/Berlin`, `every 5 minutes`, `FREQ=DAILY`.
+/// A schedule on one line: in the API's words where it has them, else `0 9 * * * Europe/Berlin`, `every 5 minutes`, `FREQ=DAILY`.
 fn schedule_line(schedule: &wire::Schedule) -> String {
     let rule = &schedule.schedule;
+    let words = schedule.reeve.as_ref().and_then(|extra| extra.words.clone());
     let mut line = match (&rule.cron, rule.interval, &rule.rrule) {
         (Some(cron), ..) => cron.clone(),
         (_, Some(seconds), _) => format!("every {}", interval(seconds)),
         (.., Some(rrule)) => rrule.split_whitespace().collect::<Vec<_>>().join(" "),
         _ => "?".to_owned(),
     };
-    if let Some(zone) = rule.timezone.as_deref().filter(|zone| *zone != "UTC" && rule.interval.is_none()) {
+    if let Some(words) = words {
+        line = words;
+    } else if let Some(zone) = rule.timezone.as_deref().filter(|zone| *zone != "UTC" && rule.interval.is_none()) {
         line += &format!(" {zone}");
     }
     match schedule.active {

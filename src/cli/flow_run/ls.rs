@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve::{self, deployment_names_by_id, flow_names};
-use super::super::screen::{Cell, OutputOption, Screen};
+use super::super::screen::{Cell, Column, OutputOption, Screen};
 use super::super::wire::FlowRun;
 use super::super::words::{relative, took};
 use serde_json::{Value, json};
@@ -108,6 +108,6 @@ async fn table(runs: &[FlowRun], client: &Client, screen: &mut Screen) -> Result
             ]
         })
         .collect();
-    screen.table("Flow Runs", &["ID", "Deployment", "Name", "State", "When", "Took"], rows, None);
+    screen.table("Flow Runs", &[Column::always("ID"), Column::may_go("Deployment"), Column::always("Name"), Column::always("State"), Column::always("When"), Column::may_go("Took")], rows, None);
     Ok(Exit::Done)
 }

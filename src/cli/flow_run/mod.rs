@@ -33,7 +33,7 @@ impl Command {
     pub async fn run(self, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
         let access = match &self {
             Command::Ls(_) | Command::Inspect(_) | Command::Logs(_) => Access::Read,
-            Command::Cancel(_) | Command::Delete(_) => Access::Write,
+            Command::Cancel(_) | Command::Delete(_) => Access::Change,
         };
         let client = Client::connect(connection, access).await?;
         self.call(&client, screen).await

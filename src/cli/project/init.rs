@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   reeve project init
-  reeve project init --name nightly --entrypoint etl.py:load --pool local --cron '0 3 * * *' --timezone Europe/Berlin
+  reeve project init --name nightly --entrypoint etl.py:load --cron '0 3 * * *'
   reeve project init --name backup --command 'tar czf /backup/home.tgz /home' --interval '1 day'")]
 pub struct Arguments {
     /// Where to write it.
@@ -135,7 +135,9 @@ fn ask(answers: &mut Answers, arguments: &Arguments) -> dialoguer::Result<()> {
         answers.rhythm = if wanted { Some(ask_rhythm(&theme)?) } else { None };
         if matches!(answers.rhythm, Some(Rhythm::Cron(_))) && arguments.timezone.is_none() {
             let own = jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned();
-            answers.timezone = Some(Input::with_theme(&theme).with_prompt("Time zone").default(own).interact_text()?);
+            let known = |name: &String| jiff::tz::TimeZone::get(name).map(drop).map_err(|error| error.to_string());
+            let zone = Input::with_theme(&theme).with_prompt("Time zone").default(own).validate_with(known);
+            answers.timezone = Some(zone.interact_text()?);
         }
     }
     if arguments.pool.is_none() {

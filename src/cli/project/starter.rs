@@ -1,7 +1,8 @@
 //! The text of a project's first deployment.yaml. Pure: answers in, text out.
 use super::super::error::CliError;
+use super::super::when::every;
 use super::super::words::interval;
-use crate::schedule::{RuleSpec, Spec, parse_interval};
+use crate::schedule::{RuleSpec, Spec};
 use std::fmt::Write;
 
 /// Where the schema lies, relative to the file that names it.
@@ -34,7 +35,7 @@ pub enum Rhythm {
 impl Rhythm {
     /// An interval if `text` is a duration, else a cron expression.
     pub fn read(text: &str) -> Result<Self, CliError> {
-        if let Ok(every) = parse_interval(text) {
+        if let Ok(every) = every(text) {
             return Ok(Rhythm::Interval(every.seconds()));
         }
         let rhythm = Rhythm::Cron(text.trim().to_owned());
@@ -42,9 +43,7 @@ impl Rhythm {
     }
 
     pub fn interval(text: &str) -> Result<Self, CliError> {
-        let every = parse_interval(text)
-            .map_err(|error| CliError::new(format!("`--interval {text}` is not a duration: {error}")))?;
-        Ok(Rhythm::Interval(every.seconds()))
+        Ok(Rhythm::Interval(every(text)?.seconds()))
     }
 
     fn check(&self, timezone: Option<&str>) -> Result<(), CliError> {

@@ -2,7 +2,7 @@
 use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::super::screen::{Cell, OutputOption, Screen};
+use super::super::screen::{Cell, Column, OutputOption, Screen};
 use super::super::wire::WorkPool;
 use super::limit;
 use serde_json::{Value, json};
@@ -33,6 +33,6 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     }
     rows.sort();
     let caption = Some("(**) denotes a paused pool");
-    screen.table("Work Pools", &["Name", "Type", "ID", "Concurrency Limit"], rows, caption);
+    screen.table("Work Pools", &[Column::always("Name"), Column::always("Type"), Column::always("ID"), Column::may_go("Concurrency Limit")], rows, caption);
     Ok(Exit::Done)
 }

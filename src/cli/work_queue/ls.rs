@@ -3,7 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve;
-use super::super::screen::{Cell, OutputOption, Screen};
+use super::super::screen::{Cell, Column, OutputOption, Screen};
 use super::super::wire::WorkQueue;
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     }
     rows.sort();
     let rows = rows.into_iter().map(|(_, row)| row).collect();
-    let columns = ["ID", "Name", "Pool", "Priority", "Concurrency Limit", "Tags"];
+    let columns = [Column::always("ID"), Column::always("Name"), Column::may_go("Pool"), Column::may_go("Priority"), Column::may_go("Concurrency Limit"), Column::may_go("Tags")];
     screen.table("Work Queues", &columns, rows, Some("(**) denotes a paused queue"));
     Ok(Exit::Done)
 }

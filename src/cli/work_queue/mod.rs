@@ -35,7 +35,8 @@ impl Command {
     pub async fn run(self, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
         let access = match &self {
             Command::Ls(_) | Command::Inspect(_) => Access::Read,
-            _ => Access::Write,
+            Command::Create(_) => Access::Create,
+            _ => Access::Change,
         };
         let client = Client::connect(connection, access).await?;
         self.call(&client, screen).await

@@ -35,8 +35,9 @@ use tokio::task::JoinSet;
 /// Reports that executors may have under way; more wait where they are made.
 const REPORTS: usize = 1_024;
 
-/// How many starts may be under way at once: more only compete for the processors.
-const STARTS_AT_ONCE: usize = 32;
+/// How many starts may be under way at once: more only compete for the processors. New ones are decided when half of
+/// them are free: a decision looks at every run that is due, and with thousands of them should not be made for each start.
+const STARTS_AT_ONCE: usize = 64;
 
 /// The task that owns the runs that are not over.
 pub struct Dispatcher {
@@ -102,7 +103,7 @@ impl Dispatcher {
                     Some(changed) => self.follow(changed).await?,
                     None => return Ok(()),
                 },
-                rung = self.alarm.wait(due), if self.starts.len() < STARTS_AT_ONCE => rung?,
+                rung = self.alarm.wait(due), if self.has_room() => rung?,
             }
         }
     }
@@ -110,10 +111,10 @@ impl Dispatcher {
     /// Decides who starts now and begins it.
     async fn pass(&mut self) -> Result<(), DaemonError> {
         let now = clock::now();
-        let room = STARTS_AT_ONCE.saturating_sub(self.starts.len());
-        if room == 0 || self.next_due().is_none_or(|due| due > now) {
+        if !self.has_room() || self.next_due().is_none_or(|due| due > now) {
             return Ok(());
         }
+        let room = STARTS_AT_ONCE - self.starts.len();
         let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= now).collect();
         let kinds: Vec<&str> = self.executors.keys().copied().collect();
         let mut holders = self.active.values().map(|active| &active.holder);
@@ -128,6 +129,10 @@ impl Dispatcher {
             }
         }
         self.begin(starting, now).await
+    }
+
+    fn has_room(&self) -> bool {
+        self.starts.len() <= STARTS_AT_ONCE / 2
     }
 
     /// When the first waiting run that could start becomes due. A run that waits for something else than its time

@@ -1,0 +1,304 @@
+//! The figures that the README shows: `cargo bench --bench figures`. Each is a ratio to a named baseline that is measured
+//! in the same run, on the same machine; the machine should be idle.
+//!
+//! * plan and first apply of 10,000 deployments, beside `serde_yaml` alone parsing the same text;
+//! * a daemon with 10,000 deployments: time to ready, resident memory, processor time between due instants;
+//! * start lateness, beside a bare sleep-and-spawn loop;
+//! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command.
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+const DEPLOYMENTS: usize = 10_000;
+const LATENESS_RUNS: usize = 200;
+const THROUGHPUT_RUNS: usize = 1_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, file] = arguments.as_slice()
+        && flag == "--stamp"
+    {
+        return stamp(Path::new(file));
+    }
+    let wanted = |name: &str| {
+        let named: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with("--")).collect();
+        named.is_empty() || named.iter().any(|argument| *argument == name)
+    };
+    let directory = tempfile::tempdir_in(std::env::var("REEVE_BENCH_DIR").unwrap_or_else(|_| "target".to_owned()));
+    let directory = directory.expect("a directory for the benchmark").keep();
+    let directory = directory.canonicalize().expect("the benchmark's directory");
+    println!("{:<58} {:>12} {:>12} {:>8}", "", "reeve", "baseline", "ratio");
+    if wanted("plan") {
+        plan(&directory.join("plan"));
+    }
+    if wanted("daemon") {
+        large_daemon(&directory.join("daemon"));
+    }
+    if wanted("lateness") {
+        lateness(&directory.join("lateness"));
+    }
+    if wanted("throughput") {
+        throughput(&directory.join("throughput"));
+    }
+    std::fs::remove_dir_all(&directory).expect("to clean up");
+}
+
+fn row(name: &str, reeve: &str, baseline: &str, ratio: f64) {
+    println!("{name:<58} {reeve:>12} {baseline:>12} {ratio:>8.2}");
+    std::io::stdout().flush().expect("standard output");
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
+}
+
+/// Text of a project with `count` deployments, each with a schedule that is not due soon.
+fn manifest(count: usize) -> String {
+    let mut text = String::from("name: many\nwork_pools:\n  - {name: pool, type: process}\ndeployments:\n");
+    for number in 0..count {
+        text.push_str(&format!(
+            "  - name: d{number}\n    command: echo {number}\n    tags: [bench, t{}]\n    parameters: {{n: {number}}}\n    schedule: {{cron: \"{} {} 1 {} *\", timezone: Europe/Berlin}}\n    work_pool: {{name: pool}}\n",
+            number % 7, number % 60, number % 24, number % 12 + 1,
+        ));
+    }
+    text
+}
+
+fn project(directory: &Path, text: &str) {
+    std::fs::create_dir_all(directory).expect("a project directory");
+    std::fs::write(directory.join("deployment.yaml"), text).expect("a manifest");
+}
+
+fn reeve(home: &Path, project: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeve"));
+    command.current_dir(project).env("REEVE_HOME", home).env_remove("REEVE_API_URL").stdin(Stdio::null());
+    command
+}
+
+fn plan(directory: &Path) {
+    let text = manifest(DEPLOYMENTS);
+    project(directory, &text);
+    let home = directory.join("home");
+    let parse = best(5, || {
+        let value: serde_yaml::Value = serde_yaml::from_str(&text).expect("valid YAML");
+        std::hint::black_box(value);
+    });
+    let first = time(|| assert!(reeve(&home, directory).arg("reconcile").stdout(Stdio::null()).status().expect("reeve").success()));
+    // What a whole process costs before it reads anything is not what is compared.
+    let empty = best(5, || drop(reeve(&home, directory).args(["schema"]).stdout(Stdio::null()).status()));
+    let apply = first.saturating_sub(empty);
+    row("first apply of 10,000, durable (baseline: serde_yaml parse)", &milliseconds(apply), &milliseconds(parse), ratio(apply, parse));
+    let unchanged = in_process_plan(&home, directory);
+    row("plan of 10,000 unchanged, text to verdict (same)", &milliseconds(unchanged), &milliseconds(parse), ratio(unchanged, parse));
+}
+
+/// Read, load, compare with the home, decide: as the daemon does, against an open store.
+fn in_process_plan(home: &Path, directory: &Path) -> Duration {
+    use reeve::manifest::{Input, OnMissing};
+    let store = reeve::store::open(&format!("sled:{}", home.join("store").display()), uuid::Uuid::nil()).expect("the home");
+    let ledger = reeve::store::ledger::Ledger::new(store);
+    best(5, || {
+        let sources = reeve::source::read_directory(directory, &[]).expect("the project");
+        let loaded = reeve::manifest::load(&Input {
+            root: &directory.to_string_lossy(),
+            manifests: sources.manifests(),
+            files: &sources,
+            environment: &|_| None,
+            strict: false,
+            missing_environment: OnMissing::Warning,
+            missing_sources: OnMissing::Error,
+        });
+        let desired = loaded.desired.expect("a valid project");
+        let stored = ledger.stored(&desired).expect("the stored definitions");
+        let plan = reeve::reconcile::plan(&desired, &stored, jiff::Timestamp::now(), &Default::default());
+        assert!(plan.is_empty(), "nothing has changed");
+    })
+}
+
+/// A daemon that is stopped when it is dropped.
+struct Daemon {
+    child: Child,
+    api: String,
+}
+
+impl Daemon {
+    fn start(home: &Path, project: &Path, until: &str) -> (Daemon, Duration) {
+        let begun = Instant::now();
+        let mut child = reeve(home, project)
+            .args(["daemon", "--port", "0", "--quiet"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a daemon");
+        let mut lines = BufReader::new(child.stderr.take().expect("its terminal")).lines();
+        let mut api = String::new();
+        for line in lines.by_ref() {
+            let line = line.expect("a line");
+            if let Some((_, rest)) = line.split_once("API at ") {
+                api = rest.split(',').next().unwrap_or_default().to_owned();
+            }
+            if line.contains(until) {
+                break;
+            }
+        }
+        let ready = begun.elapsed();
+        // Somebody has to go on reading, or the daemon's terminal fills up.
+        std::thread::spawn(move || lines.for_each(drop));
+        (Daemon { child, api }, ready)
+    }
+
+    fn resident_megabytes(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the daemon's status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    }
+
+    /// Seconds of processor time, of all its threads.
+    fn processor_time(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the daemon's statistics");
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().expect("ticks");
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status());
+        drop(self.child.wait());
+    }
+}
+
+fn large_daemon(directory: &Path) {
+    project(directory, &manifest(DEPLOYMENTS));
+    let home = directory.join("home");
+    assert!(reeve(&home, directory).arg("reconcile").stdout(Stdio::null()).status().expect("reeve").success());
+    let (daemon, ready) = Daemon::start(&home, directory, "API at ");
+    row("10,000 deployments: start to ready (baseline: 0.5 s)", &milliseconds(ready), "500.0 ms", ready.as_secs_f64() / 0.5);
+    std::thread::sleep(Duration::from_secs(60));
+    let resident = daemon.resident_megabytes();
+    row("  resident a minute later (baseline: 60 MB)", &format!("{resident:.1} MB"), "60 MB", resident / 60.0);
+    let before = daemon.processor_time();
+    std::thread::sleep(Duration::from_secs(30));
+    let share = (daemon.processor_time() - before) / 30.0 * 100.0;
+    row("  processor between due instants (baseline: 0.5 % of a core)", &format!("{share:.2} %"), "0.50 %", share / 0.5);
+}
+
+/// What a run of the lateness benchmark does: it writes the time at which it runs.
+fn stamp(file: &Path) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970").as_micros();
+    let run = std::env::var("REEVE_FLOW_RUN_ID").unwrap_or_default();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("the stamps");
+    file.write_all(format!("{now} {run}\n").as_bytes()).expect("a stamp");
+}
+
+fn lateness(directory: &Path) {
+    let stamps = directory.join("stamps");
+    let program = std::env::current_exe().expect("this program");
+    let text = format!(
+        "name: late\ndeployments:\n  - name: stamp\n    command: [\"{}\", --stamp, \"{}\"]\n    schedule: {{interval: 0.25}}\n",
+        program.display(),
+        stamps.display()
+    );
+    project(directory, &text);
+    let (daemon, _) = Daemon::start(&directory.join("home"), directory, "next - ");
+    std::thread::sleep(Duration::from_millis(250) * LATENESS_RUNS as u32 + Duration::from_secs(2));
+    drop(daemon);
+    let text = std::fs::read_to_string(&stamps).expect("stamps");
+    let mut late: Vec<f64> = text.lines().filter_map(slot_lateness).collect();
+    // The first run starts while the daemon itself still does.
+    late.remove(0);
+    late.truncate(LATENESS_RUNS);
+    let mut bare = bare_lateness(directory);
+    for (name, share) in [("p50", 0.50), ("p99", 0.99)] {
+        let (reeve, baseline) = (percentile(&mut late, share), percentile(&mut bare, share));
+        let name = format!("start lateness {name}, {} runs (baseline: bare sleep and spawn)", late.len());
+        row(&name, &format!("{reeve:.2} ms"), &format!("{baseline:.2} ms"), reeve / baseline);
+    }
+}
+
+/// Milliseconds from the slot, which stands in the first 48 bits of the run's id, to the process's own stamp.
+fn slot_lateness(line: &str) -> Option<f64> {
+    let (stamp, run) = line.split_once(' ')?;
+    let slot = u64::from_str_radix(&run.replace('-', "")[..12], 16).ok()?;
+    Some(stamp.parse::<f64>().ok()? / 1_000.0 - slot as f64)
+}
+
+fn bare_lateness(directory: &Path) -> Vec<f64> {
+    let stamps = directory.join("bare");
+    let program = std::env::current_exe().expect("this program");
+    let mut late = Vec::new();
+    for _ in 0..LATENESS_RUNS {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
+        let due = Duration::from_millis((now.as_millis() as u64 / 100 + 1) * 100);
+        std::thread::sleep(due - now);
+        Command::new(&program).args(["--stamp".as_ref(), stamps.as_os_str()]).status().expect("a run");
+        let text = std::fs::read_to_string(&stamps).expect("stamps");
+        let stamp: f64 = text.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).expect("a stamp");
+        late.push(stamp / 1_000.0 - due.as_millis() as f64);
+    }
+    late
+}
+
+fn throughput(directory: &Path) {
+    project(directory, "name: fast\ndeployments:\n  - name: nothing\n    command: [\"true\"]\n");
+    let home = directory.join("home");
+    let (daemon, _) = Daemon::start(&home, directory, "nothing is scheduled");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let rate = runtime.block_on(run_many(&daemon.api));
+    drop(daemon);
+    let bare = time(|| {
+        for _ in 0..THROUGHPUT_RUNS {
+            assert!(Command::new("true").status().expect("true").success());
+        }
+    });
+    let bare = THROUGHPUT_RUNS as f64 / bare.as_secs_f64();
+    row("no-op runs, due to Completed on disk (baseline: bare loop)", &format!("{rate:.0} /s"), &format!("{bare:.0} /s"), rate / bare);
+}
+
+/// Makes runs that are all due at one instant, and returns how many per second were Completed from then on.
+async fn run_many(api: &str) -> f64 {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = format!("{api}/deployments/name/nothing/nothing");
+    let deployment: serde_json::Value = client.get(url).send().await.expect("an answer").json().await.expect("JSON");
+    let id = deployment["id"].as_str().expect("an id").to_owned();
+    let due = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    for _ in 0..THROUGHPUT_RUNS {
+        let body = serde_json::json!({"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": due.to_string()}}});
+        let made = client.post(format!("{api}/deployments/{id}/create_flow_run")).json(&body).send().await.expect("an answer");
+        assert!(made.status().is_success(), "{}", made.text().await.unwrap_or_default());
+    }
+    assert!(jiff::Timestamp::now() < due, "making the runs took longer than the benchmark allows");
+    let filter = serde_json::json!({"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}});
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let count: u64 = client.post(format!("{api}/flow_runs/count")).json(&filter).send().await.expect("an answer").json().await.expect("a count");
+        if count >= THROUGHPUT_RUNS as u64 {
+            break;
+        }
+    }
+    let newest = serde_json::json!({"sort": "END_TIME_DESC", "limit": 1});
+    let last: serde_json::Value = client.post(format!("{api}/flow_runs/filter")).json(&newest).send().await.expect("an answer").json().await.expect("JSON");
+    let ended: jiff::Timestamp = last[0]["end_time"].as_str().and_then(|text| text.parse().ok()).expect("an end");
+    THROUGHPUT_RUNS as f64 / ended.duration_since(due).as_secs_f64()
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+fn best(rounds: usize, mut work: impl FnMut()) -> Duration {
+    (0..rounds).map(|_| time(&mut work)).min().unwrap_or_default()
+}
+
+fn ratio(reeve: Duration, baseline: Duration) -> f64 {
+    reeve.as_secs_f64() / baseline.as_secs_f64()
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
