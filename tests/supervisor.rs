@@ -692,6 +692,7 @@ async fn a_killed_supervisor_loses_the_run_and_leaves_no_process() {
         house.executor.adopt(handle, house.context()).await,
         Adoption::Ended
     );
+    assert!(matches!(house.report().await, Report::Started { .. }));
     assert_eq!(house.report().await, Report::Lost { run_id, evidence });
 }
 

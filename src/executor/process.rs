@@ -113,7 +113,7 @@ impl ProcessExecutor {
             }
             Ok(None) => {
                 let evidence = self.why_gone(&handle);
-                tokio::spawn(async move { report_end(handle, evidence, &context).await });
+                tokio::spawn(async move { report_all(handle, evidence, &context).await });
                 Adoption::Ended
             }
             Err(error) => {
@@ -121,7 +121,7 @@ impl ProcessExecutor {
                     "process {} cannot be examined: {error}",
                     handle.supervisor_pid
                 );
-                tokio::spawn(async move { report_end(handle, evidence, &context).await });
+                tokio::spawn(async move { report_all(handle, evidence, &context).await });
                 Adoption::Ended
             }
         }
@@ -377,10 +377,7 @@ async fn watch_adopted(
         _ = wait_for_file(&watcher, &handle.run_directory, directory::STARTED) => {}
         _ = pidfd.readable() => {}
     }
-    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED)
-    {
-        send_started(handle.run_id, &started, &context).await;
-    }
+    send_start(&handle, &context).await;
     let _ended = pidfd.readable().await;
     let evidence = supervisor_end(&handle, &pidfd);
     report_end(handle, evidence, &context).await;
@@ -392,6 +389,20 @@ async fn wait_for_file(watcher: &Arc<DirectoryWatcher>, run_directory: &Path, na
         return;
     };
     while !run_directory.join(name).exists() && changes.changed().await {}
+}
+
+/// Of a run that is over: a daemon that died between its start and its end never said that it began, and without
+/// that the run would have no attempt, no start and no retry.
+async fn report_all(handle: Handle, evidence: String, context: &Context) {
+    send_start(&handle, context).await;
+    report_end(handle, evidence, context).await;
+}
+
+/// Says that the run began, where it did.
+async fn send_start(handle: &Handle, context: &Context) {
+    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED) {
+        send_started(handle.run_id, &started, context).await;
+    }
 }
 
 async fn send_started(run_id: Uuid, started: &Started, context: &Context) {
