@@ -12,7 +12,7 @@ use crate::clock;
 use jiff::Timestamp;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,7 +40,7 @@ pub struct ProjectWatch {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
     consulted: Vec<PathBuf>,
-    seen: Vec<Option<Stamp>>,
+    seen: Stamps,
     said: Option<String>,
 }
 
@@ -52,6 +52,9 @@ struct Stamp {
     length: u64,
     inode: u64,
 }
+
+/// Each path with its stamp; `None`: nothing is there.
+type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// A file that changed this shortly before it was read may change again within the same tick of the file system's
 /// clock, unseen: it is looked at once more.
@@ -72,7 +75,7 @@ impl ProjectWatch {
         }
         let mut project = ProjectWatch {
             consulted: Vec::new(),
-            seen: Vec::new(),
+            seen: BTreeMap::new(),
             root,
             files,
             reconciler,
@@ -126,30 +129,31 @@ impl ProjectWatch {
     async fn pass(&mut self) -> Option<Timestamp> {
         self.reconciler.note_reconciling(&self.root);
         let pass = Pass { root: self.root.clone(), files: self.files.clone(), ..Pass::default() };
-        let begun = SystemTime::now();
+        let (begun, before) = (SystemTime::now(), self.stamps());
         match self.reconciler.pass(pass).await {
             Ok(outcome) => {
                 self.reconciler.note(&self.root, &outcome);
                 self.say(&outcome);
                 self.follow(outcome.consulted);
-                self.remember(begun);
+                self.remember(begun, &before);
                 None
             }
             Err(error) => {
                 self.say_failure(&error);
-                self.remember(begun);
+                self.remember(begun, &before);
                 Some(self.reconciler.note_failure(&self.root, &error))
             }
         }
     }
 
     /// Remembers the files as they are, unless one of them may have changed while the pass read it: then nothing is
-    /// remembered, and the next look finds a difference.
-    fn remember(&mut self, begun: SystemTime) {
+    /// remembered, and the next look finds a difference. A file that was removed, or replaced by an older one, has no
+    /// time that tells; that it is not what it was `before` the pass does.
+    fn remember(&mut self, begun: SystemTime, before: &Stamps) {
         let since_epoch = begun.checked_sub(CLOCK_TICK).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let settled = since_epoch.map_or((0, 0), |at| (at.as_secs() as i64, i64::from(at.subsec_nanos())));
         self.seen = self.stamps();
-        if self.seen.iter().flatten().any(|stamp| stamp.changed >= settled) {
+        if may_have_changed(&self.seen, before, settled) {
             self.seen.clear();
         }
     }
@@ -203,15 +207,29 @@ impl ProjectWatch {
         self.consulted = consulted;
     }
 
-    fn stamps(&self) -> Vec<Option<Stamp>> {
+    fn stamps(&self) -> Stamps {
         use std::os::unix::fs::MetadataExt;
         let stamp = |path: &PathBuf| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some(Stamp { changed: (metadata.ctime(), metadata.ctime_nsec()), length: metadata.len(), inode: metadata.ino() })
+            let stamp_of = |metadata: std::fs::Metadata| Stamp {
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+                length: metadata.len(),
+                inode: metadata.ino(),
+            };
+            (path.clone(), std::fs::metadata(path).ok().map(stamp_of))
         };
         // Without a successful read yet there is nothing to compare but the directory itself.
         std::iter::once(&self.root).filter(|_| self.consulted.is_empty()).chain(&self.consulted).map(stamp).collect()
     }
+}
+
+/// Whether a pass may have read something else than what is there `now`, after it: a file that changed since `settled`
+/// (seconds and nanoseconds), or one that is not what it was `before`, whatever its times say.
+fn may_have_changed(now: &Stamps, before: &Stamps, settled: (i64, i64)) -> bool {
+    now.iter().any(|(path, stamp)| match (stamp, before.get(path)) {
+        (Some(stamp), _) if stamp.changed >= settled => true,
+        (stamp, Some(earlier)) => stamp != earlier,
+        (stamp, None) => stamp.is_none(),
+    })
 }
 
 /// Reading a file raises events too, and the pass reads: only what writes, makes, moves or removes counts.
@@ -220,5 +238,30 @@ fn is_change(kind: &EventKind) -> bool {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_while_it_is_read_is_looked_at_again() {
+        let stamp = |seconds: i64, inode: u64| Some(Stamp { changed: (seconds, 0), length: 1, inode });
+        let stamps = |stamp: Option<Stamp>| Stamps::from([(PathBuf::from("file"), stamp)]);
+        let settled = (100, 0);
+        for (before, now, again, why) in [
+            (Some(stamp(50, 1)), stamp(50, 1), false, "nothing happened"),
+            (None, stamp(50, 1), false, "read for the first time, and old"),
+            (None, stamp(100, 1), true, "read for the first time, and just written"),
+            (Some(stamp(50, 1)), stamp(101, 1), true, "written meanwhile"),
+            (Some(stamp(50, 1)), None, true, "removed meanwhile"),
+            (Some(stamp(50, 1)), stamp(40, 2), true, "replaced by an older file meanwhile"),
+            (None, None, true, "read for the first time, and gone"),
+            (Some(None), None, false, "gone before and after"),
+        ] {
+            let before = before.map(stamps).unwrap_or_default();
+            assert_eq!(may_have_changed(&stamps(now), &before, settled), again, "{why}");
+        }
     }
 }
