@@ -64,6 +64,7 @@ impl House {
             program,
             working_directory: self.directory.path().to_path_buf(),
             environment: BTreeMap::from([("PATH".to_owned(), path)]),
+            not_before: None,
             timeout: None,
             grace: Duration::from_secs(20),
             secrets: Vec::new(),

@@ -70,6 +70,7 @@ pub fn build(
         program,
         working_directory,
         environment,
+        not_before: run.scheduled_time(),
         timeout: spec.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         grace: GRACE,
         secrets,

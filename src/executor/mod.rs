@@ -64,6 +64,10 @@ pub struct Job {
     pub working_directory: PathBuf,
     /// The complete environment of the child; only the marker and the runner's variables are added.
     pub environment: BTreeMap<String, String>,
+    /// The run's process does not start before this instant, which is less than a second away: what a start costs is
+    /// spent before it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Counted from the start of the process, on the monotonic clock.
     pub timeout: Option<Duration>,
     /// Between SIGTERM and SIGKILL.

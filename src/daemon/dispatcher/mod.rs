@@ -28,7 +28,7 @@ use crate::model::transition::Context;
 use crate::settings::Home;
 use crate::store::ledger::{Changed, Feed, Ledger, LedgerError};
 use active::Active;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use in_flight::InFlight;
 use reports::REPORTS_PER_COMMIT;
 use starting::{Begun, Claimed};
@@ -39,6 +39,10 @@ use tokio::task::JoinSet;
 
 /// Reports that executors may have under way; more wait where they are made.
 const REPORTS: usize = 1_024;
+
+/// A run is claimed, and its supervisor started, this long before it is due: the supervisor starts the run's process at the
+/// instant itself, so that neither the disk nor the start of a process makes it late.
+const AHEAD: SignedDuration = SignedDuration::from_millis(100);
 
 /// How many starts may be under way at once: more only compete for the processors. New ones are decided when half of
 /// them are free: a decision looks at every run that is due, and with thousands of them should not be made for each start.
@@ -106,7 +110,7 @@ impl Dispatcher {
             self.begin_noting()?;
             self.pass().await?;
             self.count();
-            let due = self.next_due();
+            let due = self.next_due().map(|due| due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN));
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return self.finish().await,
@@ -158,14 +162,15 @@ impl Dispatcher {
     /// Decides who starts now and begins it.
     async fn pass(&mut self) -> Result<(), DaemonError> {
         let now = clock::now();
-        if !self.has_room() || self.next_due().is_none_or(|due| due > now) {
+        let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        if !self.has_room() || self.next_due().is_none_or(|due| due > horizon) {
             return Ok(());
         }
         let room = STARTS_AT_ONCE - self.starts.len();
-        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= now).collect();
+        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
         let kinds: Vec<&str> = self.executors.keys().copied().collect();
         let mut holders = self.active.values().map(|active| &active.holder);
-        let verdicts = decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds }, &due, now);
+        let verdicts = decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds }, &due, horizon);
         let mut starting = Vec::new();
         for (run, verdict) in verdicts {
             match verdict {

@@ -92,8 +92,9 @@ impl Dispatcher {
         if run.state.kind != StateType::Pending {
             return Ok(());
         }
-        // Its state begins when its process did: the clock of the report, but never before the claim.
-        let now = at.max(run.state.timestamp);
+        // Its state begins when its process did, by the report; a clock that was set must not put that before the claim or
+        // before it was due.
+        let now = at.max(run.state.timestamp).max(run.scheduled_time().unwrap_or(at));
         unit.propose_with(run.id, Proposed::new(StateType::Running), context(now), amend)?;
         Ok(())
     }

@@ -6,8 +6,10 @@ use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::process::{Command, Stdio};
 
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
 use super::{fork, signals};
@@ -111,8 +113,11 @@ fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBu
     )
 }
 
+/// The longest that a supervisor waits for a job's `not_before`: callers come shortly before it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 impl Plan {
-    /// Starts it. On return the program is being executed (exec(3) has succeeded).
+    /// Starts it, not before its instant. On return the program is being executed (exec(3) has succeeded).
     pub fn launch(mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Launched, LaunchError> {
         check_directory(&job.working_directory)?;
         if let Some(message) = holds_nul(&self.command) {
@@ -137,11 +142,20 @@ impl Plan {
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
         unsafe { self.command.pre_exec(move || isolate(supervisor)) };
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
+        wait_until(job.not_before);
         match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
             Ok(pid) => Ok(Launched { pid, output, error }),
             Err(error) => Err(explain(&self.program, &error, job)),
         }
     }
+}
+
+/// Everything is ready: only the instant is missing. Signals are held back, so a stop takes effect right after it. However
+/// wrong a clock is, this takes `LONGEST_WAIT` at most.
+fn wait_until(instant: Option<Timestamp>) {
+    let wait = instant.map(|instant| instant.duration_since(Timestamp::now()));
+    let Some(wait) = wait.filter(|wait| wait.is_positive()) else { return };
+    std::thread::sleep(wait.unsigned_abs().min(LONGEST_WAIT));
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
