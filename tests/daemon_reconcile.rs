@@ -63,7 +63,7 @@ fn the_exit_codes_are_those_of_the_table() {
         host.cli(&["reconcile"]).exits(0).says(&["In sync: nothing to change, 4 objects"]);
         host.write("deployment.yaml", &many(2));
         host.cli(&["reconcile", "--dry-run"]).exits(4).says(&["- job-2/job-2", "1 to prune"]);
-        host.write("deployment.yaml", &many(0));
+        host.write("deployment.yaml", "name: many\ndeployments: []\n");
         host.cli(&["reconcile", "--dry-run"]).exits(3);
         host.cli(&["reconcile"]).exits(3);
         host.write("deployment.yaml", "deployments: [{name: x, comand: 'true'}]");
@@ -179,7 +179,9 @@ fn g6_pruning_many_is_refused_until_the_number_is_said() {
         host.cli(&["reconcile"]).exits(3).says(&["nothing is declared any more", "--allow-prune=4"]);
         host.write("deployment.yaml", "");
         host.cli(&["reconcile"]).exits(1);
-        assert_eq!(host.cli(&["deployment", "ls", "-o", "json"]).json().as_array().unwrap().len(), 3);
+        let left = host.cli(&["deployment", "ls", "-o", "json"]).json();
+        let ours = left.as_array().unwrap().iter().filter(|deployment| deployment["reeve"]["project"] == "many").count();
+        assert_eq!(ours, 3, "{way}: {left:#}");
     });
 }
 
@@ -287,7 +289,7 @@ fn a_pause_survives_a_deploy_and_a_resume_never_fires_the_past() {
     let deployment = daemon.deployment("tick");
     assert_eq!((&deployment["paused"], &deployment["description"]), (&json!(true), &json!("deployed")));
     assert_eq!(dry_run(&host).exits(0).json()["plan"]["shadowed"][0]["name"], "tick/tick", "the plan shows the override");
-    host.cli(&["deployment", "inspect", "tick"]).exits(0).says(&["paused"]);
+    host.cli(&["deployment", "inspect", "tick"]).exits(0).says(&["Paused:"]);
     assert!(daemon.runs_of("tick").iter().all(|run| slot(run) <= paused), "it fired while it was paused");
 
     let resumed = Timestamp::now();
@@ -325,7 +327,7 @@ fn an_update_says_what_was_and_what_will_be() {
 }
 
 #[test]
-fn a_rule_that_changes_keeps_its_schedules_id_and_fires_no_past() {
+fn a_rule_that_changes_keeps_its_schedules_id() {
     let host = Host::new("deployments: [{name: one, command: 'true', schedule: {cron: 0 0 1 1 *}}]");
     host.cli(&["reconcile"]).exits(0);
     let schedule = || host.cli(&["deployment", "inspect", "one", "-o", "json"]).exits(0).json()["schedules"][0].clone();

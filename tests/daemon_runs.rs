@@ -462,6 +462,24 @@ deployments:
     assert!(usage["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{usage:#}");
 }
 
+#[test]
+fn a_run_in_the_foreground_is_interrupted_with_all_its_processes() {
+    let host = Host::new("deployments: [{name: long, command: 'echo $$ > pid; sleep 300 & echo begun; wait'}]");
+    // With a home, so that the run is recorded.
+    host.cli(&["reconcile"]).exits(0);
+    let mut command = host.command();
+    command.args(["deployment", "execute", "long"]);
+    let foreground = Daemon::spawn(command);
+    foreground.line("- begun");
+    let pid: i32 = until("it has written its id", || host.read("pid").trim().parse().ok());
+    let (status, said) = foreground.interrupt();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("Cancelled"), "{said}");
+    assert!(!process::is_alive(pid));
+    let runs = host.cli(&["flow-run", "ls", "-o", "json"]).exits(0).json();
+    assert_eq!(runs[0]["state_type"], "CANCELLED", "{runs:#}");
+}
+
 fn run_named(daemon: &Daemon, deployment: &str) -> Value {
     daemon.runs_of(deployment).remove(0)
 }
