@@ -245,6 +245,7 @@ fn throughput(directory: &Path) {
     project(directory, "name: fast\ndeployments:\n  - name: nothing\n    command: [\"true\"]\n");
     let home = directory.join("home");
     let (daemon, _) = Daemon::start(&home, directory, "nothing is scheduled");
+    drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let rate = runtime.block_on(run_many(&daemon.api));
     drop(daemon);

@@ -56,7 +56,8 @@
 //!
 //! * A large definition change (more than one batch) is a redo log with one small commit that makes it true; until its
 //!   rows are all applied, readers may see some of them. The scheduler follows through the feed.
-//! * Upcoming runs are not stored. `Upcoming` holds one instant per schedule; a run exists from its slot on.
+//! * Upcoming runs are not stored. `Upcoming` holds one instant per schedule; a run is made a second before its slot, so that
+//!   only its start is left to do then, and is taken back if its schedule is paused or changed within that second.
 //! * A run without a work pool is executed by the daemon itself, outside any pool and limit but its deployment's.
 //! * Pausing keeps a schedule's cursor; resuming makes it effective anew, so that slots that passed meanwhile never fire.
 pub mod api;

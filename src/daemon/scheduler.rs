@@ -14,9 +14,13 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
 use crate::model::schedule::{Cursor, Schedule};
 use crate::store::ledger::{Changed, Feed, Ledger, LedgerError, Unit};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+
+/// A slot's run is made this long before its instant, so that only its start is left to do then. Until it is claimed
+/// the dispatcher takes it back when its schedule is paused, removed or changed.
+const AHEAD: SignedDuration = SignedDuration::from_secs(1);
 
 /// At most this many timers are taken in one pass; the rest follow at once in the next.
 const TIMERS_PER_PASS: usize = 1_000;
@@ -73,7 +77,7 @@ impl Scheduler {
     /// Fires slots until told to stop.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
         loop {
-            let earliest = self.timers.lock().earliest();
+            let earliest = self.timers.lock().earliest().map(|at| at.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN));
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return Ok(()),
@@ -147,13 +151,14 @@ impl Scheduler {
         Ok(Progress { effective_since: schedule.effective_since, cursor })
     }
 
-    /// Makes runs of everything that is due at `now`.
+    /// Makes runs of everything that is due `AHEAD` of `now`.
     async fn fire(&self, now: Timestamp) -> Result<(), DaemonError> {
-        let timers = self.timers.lock().due(now, TIMERS_PER_PASS);
+        let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let timers = self.timers.lock().due(horizon, TIMERS_PER_PASS);
         let mut unit = self.ledger.unit();
         let mut moves = Vec::new();
         for timer in timers {
-            let next = self.slots_of(timer, now, &mut unit, &mut moves).await?;
+            let next = self.slots_of(timer, now, horizon, &mut unit, &mut moves).await?;
             moves.push((timer.schedule, next));
         }
         self.commit(unit, &mut moves).await
@@ -164,12 +169,13 @@ impl Scheduler {
         &self,
         timer: Timer,
         now: Timestamp,
+        horizon: Timestamp,
         unit: &mut Unit,
         moves: &mut Vec<(ScheduleId, Option<Timestamp>)>,
     ) -> Result<Option<Timestamp>, DaemonError> {
         let Some((deployment, schedule)) = self.schedule(timer.deployment, timer.schedule)? else { return Ok(None) };
         let Ok(rule) = schedule.declared.spec.parse() else { return Ok(None) };
-        let open = due(&rule, self.progress(&schedule)?, now);
+        let open = due(&rule, self.progress(&schedule)?, horizon);
         if open.missed {
             tracing::info!(deployment = %deployment.name, slot = ?open.slots.first(), "slots were missed while nothing ran: only the latest one runs");
         }

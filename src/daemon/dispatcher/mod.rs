@@ -6,6 +6,7 @@
 //! * a restarted daemon asks the executor what became of every run that was begun (`recover`, `adopt`);
 //! * slots are held by the runs in `active`, and a run leaves it when its executor says that it is over, however it ended.
 mod active;
+mod in_flight;
 mod pools;
 mod reports;
 mod starting;
@@ -17,8 +18,10 @@ use super::narrator::Narrator;
 use crate::clock;
 use crate::dispatch::queue::{Pool, Reason, Snapshot, Verdict, Waiting, decide};
 use crate::executor::{Executor, KINDS, Report};
+use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
+use crate::model::schedule::Schedule;
 use crate::model::state::{Proposed, StateType};
 use crate::model::status::RunCounts;
 use crate::model::transition::Context;
@@ -26,8 +29,10 @@ use crate::settings::Home;
 use crate::store::ledger::{Changed, Feed, Ledger, LedgerError};
 use active::Active;
 use jiff::Timestamp;
-use starting::Begun;
-use std::collections::{BTreeMap, HashMap};
+use in_flight::InFlight;
+use reports::REPORTS_PER_COMMIT;
+use starting::{Begun, Claimed};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -52,6 +57,10 @@ pub struct Dispatcher {
     active: HashMap<FlowRunId, Active>,
     reports: mpsc::Receiver<Report>,
     report_sender: mpsc::Sender<Report>,
+    /// Reports that are not yet being written down.
+    backlog: VecDeque<Report>,
+    noting: Option<InFlight<Vec<Report>>>,
+    claiming: Option<InFlight<Vec<Claimed>>>,
     starts: JoinSet<Begun>,
     alarm: Alarm,
     counts: watch::Sender<RunCounts>,
@@ -77,6 +86,9 @@ impl Dispatcher {
             active: HashMap::new(),
             reports,
             report_sender,
+            backlog: VecDeque::new(),
+            noting: None,
+            claiming: None,
             starts: JoinSet::new(),
             alarm: Alarm::new()?,
             counts,
@@ -91,13 +103,16 @@ impl Dispatcher {
     /// Dispatches until told to stop. Runs go on without it.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
         loop {
+            self.begin_noting()?;
             self.pass().await?;
             self.count();
             let due = self.next_due();
             tokio::select! {
                 biased;
-                () = told(&mut stop) => return Ok(()),
-                Some(report) = self.reports.recv() => self.note_reports(report).await?,
+                () = told(&mut stop) => return self.finish().await,
+                settled = InFlight::settled(&mut self.claiming) => self.claimed(settled).await?,
+                settled = InFlight::settled(&mut self.noting) => self.noted(settled).await?,
+                Some(report) = self.reports.recv(), if self.backlog.len() < REPORTS_PER_COMMIT => self.take_reports(report),
                 Some(begun) = self.starts.join_next() => self.note_begun(begun).await?,
                 changed = self.feed.next() => match changed {
                     Some(changed) => self.follow(changed).await?,
@@ -105,6 +120,38 @@ impl Dispatcher {
                 },
                 rung = self.alarm.wait(due), if self.has_room() => rung?,
             }
+        }
+    }
+
+    /// Takes a report, and what else has been reported.
+    fn take_reports(&mut self, first: Report) {
+        self.backlog.push_back(first);
+        while self.backlog.len() < REPORTS_PER_COMMIT
+            && let Ok(report) = self.reports.try_recv()
+        {
+            self.backlog.push_back(report);
+        }
+    }
+
+    /// What was begun is finished: starts that are under way, and the reports that are here.
+    async fn finish(&mut self) -> Result<(), DaemonError> {
+        if self.claiming.is_some() {
+            let settled = InFlight::settled(&mut self.claiming).await;
+            self.claimed(settled).await?;
+        }
+        while let Some(begun) = self.starts.join_next().await {
+            self.note_begun(begun).await?;
+        }
+        while let Ok(report) = self.reports.try_recv() {
+            self.backlog.push_back(report);
+        }
+        loop {
+            self.begin_noting()?;
+            if self.noting.is_none() {
+                return Ok(());
+            }
+            let settled = InFlight::settled(&mut self.noting).await;
+            self.noted(settled).await?;
         }
     }
 
@@ -128,11 +175,11 @@ impl Dispatcher {
                 Verdict::Cancel => self.cancel_waiting(run, "Deployment concurrency limit reached.").await?,
             }
         }
-        self.begin(starting, now).await
+        if starting.is_empty() { Ok(()) } else { self.begin(starting, now) }
     }
 
     fn has_room(&self) -> bool {
-        self.starts.len() <= STARTS_AT_ONCE / 2
+        self.claiming.is_none() && self.starts.len() <= STARTS_AT_ONCE / 2
     }
 
     /// When the first waiting run that could start becomes due. A run that waits for something else than its time
@@ -210,6 +257,9 @@ impl Dispatcher {
         let Some(deployment) = self.ledger.deployment(deployment_id)? else {
             return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
         };
+        if is_void(&run, &deployment) {
+            return self.forget(run.id).await;
+        }
         self.blocked.remove(&run.id);
         let waiting = Waiting {
             run: run.id,
@@ -225,6 +275,22 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Deletes a run that was made of a slot to come, and that slot is no more. The cursor has passed it.
+    async fn forget(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        self.waiting.remove(&id);
+        let mut unit = self.ledger.unit();
+        match unit.delete_run(id) {
+            Ok(_) => {}
+            Err(LedgerError::NoSuchRun(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        match unit.commit().await {
+            // Somebody touched it, and so made it stand.
+            Ok(()) | Err(LedgerError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn cancel_waiting(&mut self, id: FlowRunId, reason: &str) -> Result<(), DaemonError> {
         self.waiting.remove(&id);
         let proposed = Proposed::new(StateType::Cancelled).message(reason);
@@ -232,7 +298,7 @@ impl Dispatcher {
     }
 
     /// Proposes a state; a run that is gone or that refuses is left as it is.
-    async fn propose(&self, id: FlowRunId, proposed: Proposed) -> Result<(), DaemonError> {
+    async fn propose(&mut self, id: FlowRunId, proposed: Proposed) -> Result<(), DaemonError> {
         match self.ledger.propose(id, proposed, self.context()).await {
             Ok(_) | Err(LedgerError::NoSuchRun(_)) => Ok(()),
             Err(error) => Err(error.into()),
@@ -258,4 +324,12 @@ impl Dispatcher {
             changed
         });
     }
+}
+
+/// Whether a run stands for a slot that is still to come and that its schedule no longer has: it was paused, switched
+/// off, removed or changed since the run was made, a moment before its time.
+fn is_void(run: &FlowRun, deployment: &Deployment) -> bool {
+    let Some(slot) = &run.slot else { return false };
+    let stands = |schedule: &Schedule| schedule.id == slot.schedule && schedule.effective_since <= run.created;
+    run.run_count == 0 && slot.at > clock::now() && !deployment.firing_schedules().any(stands)
 }

@@ -1,5 +1,6 @@
 //! What executors report, written down: one commit for all reports that are there.
 use super::Dispatcher;
+use super::in_flight::InFlight;
 use crate::clock;
 use crate::daemon::ending;
 use crate::daemon::error::DaemonError;
@@ -10,34 +11,38 @@ use crate::model::state::{Proposed, StateType};
 use crate::model::transition::Context;
 use crate::store::ledger::{LedgerError, Unit};
 use jiff::Timestamp;
+use std::collections::VecDeque;
 
-/// At most this many reports are written in one commit.
-const REPORTS_PER_COMMIT: usize = 64;
+/// At most this many reports are written in one commit, and as many more wait here for the next.
+pub(super) const REPORTS_PER_COMMIT: usize = 64;
 
 impl Dispatcher {
-    /// Writes down `first` and what else has been reported. Two reports on one run come in two commits.
-    pub(super) async fn note_reports(&mut self, first: Report) -> Result<(), DaemonError> {
-        let mut next = Some(first);
-        while next.is_some() {
-            let mut unit = self.ledger.unit();
-            let mut noted: Vec<Report> = Vec::new();
-            while let Some(report) = next.take() {
-                let again = noted.iter().any(|earlier| run_of(earlier) == run_of(&report));
-                if again || noted.len() == REPORTS_PER_COMMIT || !unit.has_room() {
-                    next = Some(report);
-                    break;
-                }
-                self.note(&mut unit, &report)?;
-                noted.push(report);
-                next = self.reports.try_recv().ok();
-            }
-            self.commit_reports(unit, noted).await?;
+    /// Begins to write down what has been reported, unless that is being done. What comes meanwhile goes into the next
+    /// commit; so do further reports on the same run.
+    pub(super) fn begin_noting(&mut self) -> Result<(), DaemonError> {
+        if self.noting.is_some() || self.backlog.is_empty() {
+            return Ok(());
         }
+        let mut unit = self.ledger.unit();
+        let mut noted: Vec<Report> = Vec::new();
+        let mut later = VecDeque::new();
+        while let Some(report) = self.backlog.pop_front() {
+            let again = noted.iter().chain(&later).any(|earlier| run_of(earlier) == run_of(&report));
+            if again || !unit.has_room() {
+                later.push_back(report);
+                continue;
+            }
+            self.note(&mut unit, &report)?;
+            noted.push(report);
+        }
+        self.backlog = later;
+        self.noting = Some(InFlight::new(unit, noted));
         Ok(())
     }
 
-    async fn commit_reports(&mut self, unit: Unit, noted: Vec<Report>) -> Result<(), DaemonError> {
-        match unit.commit().await {
+    /// Goes on with what waited for the commit.
+    pub(super) async fn noted(&mut self, (outcome, noted): (Result<(), LedgerError>, Vec<Report>)) -> Result<(), DaemonError> {
+        match outcome {
             Ok(()) => {}
             // Somebody changed one of these runs: each report again on its own, as often as it takes.
             Err(LedgerError::Conflict(_)) => {
@@ -55,7 +60,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn note_alone(&self, report: &Report) -> Result<(), DaemonError> {
+    async fn note_alone(&mut self, report: &Report) -> Result<(), DaemonError> {
         loop {
             let mut unit = self.ledger.unit();
             self.note(&mut unit, report)?;

@@ -1,6 +1,7 @@
 //! From the decision that a run starts to its executor's word that it did.
 use super::Dispatcher;
 use super::active::{Active, Claim};
+use super::in_flight::InFlight;
 use crate::daemon::error::DaemonError;
 use crate::daemon::job;
 use crate::executor::{Context as ExecutorContext, Handle};
@@ -15,14 +16,17 @@ use tokio::task::JoinError;
 /// What came of a start: the handle, or why nothing runs.
 pub(super) type Begun = (FlowRunId, Result<Handle, String>);
 
+/// A run with its claim.
+pub(super) type Claimed = (FlowRun, Claim);
+
 /// A run that may start, with the pool and queue that it starts from.
 pub(super) type Starting = (FlowRunId, Option<String>, Option<String>);
 
 impl Dispatcher {
-    /// Claims runs in one commit, then starts them.
-    pub(super) async fn begin(&mut self, starting: Vec<Starting>, now: Timestamp) -> Result<(), DaemonError> {
+    /// Begins to claim runs in one commit; `claimed` starts them. From now on they hold their slots.
+    pub(super) fn begin(&mut self, starting: Vec<Starting>, now: Timestamp) -> Result<(), DaemonError> {
         let mut unit = self.ledger.unit();
-        let mut claimed = Vec::new();
+        let mut claims = Vec::new();
         for (id, pool, queue) in starting {
             self.waiting.remove(&id);
             let context = Context { now, force: false, has_infrastructure: false };
@@ -41,24 +45,34 @@ impl Dispatcher {
             match unit.propose_with(id, Proposed::new(StateType::Pending), context, amend) {
                 Ok(outcome) if matches!(outcome.decision, Decision::Accept(_)) => {
                     let claim = claim(&outcome.run);
-                    claimed.push((outcome.run, claim));
+                    let holder = claim.holder(&outcome.run);
+                    self.active.insert(id, Active { holder, claim: claim.clone(), handle: None, stopping: false });
+                    claims.push((outcome.run, claim));
                 }
                 // It is gone, or in a state that cannot be claimed: whoever put it there runs it.
                 Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        match unit.commit().await {
+        self.claiming = Some(InFlight::new(unit, claims));
+        Ok(())
+    }
+
+    /// Starts the runs whose claims are on disk.
+    pub(super) async fn claimed(&mut self, (outcome, claims): (Result<(), LedgerError>, Vec<Claimed>)) -> Result<(), DaemonError> {
+        match outcome {
             Ok(()) => {
-                for (run, claim) in claimed {
+                for (run, claim) in claims {
                     self.start(run, claim)?;
                 }
             }
             // One of them changed meanwhile: look at each again and decide anew.
             Err(LedgerError::Conflict(_)) => {
-                for (run, _) in claimed {
-                    Box::pin(self.look_at(run.id)).await?;
+                for (run, _) in claims {
+                    self.active.remove(&run.id);
+                    self.look_at(run.id).await?;
                 }
+                self.blocked.clear();
             }
             Err(error) => return Err(error.into()),
         }
@@ -76,8 +90,6 @@ impl Dispatcher {
         };
         let context = ExecutorContext { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let executor = self.executors.get(claim.executor.as_str()).cloned();
-        let holder = claim.holder(&run);
-        self.active.insert(run.id, Active { holder, claim, handle: None, stopping: false });
         let narrator = self.narrator.clone();
         self.starts.spawn(async move {
             let directory = context.run_directory.clone();
