@@ -256,14 +256,21 @@ deployments:
     assert!(tail.contains(&"the last line"), "{tail:?}");
 }
 
+/// Heeds SIGTERM late, and has descendants in other sessions, one of which heeds it late as well.
+const TREE: &str = r#"
+slowly() { trap 'sleep 0.5; exit 0' TERM; while :; do sleep 0.05; done; }
+sleep 300 &
+(slowly) &
+setsid sh -c "trap 'sleep 0.7; exit 0' TERM; while :; do sleep 0.05; done" &
+nohup sleep 300 >/dev/null 2>&1 &
+echo begun
+slowly
+"#;
+
 #[test]
 fn g7_cancelled_means_that_the_whole_process_tree_is_gone() {
-    let host = Host::new("
-deployments:
-  - name: tree
-    command: 'sleep 300 & (setsid sh -c \"sleep 300; true\" &) ; nohup sleep 300 >/dev/null 2>&1 & echo begun; wait'
-    retries: 3
-");
+    let host = Host::new("deployments: [{name: tree, command: [sh, tree.sh], retries: 3}]");
+    host.write("tree.sh", TREE);
     let daemon = host.daemon();
     daemon.reconciled();
     let run = daemon.run("tree");
@@ -271,9 +278,10 @@ deployments:
     let tree = || process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
     until("the tree has grown", || (tree().len() >= 5).then_some(()));
     assert_eq!(daemon.look(&run)["state_type"], "RUNNING");
-    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
-    let ended = daemon.end_of(&run);
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0).says(&["its processes are told to stop"]);
+    until("it is Cancelled", || (daemon.look(&run)["state_type"] == "CANCELLED").then_some(()));
     assert_eq!(tree(), [0; 0], "Cancelled was said before all was gone");
+    let ended = daemon.end_of(&run);
     assert_eq!(state(&ended), ("CANCELLED", "Cancelled"), "{ended:#}");
     host.cli(&["flow-run", "cancel", id(&run)]).exits(0).says(&["cancelled already"]);
     daemon.counts(0, 0);
@@ -460,6 +468,24 @@ deployments:
     host.cli(&["flow-run", "ls"]).exits(0).says(&["good/good", "bad/bad", "Completed", "Failed"]);
     let usage = &daemon.look(&run)["reeve"]["usage"];
     assert!(usage["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{usage:#}");
+}
+
+#[test]
+fn a_run_in_the_foreground_is_interrupted_with_all_its_processes() {
+    let host = Host::new("deployments: [{name: long, command: 'echo $$ > pid; sleep 300 & echo begun; wait'}]");
+    // With a home, so that the run is recorded.
+    host.cli(&["reconcile"]).exits(0);
+    let mut command = host.command();
+    command.args(["deployment", "execute", "long"]);
+    let foreground = Daemon::spawn(command);
+    foreground.line("- begun");
+    let pid: i32 = until("it has written its id", || host.read("pid").trim().parse().ok());
+    let (status, said) = foreground.interrupt();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("Cancelled"), "{said}");
+    assert!(!process::is_alive(pid));
+    let runs = host.cli(&["flow-run", "ls", "-o", "json"]).exits(0).json();
+    assert_eq!(runs[0]["state_type"], "CANCELLED", "{runs:#}");
 }
 
 fn run_named(daemon: &Daemon, deployment: &str) -> Value {

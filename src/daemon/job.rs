@@ -78,6 +78,17 @@ pub fn build(
     })
 }
 
+/// The first parameter that does not fit a function's JSON schema, and why; `parameters` where it is all of them together.
+pub fn misfit(schema: &Value, parameters: &JsonMap) -> Option<(String, String)> {
+    // A schema that a client made up and that is none checks nothing.
+    let validator = jsonschema::validator_for(schema).ok()?;
+    let value = Value::Object(parameters.clone());
+    let error = validator.iter_errors(&value).next()?;
+    let path = error.instance_path().to_string();
+    let field = if path.is_empty() { "parameters" } else { path.trim_start_matches('/') };
+    Some((field.to_owned(), error.to_string()))
+}
+
 fn program(
     entrypoint: &Entrypoint,
     deployment: &Deployment,

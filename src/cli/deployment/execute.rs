@@ -13,6 +13,7 @@ use super::super::wire::{self, FlowRun};
 use super::super::words::{alternatives, nearest};
 use super::super::{foreground, validate};
 use super::Name;
+use crate::daemon::job;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, DeploymentSpec, Entrypoint, FullName};
 use crate::model::id::{DeploymentId, FlowId, FlowRunId};
@@ -71,6 +72,7 @@ pub async fn with_client(
     let subject = find(&arguments.deployment.name, client).await?;
     let mut given = subject.spec.parameters.clone();
     given.extend(parameters::read(&arguments.parameters, subject.spec.parameter_schema.as_ref())?);
+    check(&subject, &given)?;
     let recorded = match client {
         Some(client) => Some(record(client, &subject, &given).await?),
         None => None,
@@ -85,6 +87,15 @@ pub async fn with_client(
     let end = foreground::to_the_end(&run, &deployment, client, home, screen).await?;
     screen.line(ending(&run.name, &end, screen));
     Ok(exit_of(end.kind))
+}
+
+/// What the API checks where it creates a run; here there may be no API, and what runs is the file's deployment.
+fn check(subject: &Subject, given: &JsonMap) -> Result<(), CliError> {
+    let schema = subject.spec.parameter_schema.as_ref().filter(|_| subject.spec.enforce_parameter_schema);
+    match schema.and_then(|schema| job::misfit(schema, given)) {
+        None => Ok(()),
+        Some((field, reason)) => Err(CliError::new(format!("the parameter '{field}' of '{}' does not fit: {reason}", subject.name))),
+    }
 }
 
 fn ending(name: &str, end: &Proposed, screen: &Screen) -> String {

@@ -2,6 +2,7 @@
 use super::Commands;
 use crate::clock;
 use crate::control::{ControlError, Made, RunPatch, RunRequest};
+use crate::daemon::job;
 use crate::model::deployment::Deployment;
 use crate::model::id::{self, FlowId, FlowRunId, of_state};
 use crate::model::name;
@@ -10,7 +11,6 @@ use crate::model::state::{Proposed, State, StateType};
 use crate::model::transition::{Context, Decision};
 use crate::store::ledger::LedgerError;
 use jiff::Timestamp;
-use serde_json::Value;
 
 impl Commands {
     pub(super) async fn create_run_of(&self, request: RunRequest) -> Result<Made<FlowRun>, ControlError> {
@@ -205,17 +205,11 @@ fn check_parameters(
     if !enforce.unwrap_or(deployment.declared.enforce_parameter_schema) {
         return Ok(());
     }
-    let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
-    let value = Value::Object(parameters.clone());
-    match validator.iter_errors(&value).next() {
+    match job::misfit(schema, parameters) {
         None => Ok(()),
-        Some(error) => {
-            let field = error.instance_path().to_string();
-            let field = if field.is_empty() { "parameters".to_owned() } else { field.trim_start_matches('/').to_owned() };
-            Err(ControlError::Conflict(format!(
-                "Error creating flow run: Validation failed for field '{field}'. Failure reason: {error}"
-            )))
-        }
+        Some((field, reason)) => Err(ControlError::Conflict(format!(
+            "Error creating flow run: Validation failed for field '{field}'. Failure reason: {reason}"
+        ))),
     }
 }
 
