@@ -22,6 +22,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Between SIGTERM and SIGKILL after Ctrl-C; a second Ctrl-C kills at once.
@@ -127,6 +128,8 @@ async fn watch(
     screen: &mut Screen,
 ) -> Result<Proposed, CliError> {
     let (mut end, mut log_is_open, mut interrupts) = (None, true, 0);
+    // One listener for all of it: what comes while a line is printed must not be lost.
+    let mut listener = signal(SignalKind::interrupt()).map_err(|error| CliError::because("failed to wait for Ctrl-C", &error))?;
     while end.is_none() || log_is_open {
         tokio::select! {
             page = follower.next(), if log_is_open => match page {
@@ -143,8 +146,7 @@ async fn watch(
                 Some(Report::Lost { evidence, .. }) => end = Some(Proposed::new(StateType::Crashed).message(evidence)),
                 None => end = Some(Proposed::new(StateType::Crashed).message("nobody can tell how the run ended")),
             },
-            interrupt = tokio::signal::ctrl_c() => {
-                interrupt.map_err(|error| CliError::because("failed to wait for Ctrl-C", &error))?;
+            Some(()) = listener.recv() => {
                 let grace = if interrupts == 0 { GRACE } else { Duration::ZERO };
                 interrupts += 1;
                 screen.line(said(screen, "reeve", "Stopping the run; Ctrl-C again kills it"));

@@ -259,12 +259,13 @@ impl Dispatcher {
             // A run without a deployment is started by whoever made it.
             return Ok(());
         };
-        let Some(deployment) = self.ledger.deployment(deployment_id)? else {
-            return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
-        };
-        if is_void(&run, &deployment) {
+        let deployment = self.ledger.deployment(deployment_id)?;
+        if is_void(&run, deployment.as_ref()) {
             return self.forget(run.id).await;
         }
+        let Some(deployment) = deployment else {
+            return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
+        };
         self.blocked.remove(&run.id);
         let waiting = Waiting {
             run: run.id,
@@ -333,8 +334,9 @@ impl Dispatcher {
 
 /// Whether a run stands for a slot that is still to come and that its schedule no longer has: it was paused, switched
 /// off, removed or changed since the run was made, a moment before its time.
-fn is_void(run: &FlowRun, deployment: &Deployment) -> bool {
+fn is_void(run: &FlowRun, deployment: Option<&Deployment>) -> bool {
     let Some(slot) = &run.slot else { return false };
     let stands = |schedule: &Schedule| schedule.id == slot.schedule && schedule.effective_since <= run.created;
-    run.run_count == 0 && slot.at > clock::now() && !deployment.firing_schedules().any(stands)
+    let is_there = deployment.is_some_and(|deployment| deployment.firing_schedules().any(stands));
+    run.run_count == 0 && slot.at > clock::now() && !is_there
 }
