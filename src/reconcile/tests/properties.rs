@@ -1,3 +1,4 @@
+//! What holds for every pair of projects: plans on generated ones.
 use super::desired::{Declare, cron, named, pool, project};
 use super::home::{Home, over};
 use crate::model::deployment::{DeploymentSpec, FullName};

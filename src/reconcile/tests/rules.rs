@@ -1,3 +1,4 @@
+//! The rules of a plan, one table or scenario each.
 use super::desired::{Declare, cron, full, named, pool, project, python};
 use super::home::{Home, deeds, fields, over};
 use crate::model::desired::Desired;

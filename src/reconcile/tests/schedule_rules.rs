@@ -1,3 +1,4 @@
+//! What becomes of schedules when a file changes.
 use super::desired::{Declare, cron, full, named, project};
 use super::home::{Home, fields, over};
 use crate::model::desired::Desired;

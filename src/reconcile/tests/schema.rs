@@ -1,3 +1,4 @@
+//! The JSON schema of a plan is what its types say, and fits real plans.
 use super::desired::{Declare, cron, pool, project};
 use super::home::{Home, over};
 use crate::reconcile::{Plan, explain};
