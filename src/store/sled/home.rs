@@ -10,6 +10,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
+use std::time::{Duration, Instant};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +26,9 @@ const LOCK: &str = "lock";
 const DATABASE: &str = "sled";
 const UNFINISHED: &str = "sled.new";
 const BACKUP: &str = "backup";
+
+/// How long a lock may outlive its holder before somebody else must have it.
+const GHOST_LIFE: Duration = Duration::from_secs(2);
 
 /// The exclusive right to a home, until dropped.
 pub(super) struct Claim {
@@ -47,7 +51,7 @@ pub(super) fn claim(path: &Path) -> Result<Claim, StoreError> {
         .truncate(false)
         .open(&file)
         .map_err(at("open", &file))?;
-    match lock.try_lock() {
+    match lock_unless_held(&mut lock) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(StoreError::Locked {
@@ -64,6 +68,28 @@ pub(super) fn claim(path: &Path) -> Result<Claim, StoreError> {
         path: path.to_path_buf(),
         _lock: lock,
     })
+}
+
+/// Takes the lock, unless a process holds it. One that was killed while it started a child may leave the lock to that
+/// child until it executes its program, a moment later: that is waited for.
+fn lock_unless_held(lock: &mut File) -> Result<(), TryLockError> {
+    let give_up = Instant::now() + GHOST_LIFE;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up && holder(lock).is_some_and(is_gone) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether there is no such process any more, or only its exit status.
+fn is_gone(pid: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')),
+        Err(_) => true,
+    }
 }
 
 /// Copies the database of the home at `path`. Neither makes nor writes anything there.
