@@ -221,6 +221,17 @@ deployments: [{name: long, command: 'echo begun; exec sleep 300'}]
 }
 
 #[test]
+fn an_interrupt_that_comes_while_it_starts_stops_it_cleanly_too() {
+    let host = Host::new(QUIET);
+    for _ in 0..5 {
+        // Its first word is said before its tasks wait for anything.
+        let (status, said) = host.daemon().interrupt();
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(!host.home().join("daemon.json").exists());
+    }
+}
+
+#[test]
 fn health_and_readiness_are_told_apart() {
     let host = Host::new(QUIET);
     let daemon = host.daemon();

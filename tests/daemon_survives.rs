@@ -327,6 +327,8 @@ fn check(host: &Host, acknowledged: &[String], seed: u64) {
     for (id, run) in &states {
         assert_eq!(run["state_type"], "COMPLETED", "seed {seed}: {run:#}");
         assert_eq!(run["run_count"], 1, "seed {seed}: {run:#}");
+        let due = run["reeve"]["slot"].as_str().map_or(Timestamp::MIN, |slot| slot.parse().unwrap());
+        assert!(instant(&run["start_time"]) >= due, "seed {seed}: it began before its time: {run:#}");
         assert!(distinct.contains(id), "seed {seed}: {id} is Completed and was never executed");
     }
     for id in acknowledged {

@@ -32,7 +32,7 @@ use dispatcher::Dispatcher;
 use narrator::Narrator;
 use reconciler::Reconciler;
 use scheduler::{Scheduler, Upcoming};
-use signals::told;
+use signals::{StopSignals, told};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +81,7 @@ impl DaemonSettings {
 
 /// Runs a daemon until it is told to stop.
 pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
+    let signals = StopSignals::listen()?;
     let listener = server::listen(settings.host, settings.port).await?;
     let ledger = offline::open(&settings.home)?;
     let address = format!("http://{}", listener.local_addr()?);
@@ -116,7 +117,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
     tasks.spawn("welcome", welcome(reconciler.clone(), control.clone(), stop.clone()));
     tasks.spawn("janitor", janitor::run(ledger.clone(), settings.home.clone(), stop.clone()));
 
-    let reason = tasks.until_stopped().await?;
+    let reason = tasks.until_stopped(signals).await?;
     tracing::info!(source = "reeve", "{reason}: stopping");
     reconciler.update_status(|status| status.ready = false);
     if settings.stop_runs {
@@ -225,9 +226,9 @@ impl Tasks {
     }
 
     /// Waits for a signal, and says which; an error when a task ends before.
-    async fn until_stopped(&mut self) -> Result<&'static str, DaemonError> {
+    async fn until_stopped(&mut self, signals: StopSignals) -> Result<&'static str, DaemonError> {
         tokio::select! {
-            signal = signals::asked_to_stop() => Ok(signal?),
+            reason = signals.asked_to_stop() => Ok(reason),
             Some(ended) = self.set.join_next_with_id() => Err(self.end_of(ended)),
         }
     }
