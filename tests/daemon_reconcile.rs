@@ -233,6 +233,7 @@ fn with_tick() -> String {
 
 /// Waits until a slot of `tick` has been run.
 fn fires(daemon: &Daemon) {
+    daemon.reconciled();
     until("it fires", || daemon.runs_of("tick").iter().any(|run| run["state_type"] == "COMPLETED").then_some(()));
 }
 
