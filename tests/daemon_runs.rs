@@ -277,7 +277,7 @@ fn g7_cancelled_means_that_the_whole_process_tree_is_gone() {
     daemon.logged(&run, "begun");
     let tree = || process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
     until("the tree has grown", || (tree().len() >= 5).then_some(()));
-    assert_eq!(daemon.look(&run)["state_type"], "RUNNING");
+    daemon.running(&run);
     host.cli(&["flow-run", "cancel", id(&run)]).exits(0).says(&["its processes are told to stop"]);
     until("it is Cancelled", || (daemon.look(&run)["state_type"] == "CANCELLED").then_some(()));
     assert_eq!(tree(), [0; 0], "Cancelled was said before all was gone");
@@ -308,6 +308,7 @@ fn a_run_that_goes_on_cannot_be_deleted_and_one_that_is_over_can() {
     daemon.reconciled();
     let run = daemon.run("hold");
     daemon.logged(&run, "begun");
+    daemon.running(&run);
     host.cli(&["flow-run", "delete", id(&run)]).exits(3).says(&["cancel it first"]);
     assert_eq!(daemon.look(&run)["state_type"], "RUNNING");
     host.write("release", "");

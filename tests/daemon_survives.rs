@@ -23,10 +23,7 @@ fn held(host: &Host) -> (Daemon, Value, i32) {
 }
 
 fn process_of(daemon: &Daemon, run: &Value) -> i32 {
-    until("the run is Running", || {
-        let run = daemon.look(run);
-        (run["state_type"] == "RUNNING").then(|| run["infrastructure_pid"].as_str().unwrap().parse().unwrap())
-    })
+    daemon.running(run)["infrastructure_pid"].as_str().unwrap().parse().unwrap()
 }
 
 fn exit_record(host: &Host, run: &Value) -> PathBuf {

@@ -152,6 +152,15 @@ impl Daemon {
         self.get(&format!("/flow_runs/{}", id(run)))
     }
 
+    /// Waits until the run is Running; what it prints may be seen before that is written down.
+    #[track_caller]
+    pub fn running(&self, run: &Value) -> Value {
+        until("the run is Running", || {
+            let run = self.look(run);
+            (run["state_type"] == "RUNNING").then_some(run)
+        })
+    }
+
     /// Waits until the run is over, and gives it.
     #[track_caller]
     pub fn end_of(&self, run: &Value) -> Value {
