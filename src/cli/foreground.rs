@@ -22,7 +22,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Between SIGTERM and SIGKILL after Ctrl-C; a second Ctrl-C kills at once.
@@ -128,8 +128,7 @@ async fn watch(
     screen: &mut Screen,
 ) -> Result<Proposed, CliError> {
     let (mut end, mut log_is_open, mut interrupts) = (None, true, 0);
-    // One listener for all of it: what comes while a line is printed must not be lost.
-    let mut listener = signal(SignalKind::interrupt()).map_err(|error| CliError::because("failed to wait for Ctrl-C", &error))?;
+    let mut asked = AskedToStop::listen()?;
     while end.is_none() || log_is_open {
         tokio::select! {
             page = follower.next(), if log_is_open => match page {
@@ -146,7 +145,7 @@ async fn watch(
                 Some(Report::Lost { evidence, .. }) => end = Some(Proposed::new(StateType::Crashed).message(evidence)),
                 None => end = Some(Proposed::new(StateType::Crashed).message("nobody can tell how the run ended")),
             },
-            Some(()) = listener.recv() => {
+            () = asked.again() => {
                 let grace = if interrupts == 0 { GRACE } else { Duration::ZERO };
                 interrupts += 1;
                 screen.line(said(screen, "reeve", "Stopping the run; Ctrl-C again kills it"));
@@ -155,6 +154,33 @@ async fn watch(
         }
     }
     Ok(end.unwrap_or_else(|| Proposed::new(StateType::Crashed)))
+}
+
+/// Ctrl-C, `kill`, or the end of the terminal. One listener each for all of the run: what comes while a line is printed
+/// must not be lost.
+struct AskedToStop {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl AskedToStop {
+    fn listen() -> Result<Self, CliError> {
+        let listener = |kind| signal(kind).map_err(|error| CliError::because("failed to wait for Ctrl-C", &error));
+        Ok(AskedToStop {
+            interrupt: listener(SignalKind::interrupt())?,
+            terminate: listener(SignalKind::terminate())?,
+            hang_up: listener(SignalKind::hangup())?,
+        })
+    }
+
+    async fn again(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }
 
 fn print(run: &FlowRun, line: &LogLine, screen: &mut Screen) {

@@ -21,7 +21,7 @@ use crate::executor::{Executor, KINDS, Report};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
-use crate::model::schedule::Schedule;
+use crate::model::schedule::{Cursor, Schedule};
 use crate::model::state::{Proposed, StateType};
 use crate::model::status::RunCounts;
 use crate::model::transition::Context;
@@ -261,7 +261,7 @@ impl Dispatcher {
         };
         let deployment = self.ledger.deployment(deployment_id)?;
         if is_void(&run, deployment.as_ref()) {
-            return self.forget(run.id).await;
+            return self.forget(&run).await;
         }
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
@@ -281,14 +281,21 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Deletes a run that was made of a slot to come, and that slot is no more. The cursor has passed it.
-    async fn forget(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
-        self.waiting.remove(&id);
+    /// Deletes a run that was made of a slot to come, which is no more, as if it had never been made: the cursor goes back
+    /// before the slot, so that a schedule that is resumed in time makes it again.
+    async fn forget(&mut self, run: &FlowRun) -> Result<(), DaemonError> {
+        self.waiting.remove(&run.id);
         let mut unit = self.ledger.unit();
-        match unit.delete_run(id) {
+        match unit.delete_run(run.id) {
             Ok(_) => {}
             Err(LedgerError::NoSuchRun(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
+        }
+        if let Some(slot) = &run.slot
+            && self.ledger.cursor(slot.schedule)?.is_some_and(|cursor| cursor.slot == slot.at)
+        {
+            let before = slot.at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(slot.at);
+            unit.set_cursor(slot.schedule, Cursor { slot: before })?;
         }
         match unit.commit().await {
             // Somebody touched it, and so made it stand.
@@ -336,7 +343,10 @@ impl Dispatcher {
 /// off, removed or changed since the run was made, a moment before its time.
 fn is_void(run: &FlowRun, deployment: Option<&Deployment>) -> bool {
     let Some(slot) = &run.slot else { return false };
-    let stands = |schedule: &Schedule| schedule.id == slot.schedule && schedule.effective_since <= run.created;
-    let is_there = deployment.is_some_and(|deployment| deployment.firing_schedules().any(stands));
-    run.run_count == 0 && slot.at > clock::now() && !is_there
+    let has_it = |schedule: &Schedule| {
+        let still = || schedule.declared.spec.parse().is_ok_and(|rule| rule.next(slot.at) == Some(slot.at));
+        schedule.id == slot.schedule && (schedule.effective_since <= run.created || still())
+    };
+    let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(has_it));
+    run.run_count == 0 && slot.at > clock::now() && !stands
 }
