@@ -239,9 +239,13 @@ fn fires(daemon: &Daemon) {
 
 /// Waits until the clock has run so many slots that are due after now.
 fn slots_pass(daemon: &Daemon, count: usize) {
+    slots_pass_of(daemon, "clock", count);
+}
+
+fn slots_pass_of(daemon: &Daemon, deployment: &str, count: usize) {
     let now = Timestamp::now();
     let past = |run: &&Value| slot(run) > now && run["state_type"] == "COMPLETED";
-    until("slots pass", || (daemon.runs_of("clock").iter().filter(past).count() >= count).then_some(()));
+    until("slots pass", || (daemon.runs_of(deployment).iter().filter(past).count() >= count).then_some(()));
 }
 
 /// Whether a run of a slot after `instant` was begun after it. One that was claimed before, a moment ahead of its slot, stands.
@@ -379,4 +383,24 @@ fn the_same_project_from_two_directories_is_an_error_that_names_both() {
     let phases: Vec<&Value> = status["projects"].as_array().unwrap().iter().map(|project| &project["phase"]).collect();
     assert!(phases.contains(&&json!("idle")) && phases.contains(&&json!("rejected")), "{phases:?}");
     host.cli(&["status"]).exits(1).says(&[host.path().join("a").to_str().unwrap(), host.path().join("b").to_str().unwrap()]);
+}
+
+#[test]
+fn g2_edits_of_a_rule_lose_and_double_no_slot() {
+    // The same slots in two forms: an edit lands anywhere between two of them, also after the next one's run was made.
+    let manifest = |rule: &str| format!("name: edited\ndeployments: [{{name: tick, command: 'true', schedule: {{{rule}}}}}]\n");
+    let forms = ["interval: 1", "cron: '* * * * * *'"];
+    let host = Host::new(&manifest(forms[0]));
+    let daemon = host.daemon();
+    daemon.line("Starting 'tick/tick'");
+    for round in 1..=6 {
+        let mark = daemon.mark();
+        host.write("deployment.yaml", &manifest(forms[round % 2]));
+        daemon.line_after(mark, "1 updated");
+    }
+    slots_pass_of(&daemon, "tick", 2);
+    let mut slots: Vec<Timestamp> = daemon.runs_of("tick").iter().filter(|run| run["state_type"] == "COMPLETED").map(slot).collect();
+    slots.sort_unstable();
+    let gaps: Vec<_> = slots.windows(2).filter(|pair| pair[1].duration_since(pair[0]).as_secs() != 1).collect();
+    assert!(slots.len() >= 3 && gaps.is_empty(), "lost or doubled: {gaps:?} of {slots:?}");
 }
