@@ -160,6 +160,92 @@ fn a_killed_supervisor_takes_its_run_along_and_the_run_is_crashed_with_the_evide
     assert_eq!(left, [0; 0], "processes are left behind");
 }
 
+/// The one process that forks the daemon's supervisors.
+fn spawner_of(daemon: &Daemon) -> i32 {
+    let found = process::children_called(daemon.pid(), "reeve-spawner");
+    let [(pid, true)] = found[..] else { panic!("not one living spawner: {found:?}") };
+    pid
+}
+
+#[test]
+fn supervisors_are_forked_by_the_spawner_and_neither_is_taken_for_the_daemon() {
+    let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}, {{name: nothing, command: 'true'}}]"));
+    let daemon = host.daemon_with(&[], &[("GREETING", "of the daemon")]);
+    daemon.reconciled();
+    let spawner = spawner_of(&daemon);
+    let run = daemon.run("hold");
+    daemon.logged(&run, "begun");
+    let supervisor = process::parent_of(process_of(&daemon, &run)).unwrap();
+    assert_eq!(process::children_called(daemon.pid(), "reeve-supervise"), [(supervisor, true)], "a child of the daemon");
+    for pid in [spawner, supervisor] {
+        let read = |name: &str| String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap()).into_owned();
+        assert!(!read("cmdline").contains("daemon"), "{:?}", read("cmdline"));
+        assert!(read("cmdline").starts_with("reeve-"), "{:?}", read("cmdline"));
+        assert!(!read("environ").contains("daemon"), "its environment is the daemon's");
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        let open: Vec<PathBuf> = open.collect();
+        assert!(!open.iter().any(|file| file.starts_with(host.home().join("store"))), "{open:?}");
+    }
+    let sockets = fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    assert_eq!(sockets.filter(|file| file.to_string_lossy().starts_with("socket:")).count(), 0, "a supervisor holds the spawner's socket");
+    // A signal to all of a terminal or a service is the daemon's to answer.
+    process::send(spawner, Signal::INT);
+    process::send(spawner, Signal::TERM);
+    assert_eq!(daemon.outcome("nothing")["state_type"], "COMPLETED");
+    assert_eq!(spawner_of(&daemon), spawner);
+    host.write("release", "");
+    assert_eq!(daemon.end_of(&run)["state"]["message"], "exited with code 3");
+    until("all supervisors are collected", || process::children_called(daemon.pid(), "reeve-supervise").is_empty().then_some(()));
+    assert!(daemon.interrupt().0.success());
+    until("the spawner has ended with its daemon", || (!process::is_alive(spawner)).then_some(()));
+}
+
+#[test]
+fn a_killed_spawner_is_done_without_and_said_once_and_its_supervisors_go_on() {
+    let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}, {{name: nothing, command: 'true'}}]"));
+    let (daemon, run, pid) = held(&host);
+    process::send(spawner_of(&daemon), Signal::KILL);
+    for _ in 0..3 {
+        assert_eq!(daemon.outcome("nothing")["state_type"], "COMPLETED");
+    }
+    assert_eq!(daemon.said().matches("spawner").count(), 1, "{}", daemon.said());
+    assert_eq!(process::children_called(daemon.pid(), "reeve-spawner"), [], "a zombie is left");
+    assert!(process::is_alive(pid), "the run went with the spawner");
+    daemon.kill();
+    let daemon = host.daemon();
+    daemon.counts(1, 0);
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+    assert_eq!(daemon.end_of(&run)["state_type"], "CANCELLED");
+}
+
+#[test]
+fn a_spawner_killed_at_any_moment_loses_no_run_and_starts_none_twice() {
+    let host = Host::new("deployments: [{name: asked, command: 'echo $REEVE_FLOW_RUN_ID >> executed'}]");
+    let mut random = Random::new();
+    let mut asked = BTreeSet::new();
+    for _ in 0..rounds(8) {
+        let daemon = host.daemon();
+        daemon.reconciled();
+        let spawner = spawner_of(&daemon);
+        let at = Duration::from_micros(random.below(30_000));
+        let killing = std::thread::spawn(move || {
+            std::thread::sleep(at);
+            process::send(spawner, Signal::KILL);
+        });
+        let runs: Vec<Value> = (0..5).map(|_| daemon.run("asked")).collect();
+        for run in &runs {
+            assert_eq!(daemon.end_of(run)["state_type"], "COMPLETED", "seed {}: {}", random.seed, daemon.said());
+            asked.insert(id(run).to_owned());
+        }
+        killing.join().unwrap();
+        until("no supervisor is left", || process::children_called(daemon.pid(), "reeve-supervise").is_empty().then_some(()));
+        daemon.kill();
+    }
+    let executed = lines_of(&host.project().join("executed"));
+    assert_eq!(executed.len(), asked.len(), "seed {}: {executed:?}", random.seed);
+    assert_eq!(executed.into_iter().collect::<BTreeSet<_>>(), asked, "seed {}", random.seed);
+}
+
 #[test]
 fn g3_a_cancel_that_was_acknowledged_is_carried_out_by_the_next_daemon() {
     let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));

@@ -3,6 +3,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Colour;
 use crate::daemon::{self, DaemonSettings, ProjectSettings};
+use crate::executor::spawner;
 use crate::settings::{DEFAULT_PORT, Home};
 use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
@@ -47,6 +48,8 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
         return Err(CliError::new("`-f` names files of one project, but several projects were given")
             .hint("leave -f out: each project's deployment.yaml is found in its root"));
     }
+    // Before there is a thread.
+    spawner::prefork();
     telemetry::start(arguments.log_format, colour.wanted(std::io::stderr().is_terminal())).map_err(CliError::new)?;
     let projects = if arguments.projects.is_empty() { vec![PathBuf::from(".")] } else { arguments.projects };
     let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: arguments.files.clone() });

@@ -1,4 +1,4 @@
-//! The files of a run's directory: their names, and writing them so that a reader sees a whole file or none.
+//! The files of a run's directory: their names, and writing them so that whoever looks for one finds it whole or not at all.
 //!
 //! In the order in which they appear:
 //! 1. `job-NONCE.json` (0600): the [`super::Job`], written by the daemon for one supervisor. Whoever takes it away owns the run: the
@@ -52,19 +52,6 @@ pub fn create(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-/// Writes a whole file (0600) in place of whatever was there. Atomic for readers; not flushed to the disk.
-pub fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
-    let temporary = directory.join(format!("{name}.tmp"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(&serde_json::to_vec(value)?)?;
-    fs::rename(&temporary, directory.join(name))
-}
-
 /// Reads a file of the directory. `Ok(None)` where it does not exist.
 pub fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
     let path = directory.join(name);
@@ -99,9 +86,20 @@ pub fn is_occupied(directory: &Path) -> io::Result<bool> {
     Ok(begun || !jobs(directory)?.is_empty())
 }
 
-/// Writes the job for the supervisor that will be given the same nonce.
+/// Writes the job (0600) for the supervisor that will be given the same nonce afterwards. Nobody else reads it, so it need not appear
+/// whole: what a killed daemon has begun to write is void as any job is.
 pub fn write_job(directory: &Path, nonce: &str, job: &Job) -> io::Result<()> {
-    write(directory, &job_name(nonce), job)
+    let path = directory.join(job_name(nonce));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
+    let written = file.write_all(&serde_json::to_vec(job)?);
+    if written.is_err() {
+        let _holds_secrets = fs::remove_file(path);
+    }
+    written
 }
 
 /// Removes a job that was not taken: `true` when there was one, and then nobody will ever run it.

@@ -38,6 +38,37 @@ pub fn process_stat(pid: u32) -> io::Result<Option<ProcessStat>> {
     }
 }
 
+/// Overwrites this process's own arguments and environment, as others see them, with a title: a fork of the daemon is not the daemon
+/// (to `pkill -f`, say), and does not show what the daemon was given. Does nothing where `/proc` does not tell where they are.
+///
+/// Call it in a process that has one thread and has cleared its environment: nothing may refer to the old texts.
+pub fn forget_arguments(title: &[u8]) {
+    let Some([begin, end, environment, environment_end]) = argument_addresses() else { return };
+    for (begin, end, text) in [(begin, end, title), (environment, environment_end, &[][..])] {
+        if begin == 0 || end <= begin {
+            continue;
+        }
+        let length = end - begin;
+        let text = &text[..text.len().min(length - 1)];
+        let area: *mut u8 = std::ptr::with_exposed_provenance_mut(begin);
+        // SAFETY: the kernel put the texts there for this process, in its writable stack; the last byte stays NUL, so that what
+        // still points to an argument finds a text that ends.
+        unsafe {
+            area.write_bytes(0, length);
+            area.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        }
+    }
+}
+
+/// `arg_start`, `arg_end`, `env_start`, `env_end`: fields 48 to 51 (proc(5)).
+fn argument_addresses() -> Option<[usize; 4]> {
+    let text = fs::read("/proc/self/stat").ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(45);
+    let addresses: Vec<usize> = fields.take(4).filter_map(|field| field.parse().ok()).collect();
+    addresses.try_into().ok()
+}
+
 /// The name in parentheses may hold blanks and parentheses itself: fields are counted from its last one.
 fn parse_stat(pid: u32, text: &str) -> Option<ProcessStat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();

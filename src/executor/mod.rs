@@ -4,9 +4,9 @@
 //! find it again after the daemon was killed. It decides nothing about runs (retries, limits, states)
 //! and never sees a store: it is handed a complete [`Job`] and answers with [`Report`]s.
 //!
-//! How a process run lives (`process.rs` starts it, `supervisor/` is the process above it):
+//! How a process run lives (`process.rs` has it started, by `spawner.rs` where there is one; `supervisor/` is the process above it):
 //! ```text
-//! daemon ──spawn──> supervisor (own session, subreaper) ──spawn──> the run (own session)
+//! daemon ──spawner──> supervisor (own session, subreaper) ──spawn──> the run (own session)
 //!   ^ pidfd, report pipe      |  writes: started.json log* exit.json
 //!   └────────── exit.json <───┘
 //! ```
@@ -22,6 +22,7 @@ mod log_writer;
 mod mask;
 pub mod outcome;
 pub mod process;
+pub mod spawner;
 pub mod supervisor;
 mod tree;
 pub mod watch;

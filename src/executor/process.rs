@@ -1,11 +1,13 @@
 //! The process executor: runs on this host, each under a supervisor of its own that outlives the daemon.
 //!
-//! It spawns with a process group and nothing else: anything that had to run between fork and exec would make every spawn
-//! of a large daemon twenty times slower, so the supervisor does it. The end of a supervisor is awaited on a pidfd, whether this
+//! The daemon's spawner forks them (`spawner.rs`). Without one, this executes the binary, with a process group and nothing else:
+//! anything that had to run between fork and exec would make every spawn of a large daemon twenty times slower, so the supervisor
+//! does it. The end of a supervisor is awaited on a pidfd, whether this
 //! daemon started it or a former one. The one mechanism for stopping is SIGTERM to the supervisor with the grace as its value
 //! (`supervisor/signals.rs`): it needs no memory of the run, no file and no parent-child link, so a restarted daemon stops
 //! a run in the same way. Once delivered it holds, whatever becomes of the daemon; a daemon that died
 //! before that asks again, because the run's state says that it is being cancelled.
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -27,6 +29,7 @@ use super::cgroup::{self, Cgroup};
 use super::directory::{self, ExitFile, Started};
 use super::identity::{boot_id, open_process, process_stat};
 use super::outcome::{End, signal_text};
+use super::spawner::{self, NoAnswer, Spawner};
 use super::supervisor::signals::{self, HeldBack};
 use super::supervisor::{ARGUMENT, Message};
 use super::tree;
@@ -39,10 +42,24 @@ use super::{
 /// The work pool type.
 pub const KIND: &str = "process";
 
+/// How supervisors come to be.
+#[derive(Clone)]
+struct Launcher {
+    spawner: Option<&'static Spawner>,
+    /// The program that understands [`ARGUMENT`], for where there is no spawner.
+    program: PathBuf,
+}
+
+/// A supervisor just begun.
+enum Begun {
+    Watched(Handle, OwnedFd, OwnedFd),
+    /// Whoever began it is gone without having said so: it is found as after a restart.
+    Found(Handle),
+}
+
 /// Executes runs as processes of this host.
 pub struct ProcessExecutor {
-    /// The program that understands [`ARGUMENT`].
-    program: PathBuf,
+    launcher: Launcher,
     boot_id: Arc<str>,
     watcher: Arc<DirectoryWatcher>,
     /// In which each run gets a group of its own, where that is allowed.
@@ -50,15 +67,18 @@ pub struct ProcessExecutor {
 }
 
 impl ProcessExecutor {
-    /// Supervisors are this very binary: the kernel's link to it holds even when an upgrade has replaced the file.
+    /// Supervisors are this very binary: forked by the spawner where this process has one ([`spawner::prefork`]), else executed; the
+    /// kernel's link to the binary holds even when an upgrade has replaced the file.
     pub fn new() -> io::Result<ProcessExecutor> {
-        ProcessExecutor::with_supervisor(PathBuf::from("/proc/self/exe"))
+        let mut executor = ProcessExecutor::with_supervisor(PathBuf::from("/proc/self/exe"))?;
+        executor.launcher.spawner = spawner::of_this_process();
+        Ok(executor)
     }
 
     /// With another program as supervisor, for processes that are not the reeve binary (tests).
     pub fn with_supervisor(program: PathBuf) -> io::Result<ProcessExecutor> {
         Ok(ProcessExecutor {
-            program,
+            launcher: Launcher { spawner: None, program },
             boot_id: boot_id()?.into(),
             watcher: DirectoryWatcher::new()?,
             cgroup: cgroup::own_directory(),
@@ -80,24 +100,31 @@ impl ProcessExecutor {
     }
 
     async fn start_run(&self, job: Job, context: Context) -> Result<Handle, StartError> {
-        let (program, boot_id, directory) = (
-            self.program.clone(),
+        let (launcher, boot_id, directory) = (
+            self.launcher.clone(),
             self.boot_id.clone(),
             context.run_directory.clone(),
         );
-        let cgroup = self
-            .cgroup
-            .as_deref()
-            .map(|parent| cgroup::path_for(parent, job.run_id, job.attempt));
-        let spawned =
-            spawn_blocking(move || spawn_supervisor(&program, &boot_id, &job, &directory, cgroup))
-                .await;
-        let (handle, pidfd, report) =
-            spawned.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
+        let cgroup = self.cgroup_of(job.run_id, job.attempt);
+        let begun =
+            spawn_blocking(move || launcher.begin(&boot_id, &job, &directory, cgroup)).await;
+        let begun = begun.map_err(|error| StartError::Spawn(io::Error::other(error)))??;
+        let (handle, pidfd, report) = match begun {
+            Begun::Watched(handle, pidfd, report) => (handle, pidfd, report),
+            Begun::Found(handle) => {
+                self.adopt_run(handle.clone(), context).await;
+                return Ok(handle);
+            }
+        };
         let pidfd = readable(pidfd).map_err(StartError::Spawn)?;
         let report = pipe::Receiver::from_owned_fd(report).map_err(StartError::Spawn)?;
         tokio::spawn(watch_started(handle.clone(), pidfd, report, context));
         Ok(handle)
+    }
+
+    fn cgroup_of(&self, run_id: Uuid, attempt: u32) -> Option<PathBuf> {
+        let parent = self.cgroup.as_deref()?;
+        Some(cgroup::path_for(parent, run_id, attempt))
     }
 
     async fn adopt_run(&self, handle: Handle, context: Context) -> Adoption {
@@ -209,9 +236,9 @@ impl Executor for ProcessExecutor {
         Box::pin(async move {
             let run_directory = run_directory.to_path_buf();
             let boot_id = self.boot_id.clone();
-            let cgroup = self.cgroup.clone();
+            let cgroup = self.cgroup_of(run_id, attempt);
             let found = spawn_blocking(move || {
-                recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup.as_deref())
+                recover_handle(run_id, attempt, &run_directory, &boot_id, cgroup)
             });
             found.await.map_err(io::Error::other)?
         })
@@ -239,7 +266,7 @@ fn recover_handle(
     attempt: u32,
     run_directory: &Path,
     boot_id: &str,
-    cgroup: Option<&Path>,
+    cgroup: Option<PathBuf>,
 ) -> io::Result<Option<Handle>> {
     if !run_directory.exists()
         || directory::void_jobs(run_directory)?
@@ -257,76 +284,131 @@ fn recover_handle(
         supervisor_pid: supervisor.map_or(0, |process| process.pid),
         supervisor_start: supervisor.map_or(0, |process| process.start),
         run_directory,
-        cgroup: cgroup.map(|parent| cgroup::path_for(parent, run_id, attempt)),
+        cgroup,
     }))
 }
 
-/// Writes the job and starts the supervisor on it. Blocks for about as long as a spawn takes.
-fn spawn_supervisor(
-    program: &Path,
-    boot_id: &str,
-    job: &Job,
-    run_directory: &Path,
-    cgroup: Option<PathBuf>,
-) -> Result<(Handle, OwnedFd, OwnedFd), StartError> {
-    let failed = |source| StartError::Directory {
-        path: run_directory.to_path_buf(),
-        source,
-    };
-    directory::create(run_directory).map_err(failed)?;
-    let run_directory = run_directory.canonicalize().map_err(failed)?;
-    if directory::is_occupied(&run_directory).map_err(failed)? {
-        return Err(StartError::Occupied {
-            path: run_directory,
+impl Launcher {
+    /// Writes the job and starts the supervisor on it. Blocks for about as long as a spawn takes.
+    fn begin(
+        &self,
+        boot_id: &str,
+        job: &Job,
+        run_directory: &Path,
+        cgroup: Option<PathBuf>,
+    ) -> Result<Begun, StartError> {
+        let failed = |source| StartError::Directory {
+            path: run_directory.to_path_buf(),
+            source,
+        };
+        directory::create(run_directory).map_err(failed)?;
+        let run_directory = run_directory.canonicalize().map_err(failed)?;
+        if directory::is_occupied(&run_directory).map_err(failed)? {
+            return Err(StartError::Occupied {
+                path: run_directory,
+            });
+        }
+        let nonce = Uuid::new_v4().simple().to_string();
+        directory::write_job(&run_directory, &nonce, job).map_err(failed)?;
+        let mut arguments = vec![run_directory.as_os_str(), nonce.as_ref()];
+        arguments.extend(cgroup.as_deref().map(Path::as_os_str));
+        match self.spawn(&arguments) {
+            Ok(Some(supervisor)) => Ok(supervisor.begun(boot_id, job, run_directory, cgroup)),
+            Ok(None) => self.begin_again(boot_id, job, &run_directory, cgroup),
+            Err(error) => {
+                // It holds secrets, and nobody will read it.
+                let _nothing_to_do = directory::void_jobs(&run_directory);
+                Err(StartError::Spawn(error))
+            }
+        }
+    }
+
+    /// After the spawner was lost over a request: what it may have begun is found, or voided and executed.
+    fn begin_again(
+        &self,
+        boot_id: &str,
+        job: &Job,
+        run_directory: &Path,
+        cgroup: Option<PathBuf>,
+    ) -> Result<Begun, StartError> {
+        let found = recover_handle(job.run_id, job.attempt, run_directory, boot_id, cgroup.clone());
+        if let Some(handle) = found.map_err(StartError::Spawn)? {
+            return Ok(Begun::Found(handle));
+        }
+        let without = Launcher {
+            spawner: None,
+            program: self.program.clone(),
+        };
+        without.begin(boot_id, job, run_directory, cgroup)
+    }
+
+    /// `Ok(None)`: nobody can say whether there is a supervisor now.
+    fn spawn(&self, arguments: &[&OsStr]) -> io::Result<Option<Supervisor>> {
+        let (report, report_end) = io::pipe()?;
+        let asked = self.spawner.map_or(Err(NoAnswer::Refused), |spawner| {
+            spawner.spawn(arguments, report_end.as_fd())
         });
+        let pid = match asked {
+            Ok(pid) => pid,
+            Err(NoAnswer::Lost) => return Ok(None),
+            Err(NoAnswer::Refused) => self.execute(arguments, report_end)?,
+        };
+        // A child of this process either way, and not collected yet: so the number is still its own, even if it has ended.
+        let start = process_stat(pid)?.map_or(0, |stat| stat.start);
+        let pidfd = open_process(pid, start)?
+            .ok_or_else(|| io::Error::other("the supervisor is not in /proc"))?;
+        Ok(Some(Supervisor {
+            pid,
+            start,
+            pidfd,
+            report: report.into(),
+        }))
     }
-    let nonce = Uuid::new_v4().simple().to_string();
-    directory::write_job(&run_directory, &nonce, job).map_err(failed)?;
-    let spawned = spawn(program, &run_directory, &nonce, cgroup.as_deref());
-    if spawned.is_err() {
-        // It holds secrets, and nobody will read it.
-        let _nothing_to_do = directory::void_jobs(&run_directory);
+
+    fn execute(&self, arguments: &[&OsStr], report: io::PipeWriter) -> io::Result<u32> {
+        let _until_spawned = HeldBack::in_this_thread();
+        let child = Command::new(&self.program)
+            .arg0("reeve")
+            .arg(ARGUMENT)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(report)
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(child.id())
     }
-    let (pid, start, pidfd, report) = spawned.map_err(StartError::Spawn)?;
-    let handle = Handle {
-        version: FORMAT_VERSION,
-        run_id: job.run_id,
-        attempt: job.attempt,
-        boot_id: boot_id.to_owned(),
-        supervisor_pid: pid,
-        supervisor_start: start,
-        run_directory,
-        cgroup,
-    };
-    Ok((handle, pidfd, report))
 }
 
-fn spawn(
-    program: &Path,
-    run_directory: &Path,
-    nonce: &str,
-    cgroup: Option<&Path>,
-) -> io::Result<(u32, u64, OwnedFd, OwnedFd)> {
-    let (report, report_end) = io::pipe()?;
-    let _until_spawned = HeldBack::in_this_thread();
-    let child = Command::new(program)
-        .arg0("reeve")
-        .arg(ARGUMENT)
-        .arg(run_directory)
-        .arg(nonce)
-        .args(cgroup)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(report_end)
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()?;
-    let pid = child.id();
-    // Not collected yet, so the number is still this child's, even if it has ended.
-    let start = process_stat(pid)?.map_or(0, |stat| stat.start);
-    let pidfd = open_process(pid, start)?
-        .ok_or_else(|| io::Error::other("the supervisor is not in /proc"))?;
-    Ok((pid, start, pidfd, report.into()))
+/// A supervisor's process, and where it reports.
+struct Supervisor {
+    pid: u32,
+    start: u64,
+    pidfd: OwnedFd,
+    report: OwnedFd,
+}
+
+impl Supervisor {
+    fn begun(
+        self,
+        boot_id: &str,
+        job: &Job,
+        run_directory: PathBuf,
+        cgroup: Option<PathBuf>,
+    ) -> Begun {
+        let handle = Handle {
+            version: FORMAT_VERSION,
+            run_id: job.run_id,
+            attempt: job.attempt,
+            boot_id: boot_id.to_owned(),
+            supervisor_pid: self.pid,
+            supervisor_start: self.start,
+            run_directory,
+            cgroup,
+        };
+        Begun::Watched(handle, self.pidfd, self.report)
+    }
 }
 
 /// The living supervisor of a handle.

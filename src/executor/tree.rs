@@ -3,7 +3,6 @@
 //! A process is only ever signalled through a pidfd that was checked to be the process that was found.
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::RUN_ID_VARIABLE;
 use super::identity::{ProcessStat, open_process, process_stat, signal_process};
-use super::supervisor::ARGUMENT;
+use super::supervisor::NAME;
 
 /// The largest environment that is searched; the kernel allows more, nobody uses it.
 const ENVIRONMENT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -100,16 +99,13 @@ pub fn end_marked(run_id: Uuid) -> HashSet<Process> {
     killed
 }
 
-/// The living supervisor of a run's directory, told by its arguments.
+/// The living supervisor of a run's directory that has taken its job: told by its name and its working directory.
 pub fn supervisor_of(run_directory: &Path) -> Option<Process> {
-    let wanted = [ARGUMENT.as_bytes(), run_directory.as_os_str().as_bytes()];
-    let stat = all_processes().find(|stat| {
-        let read = super::log::read_bounded(
-            Path::new(&format!("/proc/{}/cmdline", stat.pid)),
-            ENVIRONMENT_LIMIT,
-        );
-        read.is_ok_and(|line| line.split(|byte| *byte == 0).skip(1).take(2).eq(wanted))
-    })?;
+    let called = |pid| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == NAME.to_bytes());
+    let there = |pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == run_directory);
+    let found: Vec<_> = all_processes().filter(|stat| there(stat.pid) && called(stat.pid)).collect();
+    // What it has forked, and what is not executed yet, looks like it.
+    let stat = found.iter().find(|stat| found.iter().all(|other| other.pid != stat.parent))?;
     Some(Process {
         pid: stat.pid,
         start: stat.start,

@@ -19,6 +19,16 @@ pub fn send(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).unwrap(), signal);
 }
 
+/// The children of a process that `ps` calls so, as (pid, whether it is alive).
+pub fn children_called(parent: i32, name: &str) -> Vec<(i32, bool)> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .filter(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|text| text.trim_end() == name))
+        .map(|pid| (pid, is_alive(pid)))
+        .collect()
+}
+
 /// Processes whose environment holds exactly this `NAME=value`.
 pub fn with_variable(assignment: &str) -> Vec<i32> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -1,7 +1,7 @@
-//! Forks and executes a command, born into a cgroup where one is given. The only raw fork in the project.
+//! Forks and executes a command, born into a cgroup where one is given. The only raw forks in the project.
 //!
 //! The standard library does all between fork and exec (`CommandExt::exec`); only the fork itself is ours, since it offers none
-//! into a cgroup. Sound because a supervisor has one thread.
+//! into a cgroup. Sound because a supervisor has one thread, and so have the spawner and the daemon that forks it.
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -12,6 +12,9 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 
 /// From linux/sched.h; the constant of the libc crate is too narrow to hold it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// The child's exit signal is then that of the caller: SIGCHLD.
+const CLONE_PARENT: u32 = libc::CLONE_PARENT as u32;
 
 /// Returns the pid once the program is being executed, or the error that kept it from it.
 pub fn spawn(mut command: Command, cgroup: Option<BorrowedFd<'_>>) -> io::Result<u32> {
@@ -39,11 +42,26 @@ pub fn spawn(mut command: Command, cgroup: Option<BorrowedFd<'_>>) -> io::Result
     }
 }
 
+/// A fork that is a child of the caller's parent. With clone(2): sandboxes that cannot look into clone3's record refuse that.
+///
+/// # Safety
+/// The calling process must have a single thread.
+pub unsafe fn sibling() -> io::Result<i32> {
+    let none: libc::c_ulong = 0;
+    // SAFETY: a plain fork otherwise: no shared memory, no new stack. (The order of the other arguments differs between
+    // processors, but all are zero.)
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_ulong::from(CLONE_PARENT), none, none, none, none) };
+    match i32::try_from(pid) {
+        Ok(pid @ 0..) => Ok(pid),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// fork(2), or clone3(2) into the cgroup. A cgroup that the kernel refuses is done without.
 ///
 /// # Safety
 /// The calling process must have a single thread.
-unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
+pub unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<i32> {
     if let Some(cgroup) = cgroup {
         // SAFETY: all-zero is a valid value of this plain record.
         let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };

@@ -1,21 +1,22 @@
-//! The process above a run: `reeve __supervise RUN_DIRECTORY NONCE [CGROUP]`, the same binary, started before anything else of it is set up.
+//! The process above a run: the same binary, forked by the spawner, or executed as `reeve __supervise RUN_DIRECTORY NONCE [CGROUP]`, before
+//! anything else of it is set up.
 //!
 //! It outlives the daemon, and it is the only process that knows how the run ended: so it must stay small (single thread, no
 //! runtime, no tracing, no network, no lock on anything), never wait for the daemon, and never fail because a disk is full.
 //! In its life:
 //! 1. hold back all signals (`signals.rs`), take a session of its own, become the subreaper of everything below;
-//! 2. take the job away from its directory: from here on the run is its own;
+//! 2. go to the run's directory (by which it is found again, see `tree.rs`) and take the job away from it: from here on the run is its own;
 //! 3. start the run (`launch.rs`) and write `started.json`;
 //! 4. copy output to the log, enforce timeout and stop requests, until no descendant is left (`watch_run.rs`);
 //! 5. tell the daemon, if one still listens on the report pipe (its standard output), and write `exit.json`.
 //!
 //! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
-mod fork;
+pub(super) mod fork;
 mod launch;
 pub mod signals;
 mod watch_run;
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,6 +40,9 @@ use super::{FORMAT_VERSION, Job};
 
 /// The hidden argument that makes the binary a supervisor.
 pub const ARGUMENT: &str = "__supervise";
+
+/// What `ps` calls a supervisor: 15 bytes are the most.
+pub const NAME: &CStr = c"reeve-supervise";
 
 /// Bytes of `result.json` that are read; the runner writes less.
 const RESULT_LIMIT: u64 = 64 * 1024;
@@ -97,7 +101,8 @@ fn prepare(run_directory: &Path, nonce: &str) -> io::Result<Option<Prepared>> {
     let report = ReportPipe::take()?;
     leave_session();
     set_child_subreaper(Some(getpid()))?;
-    rustix::process::chdir("/")?;
+    rustix::thread::set_name(NAME)?;
+    rustix::process::chdir(run_directory)?;
     let taken = ClaimedJob::take(run_directory, nonce)?;
     Ok(taken.map(|(claimed, job)| (signals, claimed, job, report)))
 }
@@ -255,8 +260,8 @@ fn read_result(run_directory: &Path) -> RunnerResult {
         .unwrap_or_default()
 }
 
-/// A session of its own. The daemon made us a group leader, and a leader cannot begin a session: step back into its group
-/// first. Signals are held back meanwhile, so a Ctrl-C in this moment does no harm.
+/// A session of its own. A daemon that executes us makes us a group leader, and a leader cannot begin a session: step back into
+/// its group first. Signals are held back meanwhile, so a Ctrl-C in this moment does no harm.
 fn leave_session() {
     if let Some(parent) = getppid()
         && let Ok(group) = getpgid(Some(parent))
