@@ -51,10 +51,16 @@ impl Home {
         self.root.join("runs")
     }
 
-    /// The directory of one attempt of a run: by day, so that a directory stays small and old ones go together.
+    /// The directory of one attempt of a run: by day, so that a directory stays small and old ones go together. One for each
+    /// attempt and none above them, because making a directory is what a start costs most.
     pub fn attempt(&self, run: FlowRunId, attempt: u32) -> PathBuf {
         let day = id::time_of_run(run).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_else(|| "unknown".to_owned());
-        self.runs().join(day).join(run.to_string()).join(attempt.to_string())
+        self.runs().join(day).join(format!("{run}.{attempt}"))
+    }
+
+    /// The run that a directory made by `attempt` belongs to, from the directory's name.
+    pub fn run_of_attempt(directory: &Path) -> Option<FlowRunId> {
+        directory.file_name()?.to_str()?.split_once('.')?.0.parse().ok()
     }
 
     /// Where a running daemon says how to reach it (`DaemonAddress`).

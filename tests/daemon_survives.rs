@@ -28,7 +28,7 @@ fn process_of(daemon: &Daemon, run: &Value) -> i32 {
 
 fn exit_record(host: &Host, run: &Value) -> PathBuf {
     let days = fs::read_dir(host.home().join("runs")).unwrap();
-    days.map(|day| day.unwrap().path().join(id(run)).join("1/exit.json")).find(|path| path.parent().unwrap().exists()).unwrap()
+    days.map(|day| day.unwrap().path().join(format!("{}.1", id(run))).join("exit.json")).find(|path| path.parent().unwrap().exists()).unwrap()
 }
 
 fn instant(value: &Value) -> Timestamp {

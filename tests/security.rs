@@ -114,7 +114,7 @@ fn what_runs_print_and_are_given_is_readable_by_the_owner_only() {
     let (host, daemon) = serving();
     let run = daemon.outcome("one");
     let days = fs::read_dir(host.home().join("runs")).unwrap();
-    let attempt = days.map(|day| day.unwrap().path().join(id(&run)).join("1")).find(|path| path.exists()).unwrap();
+    let attempt = days.map(|day| day.unwrap().path().join(format!("{}.1", id(&run)))).find(|path| path.exists()).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
     assert_eq!(mode(&attempt), 0, "{}", attempt.display());
     for file in fs::read_dir(&attempt).unwrap() {

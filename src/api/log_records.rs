@@ -22,20 +22,16 @@ pub(super) struct Record {
     pub line: LogLine,
 }
 
-/// The numbers of a run's attempts that have a directory, oldest first.
+/// The numbers of a run's attempts that have a directory, oldest first; old ones may have been cleaned up.
 pub(super) fn attempts(api: &Api, run: FlowRunId) -> io::Result<Vec<u32>> {
-    let first = api.home.attempt(run, 1);
-    let Some(all) = first.parent() else { return Ok(Vec::new()) };
-    let entries = match std::fs::read_dir(all) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let begun = api.reader.run(run).map_err(io::Error::other)?.map_or(0, |run| run.run_count);
     let mut numbers = Vec::new();
-    for entry in entries {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    // One more than have begun: the next one's directory is made a moment before.
+    for number in 1..=begun.saturating_add(1) {
+        if api.home.attempt(run, number).try_exists()? {
+            numbers.push(number);
+        }
     }
-    numbers.sort_unstable();
     Ok(numbers)
 }
 

@@ -76,7 +76,7 @@ fn sweep(runs: &Path, active: &HashSet<FlowRunId>, now: Timestamp, most_bytes: u
     for day in sorted_entries(runs)? {
         let day_name = name_of(&day);
         for run in sorted_entries(&day)? {
-            if name_of(&run).parse().is_ok_and(|id| active.contains(&id)) {
+            if Home::run_of_attempt(&run).is_some_and(|id| active.contains(&id)) {
                 continue;
             }
             if day_name < oldest_day {
@@ -116,10 +116,9 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The bytes of a run's files: attempts are directories of plain files, one level deep.
-fn size_of(run: &Path) -> u64 {
-    let attempts = sorted_entries(run).unwrap_or_default();
-    let files = attempts.iter().filter_map(|attempt| std::fs::read_dir(attempt).ok()).flatten();
+/// The bytes of an attempt's files, which lie flat in its directory.
+fn size_of(attempt: &Path) -> u64 {
+    let files = std::fs::read_dir(attempt).into_iter().flatten();
     files.filter_map(|file| file.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
