@@ -33,7 +33,7 @@ pub enum LogFormat {
 pub fn start(format: LogFormat, colour: bool) -> Result<(), String> {
     let text = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let filter = match text.as_str() {
-        "" => EnvFilter::new("warn,reeve=info"),
+        "" => EnvFilter::new("warn,notify=off,reeve=info"),
         filter => EnvFilter::try_new(filter).map_err(|error| format!("{FILTER_VARIABLE}={filter} is not a log filter: {error}"))?,
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -26,7 +26,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Between SIGTERM and SIGKILL after Ctrl-C; a second Ctrl-C kills at once.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// A log line as it appears in the terminal.
 pub fn said(screen: &Screen, source: &str, message: &str) -> String {
@@ -113,7 +112,8 @@ pub async fn to_the_end(
     let mut follower = Follower::new(executor.watcher(), &directory.path, 0)
         .map_err(|error| CliError::because("failed to read the run's log", &error))?;
     propose(record, run, &Proposed::new(StateType::Running)).await?;
-    let end = watch(run, &executor, &handle, reports, &mut follower, screen).await?;
+    let grace = job::grace_of(run, Some(deployment));
+    let end = watch(run, &executor, &handle, grace, reports, &mut follower, screen).await?;
     propose(record, run, &end).await?;
     Ok(end)
 }
@@ -123,6 +123,7 @@ async fn watch(
     run: &FlowRun,
     executor: &ProcessExecutor,
     handle: &Handle,
+    grace: Duration,
     mut reports: mpsc::Receiver<Report>,
     follower: &mut Follower,
     screen: &mut Screen,
@@ -146,7 +147,7 @@ async fn watch(
                 None => end = Some(Proposed::new(StateType::Crashed).message("nobody can tell how the run ended")),
             },
             () = asked.again() => {
-                let grace = if interrupts == 0 { GRACE } else { Duration::ZERO };
+                let grace = if interrupts == 0 { grace } else { Duration::ZERO };
                 interrupts += 1;
                 screen.line(said(screen, "reeve", "Stopping the run; Ctrl-C again kills it"));
                 executor.stop(handle, grace).await.map_err(|error| CliError::because("failed to stop the run", &error))?;
@@ -193,7 +194,8 @@ async fn propose(record: Option<&Client>, run: &FlowRun, state: &Proposed) -> Re
     let Some(client) = record else { return Ok(()) };
     let body = json!({
         "state": {"type": state.kind, "name": state.name, "message": state.message, "data": state.data},
-        "force": false,
+        // An attempt in the foreground is the only one: its end stands, whatever retries the deployment has.
+        "force": state.kind.is_terminal(),
     });
     let answer: Orchestration = view(&client.post(&format!("/flow_runs/{}/set_state", run.id), body).await?)?;
     match answer.status.as_str() {

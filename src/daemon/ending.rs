@@ -36,7 +36,9 @@ pub fn usage_of(outcome: &Outcome) -> Usage {
 
 fn message_of(outcome: &Outcome) -> String {
     let mut message = match (&outcome.end, &outcome.exception) {
-        (End::Exited { code }, Some(exception)) if *code != 0 => format!("{exception} ({})", outcome.message),
+        (End::Exited { code }, Some(exception)) if *code != 0 && !outcome.message.contains(exception.as_str()) => {
+            format!("{exception} ({})", outcome.message)
+        }
         _ => outcome.message.clone(),
     };
     for note in &outcome.notes {

@@ -4,6 +4,7 @@
 //! The environment of a run is the daemon's own, then `env` of the job variables (a deployment's, then the run's own),
 //! then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
+use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
@@ -18,8 +19,8 @@ use std::time::Duration;
 /// All log files of one attempt together.
 pub const MAX_LOG_BYTES: u64 = 64 << 20;
 
-/// Between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(10);
+/// Between SIGTERM and SIGKILL, where nothing else is said.
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// The least length at which a value is masked in logs: shorter ones would mask ordinary words.
 const SHORTEST_SECRET: usize = 8;
@@ -30,6 +31,18 @@ pub fn of_run(run: &FlowRun, deployment: &Deployment, attempt: u32) -> Result<Jo
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     build(run, deployment, attempt, environment)
+}
+
+/// How long a run has between SIGTERM and SIGKILL: the job variable `grace_seconds` of the run, else of its deployment.
+pub fn grace_of(run: &FlowRun, deployment: Option<&Deployment>) -> Duration {
+    let mut job_variables = deployment.map(|deployment| deployment.declared.job_variables.clone()).unwrap_or_default();
+    job_variables.extend(run.job_variables.clone());
+    grace(&job_variables)
+}
+
+fn grace(job_variables: &JsonMap) -> Duration {
+    let seconds = job_variables.get("grace_seconds").and_then(Value::as_f64);
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(GRACE)
 }
 
 /// The same with a given environment.
@@ -72,9 +85,9 @@ pub fn build(
         environment,
         not_before: run.scheduled_time(),
         timeout: spec.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        grace: GRACE,
+        grace: grace(&job_variables),
         secrets,
-        max_log_bytes: MAX_LOG_BYTES,
+        max_log_bytes: job_variables.get("max_output").and_then(Value::as_u64).unwrap_or(MAX_LOG_BYTES).max(MINIMUM_LOG_BYTES),
     })
 }
 
@@ -102,7 +115,7 @@ fn program(
     }
     Ok(match entrypoint {
         Entrypoint::Python { path, function } => Program::Python {
-            interpreter: None,
+            interpreter: job_variables.get("python").and_then(Value::as_str).map(PathBuf::from),
             file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
             function: function.clone(),
             parameters,

@@ -84,8 +84,11 @@ impl Narrator {
     }
 
     /// Says what a reconcile found and did.
-    pub fn reconciled(&self, outcome: &Outcome) {
-        let source = outcome.project.as_ref().map_or_else(|| "project".to_owned(), |name| format!("project '{name}'"));
+    pub fn reconciled(&self, root: &Path, outcome: &Outcome) {
+        let source = match &outcome.project {
+            Some(name) => format!("project '{name}'"),
+            None => format!("project at {}", root.display()),
+        };
         let problems = &outcome.report.problems;
         match &outcome.report.plan {
             None => {
@@ -96,7 +99,10 @@ impl Narrator {
                 say_problems(problems);
                 let style = Style { tense: Tense::Done, width: Some(160), ..Style::default() };
                 for line in explain::text(plan, style).lines().filter(|line| !line.trim().is_empty()) {
-                    tracing::info!(source, "{line}");
+                    match plan.is_refused() {
+                        true => tracing::error!(source, "{line}"),
+                        false => tracing::info!(source, "{line}"),
+                    }
                 }
             }
         }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 /// Opens the ledger of a home, and makes the home where there is none.
 pub(super) fn open(home: &Home) -> Result<Ledger, DaemonError> {
+    refuse_foreign(home)?;
     Ok(Ledger::new(store::open(&store_url(home), Uuid::new_v4())?))
 }
 
@@ -43,6 +44,22 @@ pub fn offline_read_only(home: &Home) -> Result<Router, DaemonError> {
         Err(error) => return Err(error.into()),
     };
     Ok(router(home, None, Reader::new(store)))
+}
+
+/// A directory that was never a home and holds something of somebody else's is not made one: it was named by mistake.
+fn refuse_foreign(home: &Home) -> Result<(), StoreError> {
+    if home.store().exists() {
+        return Ok(());
+    }
+    let Ok(entries) = std::fs::read_dir(home.root()) else { return Ok(()) };
+    let own = [home.runs(), home.daemon_file(), home.root().join("lost+found")];
+    match entries.flatten().map(|entry| entry.path()).find(|path| !own.contains(path)) {
+        None => Ok(()),
+        Some(foreign) => Err(StoreError::Foreign {
+            path: home.root().to_owned(),
+            found: foreign.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        }),
+    }
 }
 
 fn store_url(home: &Home) -> String {

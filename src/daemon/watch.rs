@@ -167,7 +167,7 @@ impl ProjectWatch {
             (Some(plan), false) => format!("{} {:?}", plan.base_revision, outcome.refusal),
         };
         if self.said.as_ref() != Some(&said) {
-            self.narrator.reconciled(outcome);
+            self.narrator.reconciled(&self.root, outcome);
             self.said = Some(said);
         }
     }

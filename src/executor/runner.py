@@ -33,6 +33,38 @@ def run(path, dotted):
         leave(exception=message)
         raise SystemExit(1)
 
+    def refuse_flow():
+        refuse(
+            "%s in %s is a Prefect flow; this version of reeve runs plain functions: remove the @flow decorator, "
+            "or run it as a command of a program that calls it" % (dotted, path)
+        )
+
+    def is_flow():
+        """Read from the source, so that it can be said where Prefect is not installed. What the source does not tell, `find` does."""
+        import ast
+
+        try:
+            with open(path, "rb") as file:
+                tree = ast.parse(file.read())
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return False
+        names, modules = set(), set()
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "prefect":
+                names.update(name.asname or name.name for name in node.names if name.name == "flow")
+            elif isinstance(node, ast.Import):
+                modules.update(name.asname or name.name for name in node.names if name.name == "prefect")
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == dotted:
+                for decorator in node.decorator_list:
+                    while isinstance(decorator, ast.Call):
+                        decorator = decorator.func
+                    if isinstance(decorator, ast.Name) and decorator.id in names:
+                        return True
+                    if isinstance(decorator, ast.Attribute) and decorator.attr == "flow" and getattr(decorator.value, "id", None) in modules:
+                        return True
+        return False
+
     def load():
         import importlib.util
 
@@ -61,10 +93,7 @@ def run(path, dotted):
             found = getattr(found, part)
         kinds = [(kind.__module__ or "", kind.__name__) for kind in type(found).__mro__]
         if any(module.split(".")[0] == "prefect" and name == "Flow" for module, name in kinds):
-            refuse(
-                "%s in %s is a Prefect flow; this version of reeve runs plain functions: remove the @flow decorator, "
-                "or run it as a command of a program that calls it" % (dotted, path)
-            )
+            refuse_flow()
         if not callable(found):
             refuse("%s in %s is not a function but %s" % (dotted, path, type(found).__name__))
         return found
@@ -135,6 +164,8 @@ def run(path, dotted):
         raise SystemExit(1)
 
     try:
+        if is_flow():
+            refuse_flow()
         function = find(load())
         positional, named = bind(function, json.loads(os.environ.get("REEVE_PARAMETERS") or "{}"))
         value = call(function, positional, named)

@@ -113,7 +113,7 @@ fn describe(run: &FlowRun, at: Timestamp, client: &Client, screen: &mut Screen) 
     let zone = screen.zone.clone();
     screen.line(format!("└── Scheduled start time: {} ({})", local(at, &zone), relative(at, screen.now)));
     match client.pages() {
-        Some(pages) => screen.line(format!("└── URL: {pages}/flow-runs/flow-run/{}", run.id)),
+        Some(pages) => screen.line(format!("└── URL: {pages}/api/flow_runs/{}", run.id)),
         None => screen.line("No daemon runs on this home: the run waits until `reeve daemon` runs."),
     }
 }

@@ -8,7 +8,7 @@ use super::super::wire::FlowRun;
 use super::super::words::{relative, took};
 use serde_json::{Value, json};
 
-/// List flow runs: the next that are due, then the latest.
+/// List flow runs: the next that are due (at most a third of the list while there are others), then the latest.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   reeve flow-run ls
@@ -29,8 +29,8 @@ pub struct Arguments {
     pub output: OutputOption,
 }
 
-/// How many of the runs that are still to come are shown beside those that were.
-const UPCOMING: usize = 5;
+/// Of a list, at most this share are runs that are still to come, unless nothing else is there: one in three.
+const UPCOMING_SHARE: usize = 3;
 
 const TYPES: [&str; 9] =
     ["SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "CRASHED", "PAUSED", "CANCELLING"];
@@ -66,10 +66,12 @@ async fn upcoming_and_latest(client: &Client, filter: &Value, limit: usize) -> R
     latest["state"] = json!({"type": {"not_any_": ["SCHEDULED"]}});
     let upcoming = json!({"flow_runs": upcoming, "sort": "EXPECTED_START_TIME_ASC"});
     let latest = json!({"flow_runs": latest, "sort": "EXPECTED_START_TIME_DESC"});
-    let mut runs = client.up_to("/flow_runs/filter", &upcoming, UPCOMING.min(limit)).await?;
+    let mut latest = client.up_to("/flow_runs/filter", &latest, limit).await?;
+    let room = limit.saturating_sub(latest.len()).max(limit.div_ceil(UPCOMING_SHARE));
+    let mut runs = client.up_to("/flow_runs/filter", &upcoming, room).await?;
     runs.reverse();
-    let rest = limit - runs.len();
-    runs.extend(client.up_to("/flow_runs/filter", &latest, rest).await?);
+    latest.truncate(limit - runs.len());
+    runs.append(&mut latest);
     Ok(runs)
 }
 

@@ -1,6 +1,7 @@
 //! Runs that hold slots here, and finding them again after a restart.
 use super::Dispatcher;
 use crate::daemon::error::DaemonError;
+use crate::daemon::job::{self, GRACE};
 use crate::dispatch::queue::Holder;
 use crate::executor::{Adoption, Context, Handle};
 use crate::model::id::FlowRunId;
@@ -8,10 +9,6 @@ use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// How long a process has between SIGTERM and SIGKILL.
-pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// A run that was claimed here and is not known to be over.
 #[derive(Debug, Clone)]
@@ -94,7 +91,13 @@ impl Dispatcher {
             // It is being started: `note_begun` stops it.
             return Ok(());
         };
-        if let Err(error) = executor.stop(handle, GRACE).await {
+        let run = self.ledger.run(id)?;
+        let deployment = match run.as_ref().and_then(|run| run.deployment_id) {
+            Some(deployment) => self.ledger.deployment(deployment)?,
+            None => None,
+        };
+        let grace = run.map_or(GRACE, |run| job::grace_of(&run, deployment.as_ref()));
+        if let Err(error) = executor.stop(handle, grace).await {
             tracing::error!(run = %id, "{error}");
         }
         Ok(())

@@ -266,6 +266,9 @@ impl Dispatcher {
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
         };
+        if run.slot.is_some() && run.run_count == 0 && deployment.paused() {
+            return self.cancel_waiting(run.id, "its deployment was paused before it could start").await;
+        }
         self.blocked.remove(&run.id);
         let waiting = Waiting {
             run: run.id,
