@@ -44,7 +44,7 @@
 //!   randomness; instants, ids and files come in as arguments.
 //! * **Single doors.** Only `daemon::apply` turns a plan's steps into writes. Only `store::ledger` commits. Only
 //!   `model::transition` yields a new state of a run. Only `daemon`, `executor` and `source` start processes. Only
-//!   [`clock`] reads the clock for what is recorded.
+//!   [`clock`] reads the clock, but for run supervisors, which are processes of their own, and the commands' "in 5 minutes".
 //! * **Level, not edge.** A file event, a request, a timer and start-up wake the same idempotent pass. The scheduler
 //!   and the dispatcher hear of every change through the ledger's feed, whoever made it, and look at the record as it is.
 //! * **Decide, commit, act.** A run is Pending on disk before its process is started; a slot's run and its schedule's
@@ -58,6 +58,9 @@
 //!   rows are all applied, readers may see some of them. The scheduler follows through the feed.
 //! * Upcoming runs are not stored. `Upcoming` holds one instant per schedule; a run is made a second before its slot, so that
 //!   only its start is left to do then, and is taken back if its schedule is paused or changed within that second.
+//! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
+//! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
+//!   the binary is executed for each instead.
 //! * A run without a work pool is executed by the daemon itself, outside any pool and limit but its deployment's.
 //! * Pausing keeps a schedule's cursor; resuming makes it effective anew, so that slots that passed meanwhile never fire.
 pub mod api;
