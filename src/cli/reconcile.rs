@@ -65,6 +65,9 @@ pub async fn call(
         screen.json(&json);
     } else {
         show(&report, arguments, client, screen);
+        if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
+            screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
+        }
     }
     Ok(exit(&report, arguments.dry_run))
 }
@@ -88,6 +91,13 @@ fn within(root: &Path, project: &Path, file: &Path) -> Result<PathBuf, CliError>
         return Ok(file.to_owned());
     }
     std::path::absolute(file).map_err(|error| CliError::because(format!("failed to find {}", file.display()), &error))
+}
+
+/// Whether the daemon says that it serves other projects, and not this one.
+async fn is_unwatched(client: &Client, root: &Path) -> bool {
+    let Ok(status) = client.get("/reeve/status").await else { return false };
+    let projects = status["projects"].as_array();
+    projects.is_some_and(|projects| projects.iter().all(|project| project["root"].as_str().map(Path::new) != Some(root)))
 }
 
 fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen: &mut Screen) {

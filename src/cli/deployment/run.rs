@@ -1,9 +1,9 @@
 //! `reeve deployment run`: asks for a flow run, now or later, and can wait for its end.
-use super::super::client::{Client, view};
+use super::super::client::{Client, segment, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::parameters::{self, ParameterOptions};
-use super::super::screen::{OutputOption, Screen, one_line};
+use super::super::screen::{OutputOption, Screen, Style, one_line};
 use super::super::wire::FlowRun;
 use super::super::words::{local, relative};
 use super::super::{follow, resolve, when};
@@ -77,6 +77,9 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let run: FlowRun = view(&json)?;
     if text {
         describe(&run, at, client, screen);
+        if let Some(reason) = held_back(client, &json).await {
+            screen.line(screen.paint(Style::Warning, &reason));
+        }
     }
     if !arguments.watch {
         if !text {
@@ -100,6 +103,25 @@ fn start_time(arguments: &Arguments, screen: &Screen) -> Result<Option<Timestamp
         (Some(text), _) => when::start_in(text, &now).map(Some),
         (_, Some(text)) => when::start_at(text, &now).map(Some),
         (None, None) => Ok(None),
+    }
+}
+
+/// Why the run will wait beyond its time, as far as its work pool tells: it would otherwise seem to hang.
+async fn held_back(client: &Client, run: &Value) -> Option<String> {
+    let pool = run["work_pool_name"].as_str()?;
+    match client.get(&format!("/work_pools/{}", segment(pool))).await {
+        Ok(found) if found["is_paused"] == true => {
+            Some(format!("The run waits: work pool '{pool}' is paused (reeve work-pool resume {pool})."))
+        }
+        Ok(found) if found["type"] != "process" => {
+            let kind = found["type"].as_str().unwrap_or_default();
+            Some(format!("The run waits for a worker: work pool '{pool}' is of type '{kind}', which the daemon does not run itself."))
+        }
+        Err(error) if error.is_not_found() => Some(format!(
+            "The run waits: work pool '{pool}' does not exist. Declare it under work_pools:, or: reeve work-pool create --type process {pool}"
+        )),
+        // What cannot be found out is not guessed at.
+        _ => None,
     }
 }
 
