@@ -187,8 +187,7 @@ fn nothing_is_left_half_done() {
     report(problems);
 }
 
-/// `unwrap` and `expect` on what a user, a disk or a network can influence end the daemon. The ones that cannot fail are
-/// counted here, so that a new one is looked at.
+/// `unwrap` and `expect` on what a user, a disk or a network can influence end the daemon: the product has none at all.
 #[test]
 fn nothing_is_unwrapped_unseen() {
     let mut found = Vec::new();
@@ -199,5 +198,5 @@ fn nothing_is_unwrapped_unseen() {
             }
         }
     }
-    assert!(found.len() <= 0, "{} places unwrap:\n{}", found.len(), found.join("\n"));
+    report(found);
 }
