@@ -64,7 +64,9 @@ fn g4_a_run_that_ended_while_no_daemon_ran_has_the_end_of_its_process() {
     host.write("release", "");
     let record = exit_record(&host, &run);
     until("its supervisor has left its record", || record.exists().then_some(()));
-    let outcome: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    let record = fs::read_to_string(&record).unwrap();
+    let outcome: Value = serde_json::from_str(record.lines().last().unwrap()).unwrap();
+    let outcome = &outcome["finished"];
     let restarted = Timestamp::now();
     let daemon = host.daemon();
     let ended = daemon.end_of(&run);

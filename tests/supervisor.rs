@@ -192,7 +192,7 @@ async fn success_is_reported_with_what_it_used() {
     );
     house.left_alone().await;
     assert_eq!(
-        directory::read::<Outcome>(&house.run_directory(), directory::EXIT).unwrap(),
+        directory::read_record(&house.run_directory()).unwrap().outcome,
         Some(outcome)
     );
 }

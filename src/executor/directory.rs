@@ -1,26 +1,27 @@
 //! The files of a run's directory: their names, and writing them so that whoever looks for one finds it whole or not at all.
 //!
-//! In the order in which they appear:
+//! One file is the run's record and has, one after the other, the names
 //! 1. `job-NONCE.json` (0600): the [`super::Job`], written by the daemon for one supervisor. Whoever takes it away owns the run: the
 //!    supervisor renames it to `claimed.json`; a recovering daemon that removes it first knows that nothing was and nothing
 //!    will be started. The nonce keeps a belated supervisor from taking the job of its successor.
-//! 2. `log`, later `log.tail.*` (see `log.rs`).
-//! 3. `started.json`: the run's process exists. This is `claimed.json` again, with its secrets overwritten: on a busy host, removing
-//!    a file for each run makes ext4 search longer for every file that it creates.
-//! 4. `result.json`: what the Python runner leaves (value or exception), until the supervisor has put it into the outcome.
-//! 5. `exit.json`: the [`super::Outcome`]; once it exists nobody writes to the directory any more.
+//! 2. `started.json`: the run's process exists. The job, which holds secrets, is overwritten by [`Message::Started`] and blanks.
+//! 3. `exit.json`: [`Message::Finished`] is the next line. Once it exists nobody writes to the directory any more.
 //!
-//! Only the last one is flushed to the disk: after a power cut the boot id tells that the run is lost anyway.
+//! One file and not three, because making files is what a short run costs most of on a busy disk. Beside it stand `log`,
+//! later `log.tail.*` (see `log.rs`), and `result.json`: what the Python runner leaves (value or exception), until the supervisor has
+//! put it into the outcome.
+//!
+//! Only the end is flushed to the disk: after a power cut the boot id tells that the run is lost anyway.
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use serde::{Deserialize, Serialize};
 
-use super::Job;
+use super::{Job, Outcome};
 
 const JOB_PREFIX: &str = "job-";
 const CLAIMED: &str = "claimed.json";
@@ -29,13 +30,13 @@ pub const RESULT: &str = "result.json";
 pub const EXIT: &str = "exit.json";
 const EXIT_TEMPORARY: &str = "exit.json.tmp";
 
-/// Room that is reserved for `exit.json` at the start of a run, so that a full disk cannot swallow the outcome.
-const EXIT_RESERVE: u64 = 32 * 1024;
+/// Room for the outcome that is reserved at the start of a run, so that a full disk cannot swallow it.
+const OUTCOME_RESERVE: u64 = 32 * 1024;
 
 /// A file that claims to be larger than this was not written by us.
 const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// The content of `started.json`.
+/// That the run's process exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
     pub version: u32,
@@ -44,38 +45,100 @@ pub struct Started {
     pub pid: u32,
 }
 
-/// Makes a run's directory, readable by its owner only.
-pub fn create(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+/// What a supervisor says of its run, one JSON object per line: into the record, and to the daemon through the report pipe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    Started(Started),
+    Finished(Box<Outcome>),
 }
 
-/// Reads a file of the directory. `Ok(None)` where it does not exist.
-pub fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
-    let path = directory.join(name);
-    let length = match fs::metadata(&path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if length > READ_LIMIT {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{} has {length} bytes", path.display()),
-        ));
+impl Message {
+    /// The line, with its end.
+    pub fn line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
     }
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: {error}", path.display()),
-            )
-        }),
-        Err(error) if is_absent(&error) => Ok(None),
+}
+
+/// What the record of a run says by now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    pub started: Option<Started>,
+    pub outcome: Option<Outcome>,
+}
+
+/// Makes a run's directory, readable by its owner only. `true`: it is new, so there is nothing in it.
+pub fn create(path: &Path) -> io::Result<bool> {
+    let new = || fs::DirBuilder::new().mode(0o700).create(path);
+    let made = match (new(), path.parent()) {
+        (Err(error), Some(parent)) if is_absent(&error) => {
+            create_parent(parent)?;
+            new()
+        }
+        (made, _) => made,
+    };
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The directory of a day, in that of all days. The days have nothing to do with each other, and ext4 is told so (`chattr +T`): it
+/// then begins each in a part of the disk that is rather empty, and need not look past all that was removed of former days
+/// for every file that a run makes.
+fn create_parent(day: &Path) -> io::Result<()> {
+    if let Some(days) = day.parent() && !days.exists() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(days)?;
+        let _other_file_system = begin_days_apart(&File::open(days)?);
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(day)
+}
+
+fn begin_days_apart(days: &File) -> io::Result<()> {
+    let flags = ioctl_getflags(days)?;
+    Ok(ioctl_setflags(days, flags | IFlags::TOPDIR)?)
+}
+
+/// Reads the record. Empty where the run has not begun.
+pub fn read_record(directory: &Path) -> io::Result<Record> {
+    // Renamed from the second name to the first meanwhile: so the first again.
+    for name in [EXIT, STARTED, EXIT] {
+        let path = directory.join(name);
+        match read_bounded(&path) {
+            Ok(bytes) => return parse_record(&bytes).map_err(|error| invalid(&path, &error.to_string())),
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Record::default())
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let length = fs::metadata(path)?.len();
+    if length > READ_LIMIT {
+        return Err(invalid(path, &format!("it has {length} bytes")));
+    }
+    fs::read(path)
+}
+
+fn invalid(path: &Path, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
+}
+
+/// A line that has no end yet is still being written.
+fn parse_record(bytes: &[u8]) -> serde_json::Result<Record> {
+    let mut record = Record::default();
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    for line in bytes[..whole].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line)? {
+            Message::Started(started) => record.started = Some(started),
+            Message::Finished(outcome) => record.outcome = Some(*outcome),
+        }
+    }
+    Ok(record)
 }
 
 /// Whether an attempt has been, is, or may yet be made in this directory.
@@ -136,15 +199,18 @@ fn jobs(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A job that has been taken, and its file.
-pub struct ClaimedJob {
+/// The record of a run whose job has been taken, for the one supervisor that has it.
+pub struct ClaimedRecord {
     directory: PathBuf,
+    name: &'static str,
     file: File,
+    /// Of the first line: the job's, until it is overwritten.
+    length: u64,
 }
 
-impl ClaimedJob {
+impl ClaimedRecord {
     /// Takes the job. `Ok(None)`: it was void, or somebody else's already.
-    pub fn take(directory: &Path, nonce: &str) -> io::Result<Option<(ClaimedJob, Job)>> {
+    pub fn take(directory: &Path, nonce: &str) -> io::Result<Option<(ClaimedRecord, Job)>> {
         let claimed = directory.join(CLAIMED);
         match fs::rename(directory.join(job_name(nonce)), &claimed) {
             Ok(()) => {}
@@ -155,26 +221,65 @@ impl ClaimedJob {
         let mut bytes = Vec::new();
         (&file).take(READ_LIMIT).read_to_end(&mut bytes)?;
         let job = serde_json::from_slice(&bytes)?;
-        Ok(Some((
-            ClaimedJob {
-                directory: directory.to_path_buf(),
-                file,
-            },
-            job,
-        )))
+        let length = bytes.len() as u64;
+        let _unsupported_or_full =
+            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, length, OUTCOME_RESERVE);
+        Ok(Some((ClaimedRecord { directory: directory.to_path_buf(), name: CLAIMED, file, length }, job)))
     }
 
     /// Overwrites the job and makes it `started.json`.
-    pub fn started(self, started: &Started) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.write_all_at(&serde_json::to_vec(started)?, 0)?;
-        fs::rename(self.directory.join(CLAIMED), self.directory.join(STARTED))
+    pub fn started(&mut self, started: &Started) -> io::Result<()> {
+        self.overwrite(serde_json::to_vec(&Message::Started(started.clone()))?)?;
+        self.rename(STARTED)
     }
 
     /// Nothing was started: the secrets go all the same.
-    pub fn not_started(self) -> io::Result<()> {
-        self.file.set_len(0)
+    pub fn not_started(&mut self) -> io::Result<()> {
+        self.overwrite(Vec::new())
     }
+
+    /// The whole first line anew. Never shortens the file: that would give the reserved space away.
+    fn overwrite(&mut self, mut line: Vec<u8>) -> io::Result<()> {
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX).max(line.len() + 1);
+        line.resize(length - 1, b' ');
+        line.push(b'\n');
+        self.file.write_all_at(&line, 0)?;
+        self.length = line.len() as u64;
+        Ok(())
+    }
+
+    /// Adds the outcome durably: after this returns, `exit.json` survives a power cut.
+    pub fn finish(mut self, outcome: &Outcome) -> io::Result<()> {
+        let line = Message::Finished(Box::new(outcome.clone())).line()?;
+        self.file.write_all_at(&line, self.length)?;
+        self.file.sync_all()?;
+        self.rename(EXIT)?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn rename(&mut self, name: &'static str) -> io::Result<()> {
+        fs::rename(self.directory.join(self.name), self.directory.join(name))?;
+        self.name = name;
+        Ok(())
+    }
+}
+
+/// Leaves the outcome of a run durably whose supervisor is gone or failed, beside what that may have left.
+pub fn write_outcome(directory: &Path, outcome: &Outcome) -> io::Result<()> {
+    let started = read_record(directory).ok().and_then(|record| record.started);
+    let mut bytes = Vec::new();
+    for message in started.map(Message::Started).into_iter().chain([Message::Finished(Box::new(outcome.clone()))]) {
+        bytes.extend(message.line()?);
+    }
+    let temporary = directory.join(EXIT_TEMPORARY);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    fs::rename(temporary, directory.join(EXIT))?;
+    for left in [CLAIMED, STARTED] {
+        let _may_not_be_there = fs::remove_file(directory.join(left));
+    }
+    File::open(directory)?.sync_all()
 }
 
 /// The file or its directory is not there.
@@ -183,50 +288,4 @@ pub fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
-}
-
-/// `exit.json` while the run goes on: opened, and its space reserved, so that the outcome can be written when the
-/// disk has filled up meanwhile.
-pub struct ExitFile {
-    directory: PathBuf,
-    /// An error is not final: opening is tried again in the end.
-    file: io::Result<File>,
-}
-
-impl ExitFile {
-    /// Opens and reserves, where the file system can.
-    pub fn reserve(directory: &Path) -> ExitFile {
-        let file = open_exit(directory);
-        if let Ok(file) = &file {
-            let _unsupported_or_full =
-                rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, EXIT_RESERVE);
-        }
-        ExitFile {
-            directory: directory.to_path_buf(),
-            file,
-        }
-    }
-
-    /// Writes the outcome durably: after this returns, `exit.json` survives a power cut.
-    pub fn write(self, outcome: &super::Outcome) -> io::Result<()> {
-        let bytes = serde_json::to_vec(outcome)?;
-        let file = self.file.or_else(|_| open_exit(&self.directory))?;
-        file.write_all_at(&bytes, 0)?;
-        file.set_len(bytes.len() as u64)?;
-        file.sync_all()?;
-        fs::rename(
-            self.directory.join(EXIT_TEMPORARY),
-            self.directory.join(EXIT),
-        )?;
-        File::open(&self.directory)?.sync_all()
-    }
-}
-
-fn open_exit(directory: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(directory.join(EXIT_TEMPORARY))
 }

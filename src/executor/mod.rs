@@ -7,7 +7,7 @@
 //! How a process run lives (`process.rs` has it started, by `spawner.rs` where there is one; `supervisor/` is the process above it):
 //! ```text
 //! daemon ──spawner──> supervisor (own session, subreaper) ──spawn──> the run (own session)
-//!   ^ pidfd, report pipe      |  writes: started.json log* exit.json
+//!   ^ pidfd, report pipe      |  renames: job > started > exit.json; writes: log*
 //!   └────────── exit.json <───┘
 //! ```
 //! The daemon may die at any moment: everything it needs to find the run again is in its [`Handle`] and

@@ -26,12 +26,12 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::cgroup::{self, Cgroup};
-use super::directory::{self, ExitFile, Started};
+use super::directory::{self, Message, Record, Started};
 use super::identity::{boot_id, open_process, process_stat};
 use super::outcome::{End, signal_text};
 use super::spawner::{self, NoAnswer, Spawner};
 use super::supervisor::signals::{self, HeldBack};
-use super::supervisor::{ARGUMENT, Message};
+use super::supervisor::ARGUMENT;
 use super::tree;
 use super::watch::{DirectoryWatcher, readable};
 use super::{
@@ -301,9 +301,9 @@ impl Launcher {
             path: run_directory.to_path_buf(),
             source,
         };
-        directory::create(run_directory).map_err(failed)?;
+        let new = directory::create(run_directory).map_err(failed)?;
         let run_directory = run_directory.canonicalize().map_err(failed)?;
-        if directory::is_occupied(&run_directory).map_err(failed)? {
+        if !new && directory::is_occupied(&run_directory).map_err(failed)? {
             return Err(StartError::Occupied {
                 path: run_directory,
             });
@@ -482,7 +482,8 @@ async fn report_all(handle: Handle, evidence: String, context: &Context) {
 
 /// Says that the run began, where it did.
 async fn send_start(handle: &Handle, context: &Context) {
-    if let Ok(Some(started)) = directory::read::<Started>(&handle.run_directory, directory::STARTED) {
+    let record = directory::read_record(&handle.run_directory).unwrap_or_default();
+    if let Some(started) = record.started {
         send_started(handle.run_id, &started, context).await;
     }
 }
@@ -538,14 +539,15 @@ async fn send_end(run_id: Uuid, end: Result<Outcome, String>, context: &Context)
 /// outcome, so that followers of the log end and a later adoption says the same.
 fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
     let mut evidence = evidence;
-    match directory::read::<Outcome>(&handle.run_directory, directory::EXIT) {
-        Ok(Some(outcome)) if outcome.end == End::Lost => return Err(outcome.message),
-        Ok(Some(outcome)) => return Ok(outcome),
-        Ok(None) if !handle.run_directory.exists() => {
-            evidence.push_str("; the run's directory was removed")
-        }
-        Ok(None) => {}
-        Err(error) => evidence.push_str(&format!("; its exit.json cannot be read: {error}")),
+    let record = directory::read_record(&handle.run_directory).unwrap_or_else(|error| {
+        evidence.push_str(&format!("; its record cannot be read: {error}"));
+        Record::default()
+    });
+    match record.outcome {
+        Some(outcome) if outcome.end == End::Lost => return Err(outcome.message),
+        Some(outcome) => return Ok(outcome),
+        None if !handle.run_directory.exists() => evidence.push_str("; the run's directory was removed"),
+        None => {}
     }
     let in_group = handle
         .cgroup
@@ -558,9 +560,6 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
             "; {killed} processes of the run were left and have been killed"
         ));
     }
-    let started = directory::read::<Started>(&handle.run_directory, directory::STARTED)
-        .ok()
-        .flatten();
     let lost = Outcome::unknown(
         handle.run_id,
         handle.attempt,
@@ -569,10 +568,10 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
         Timestamp::now(),
     );
     let outcome = Outcome {
-        started_at: started.map(|started| started.at),
+        started_at: record.started.map(|started| started.at),
         ..lost
     };
-    if let Err(error) = ExitFile::reserve(&handle.run_directory).write(&outcome) {
+    if let Err(error) = directory::write_outcome(&handle.run_directory, &outcome) {
         tracing::debug!(run_id = %handle.run_id, %error, "the loss of the run is not noted in its directory");
     }
     Err(evidence)

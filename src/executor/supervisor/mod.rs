@@ -6,9 +6,9 @@
 //! In its life:
 //! 1. hold back all signals (`signals.rs`), take a session of its own, become the subreaper of everything below;
 //! 2. go to the run's directory (by which it is found again, see `tree.rs`) and take the job away from it: from here on the run is its own;
-//! 3. start the run (`launch.rs`) and write `started.json`;
+//! 3. start the run (`launch.rs`) and make the job `started.json`;
 //! 4. copy output to the log, enforce timeout and stop requests, until no descendant is left (`watch_run.rs`);
-//! 5. tell the daemon, if one still listens on the report pipe (its standard output), and write `exit.json`.
+//! 5. tell the daemon, if one still listens on the report pipe (its standard output), and make that `exit.json`.
 //!
 //! If it is killed, the kernel kills the run's process (PDEATHSIG), and the daemon cleans up the rest.
 pub(super) mod fork;
@@ -26,13 +26,13 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use rustix::process::{getpgid, getpid, getppid, set_child_subreaper, setpgid, setsid};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use self::launch::LaunchError;
 use self::signals::Signals;
 use self::watch_run::{RunEnd, Watch};
 use super::cgroup::Cgroup;
-use super::directory::{self, ClaimedJob, ExitFile, Started};
+use super::directory::{self, ClaimedRecord, Message, Started};
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
@@ -47,14 +47,6 @@ pub const NAME: &CStr = c"reeve-supervise";
 /// Bytes of `result.json` that are read; the runner writes less.
 const RESULT_LIMIT: u64 = 64 * 1024;
 
-/// What the supervisor tells the daemon through the report pipe, one JSON object per line.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Message {
-    Started(Started),
-    Finished(Box<Outcome>),
-}
-
 /// The whole life of a supervisor, given the arguments after [`ARGUMENT`]; the result is the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
     let (Some(directory), Some(nonce)) = (arguments.next().map(PathBuf::from), arguments.next())
@@ -63,7 +55,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
     };
     let cgroup = arguments.next().map(PathBuf::from);
     let taken = catch_unwind(|| prepare(&directory, &nonce.to_string_lossy()));
-    let Ok(Ok(Some((signals, claimed, job, report)))) = taken else {
+    let Ok(Ok(Some((signals, record, job, report)))) = taken else {
         // Nothing was taken, so there is nothing to leave: whoever comes finds the job, or that it was void.
         return u8::from(!matches!(taken, Ok(Ok(None))));
     };
@@ -72,7 +64,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
             &directory,
             cgroup.as_deref(),
             signals,
-            claimed,
+            record,
             &job,
             report,
         )
@@ -83,17 +75,12 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         Err(_) => "it met a bug in itself (a panic)".to_owned(),
     };
     let message = format!("the run's supervisor failed: {failure}");
-    let _nothing_more_to_do = ExitFile::reserve(&directory).write(&Outcome::unknown(
-        job.run_id,
-        job.attempt,
-        End::SupervisorFailed,
-        message,
-        Timestamp::now(),
-    ));
+    let outcome = Outcome::unknown(job.run_id, job.attempt, End::SupervisorFailed, message, Timestamp::now());
+    let _nothing_more_to_do = directory::write_outcome(&directory, &outcome);
     1
 }
 
-type Prepared = (Signals, ClaimedJob, Job, ReportPipe);
+type Prepared = (Signals, ClaimedRecord, Job, ReportPipe);
 
 /// Becomes a supervisor and takes the job. `None`: the job is void, or somebody else's.
 fn prepare(run_directory: &Path, nonce: &str) -> io::Result<Option<Prepared>> {
@@ -103,19 +90,18 @@ fn prepare(run_directory: &Path, nonce: &str) -> io::Result<Option<Prepared>> {
     set_child_subreaper(Some(getpid()))?;
     rustix::thread::set_name(NAME)?;
     rustix::process::chdir(run_directory)?;
-    let taken = ClaimedJob::take(run_directory, nonce)?;
-    Ok(taken.map(|(claimed, job)| (signals, claimed, job, report)))
+    let taken = ClaimedRecord::take(run_directory, nonce)?;
+    Ok(taken.map(|(record, job)| (signals, record, job, report)))
 }
 
 fn supervise(
     run_directory: &Path,
     cgroup: Option<&Path>,
     signals: Signals,
-    claimed: ClaimedJob,
+    mut record: ClaimedRecord,
     job: &Job,
     mut report: ReportPipe,
 ) -> io::Result<()> {
-    let exit_file = ExitFile::reserve(run_directory);
     let secrets = Secrets::new(&job.secrets);
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
     // Where none can be made, the run does without.
@@ -127,7 +113,7 @@ fn supervise(
                 at: Timestamp::now(),
                 pid: launched.pid,
             };
-            tell_started(job, &started, claimed, &mut log, &mut report);
+            tell_started(job, &started, &mut record, &mut log, &mut report);
             (
                 Watch::new(job, launched, cgroup, signals, &mut log).until_the_end(),
                 Some(started),
@@ -135,7 +121,7 @@ fn supervise(
         }
         Err(LaunchError { why, message }) => {
             cgroup.map(Cgroup::remove);
-            let _best_effort = claimed.not_started();
+            let _best_effort = record.not_started();
             (RunEnd::not_started(why, message), None)
         }
     };
@@ -143,7 +129,7 @@ fn supervise(
     // The daemon first: it need not wait for a disk, since it writes a durable record of its own. What is on the disk
     // counts when there is no daemon.
     report.send(&Message::Finished(Box::new(outcome.clone())));
-    exit_file.write(&outcome)
+    record.finish(&outcome)
 }
 
 fn start(
@@ -162,13 +148,13 @@ fn start(
 fn tell_started(
     job: &Job,
     started: &Started,
-    claimed: ClaimedJob,
+    record: &mut ClaimedRecord,
     log: &mut LogWriter,
     report: &mut ReportPipe,
 ) {
     report.send(&Message::Started(started.clone()));
     // A disk that is full must not end the run; a daemon that comes later then learns only of its end.
-    let _best_effort = claimed.started(started);
+    let _best_effort = record.started(started);
     let program = launch::describe(&job.program);
     log.remark(
         &format!(
@@ -289,8 +275,7 @@ impl ReportPipe {
     }
 
     fn send(&mut self, message: &Message) {
-        if let Ok(mut line) = serde_json::to_vec(message) {
-            line.push(b'\n');
+        if let Ok(line) = message.line() {
             let _nobody_listens = self.0.write_all(&line);
         }
     }
