@@ -6,9 +6,11 @@
 //! * start lateness, beside a bare sleep-and-spawn loop;
 //! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command.
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 const DEPLOYMENTS: usize = 10_000;
 const LATENESS_RUNS: usize = 200;
@@ -25,9 +27,7 @@ fn main() {
         let named: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with("--")).collect();
         named.is_empty() || named.iter().any(|argument| *argument == name)
     };
-    let directory = tempfile::tempdir_in(std::env::var("REEVE_BENCH_DIR").unwrap_or_else(|_| "target".to_owned()));
-    let directory = directory.expect("a directory for the benchmark").keep();
-    let directory = directory.canonicalize().expect("the benchmark's directory");
+    let directory = directory();
     println!("{:<58} {:>12} {:>12} {:>8}", "", "reeve", "baseline", "ratio");
     if wanted("plan") {
         plan(&directory.join("plan"));
@@ -42,6 +42,19 @@ fn main() {
         throughput(&directory.join("throughput"));
     }
     std::fs::remove_dir_all(&directory).expect("to clean up");
+}
+
+/// A new directory for this round. On ext4 begun in a part of the disk of its own (`chattr +T` on its parent): where many files have been
+/// removed within minutes, by a build or by the round before, making one costs several times as much.
+fn directory() -> PathBuf {
+    let parent = Path::new(&std::env::var("REEVE_BENCH_DIR").unwrap_or_else(|_| "target".to_owned())).join("figures");
+    std::fs::create_dir_all(&parent).expect("a directory for the benchmarks");
+    let open = std::fs::File::open(&parent).expect("the directory of the benchmarks");
+    if let Ok(flags) = ioctl_getflags(&open) {
+        let _another_file_system = ioctl_setflags(&open, flags | IFlags::TOPDIR);
+    }
+    let directory = tempfile::tempdir_in(&parent).expect("a directory for this round").keep();
+    directory.canonicalize().expect("the directory of this round")
 }
 
 fn row(name: &str, reeve: &str, baseline: &str, ratio: f64) {

@@ -18,7 +18,6 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Outcome};
@@ -74,7 +73,7 @@ pub fn create(path: &Path) -> io::Result<bool> {
     let new = || fs::DirBuilder::new().mode(0o700).create(path);
     let made = match (new(), path.parent()) {
         (Err(error), Some(parent)) if is_absent(&error) => {
-            create_parent(parent)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
             new()
         }
         (made, _) => made,
@@ -84,22 +83,6 @@ pub fn create(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// The directory of a day, in that of all days. The days have nothing to do with each other, and ext4 is told so (`chattr +T`): it
-/// then begins each in a part of the disk that is rather empty, and need not look past all that was removed of former days
-/// for every file that a run makes.
-fn create_parent(day: &Path) -> io::Result<()> {
-    if let Some(days) = day.parent() && !days.exists() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(days)?;
-        let _other_file_system = begin_days_apart(&File::open(days)?);
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(day)
-}
-
-fn begin_days_apart(days: &File) -> io::Result<()> {
-    let flags = ioctl_getflags(days)?;
-    Ok(ioctl_setflags(days, flags | IFlags::TOPDIR)?)
 }
 
 /// Reads the record. Empty where the run has not begun.
