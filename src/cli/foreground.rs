@@ -57,6 +57,7 @@ pub fn run_of(id: FlowRunId, name: String, deployment: &Deployment, parameters: 
         work_pool: None,
         work_queue: None,
         slot: None,
+        missed: None,
         idempotency_key: None,
         requested_by: None,
         retries: 0,

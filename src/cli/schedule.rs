@@ -55,7 +55,7 @@ pub fn run(command: &Command, screen: &mut Screen) -> Result<Exit, CliError> {
 }
 
 fn preview(arguments: &PreviewArguments, screen: &mut Screen) -> Result<Exit, CliError> {
-    let spec = Spec { rule: rule_of(&arguments.expression, arguments.day_and), timezone: arguments.timezone.clone() };
+    let spec = Spec::new(rule_of(&arguments.expression, arguments.day_and), arguments.timezone.clone());
     let rule = spec.parse().map_err(|error| {
         CliError::new(format!("failed to read the schedule: {error}")).hint(
             "write a cron expression (`0 9 * * 1-5`), an interval (`15 minutes`) or an RRULE (`FREQ=DAILY;BYHOUR=9`)",

@@ -101,7 +101,7 @@ mod tests {
 
     fn rule(expression: &str) -> Rule {
         let rule = RuleSpec::Cron { expression: expression.to_owned(), day_or: true };
-        Spec { rule, timezone: None }.parse().unwrap()
+        Spec::new(rule, None).parse().unwrap()
     }
 
     fn at(text: &str) -> Timestamp {
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn many_late_slots_come_in_bounded_passes() {
         let every = crate::schedule::parse_interval("0.1").unwrap();
-        let every_tenth = Spec { rule: RuleSpec::Interval { every, anchor: Some(at("2026-01-01T00:00:00Z")) }, timezone: None };
+        let every_tenth = Spec::new(RuleSpec::Interval { every, anchor: Some(at("2026-01-01T00:00:00Z")) }, None);
         let rule = every_tenth.parse().unwrap();
         let found = due(&rule, since("2026-01-01T00:00:00Z", None), at("2026-11-21T09:00:00Z"));
         assert_eq!(found.slots.len(), MOST_AT_ONCE);

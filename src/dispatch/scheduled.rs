@@ -33,6 +33,7 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp
         work_pool: spec.work_pool.clone(),
         work_queue: spec.work_queue.clone(),
         slot: Some(Slot { schedule: schedule.id, key: schedule.key.clone(), at: slot }),
+        missed: None,
         idempotency_key: Some(format!("scheduled {} {} {}", deployment.id, schedule.id, slot.strftime("%Y-%m-%d %H:%M:%S%.f+00:00"))),
         requested_by: None,
         retries: spec.retries,

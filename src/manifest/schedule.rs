@@ -96,11 +96,7 @@ fn text_for_cron(node: &Node<'_>) -> Option<Read> {
     let message = format!("{} is a text; expected a mapping", node.name());
     node.report.push(node.warning("odd-schedule", message).help(format!("read as `cron: {:?}`", text)));
     let spec = checked(node, node, RuleSpec::Cron { expression: spaced(text), day_or: true }, None)?;
-    Some(Read { declaration: declaration(spec), slug_place: None })
-}
-
-fn declaration(spec: Spec) -> ScheduleDeclaration {
-    ScheduleDeclaration { spec, active: true, slug: None, parameters: JsonMap::new(), max_scheduled_runs: None }
+    Some(Read { declaration: ScheduleDeclaration::new(spec), slug_place: None })
 }
 
 /// One schedule: flat (`cron:` beside `active:`), or with the rule nested under `schedule:`.
@@ -121,7 +117,7 @@ fn entry(node: &Node<'_>, known: &Known) -> Option<Read> {
     let spec = rule(rule_node, known);
     let around = Around::read(node);
     let slug_place = node.field("slug").map(|slug| slug.place(At::Value));
-    Some(Read { declaration: around.over(declaration(spec?)), slug_place })
+    Some(Read { declaration: around.over(ScheduleDeclaration::new(spec?)), slug_place })
 }
 
 /// What stands around a rule.
@@ -205,7 +201,7 @@ fn cron(node: &Node<'_>, rule: &Node<'_>, timezone: Option<String>, known: &Know
     let normal = (expression, day_or, timezone);
     if known.crons.borrow().contains(&normal) {
         let (expression, day_or, timezone) = normal;
-        return Some(Spec { rule: RuleSpec::Cron { expression, day_or }, timezone: plain_zone(timezone) });
+        return Some(Spec::new(RuleSpec::Cron { expression, day_or }, plain_zone(timezone)));
     }
     let spec = checked(node, rule, RuleSpec::Cron { expression: normal.0.clone(), day_or }, normal.2.clone())?;
     known.crons.borrow_mut().insert(normal);
@@ -233,7 +229,7 @@ fn interval(node: &Node<'_>, rule: &Node<'_>, timezone: Option<String>) -> Optio
         None => Some(spec),
         Some(field) => {
             let anchor = anchor(&field, &spec)?;
-            Some(Spec { rule: RuleSpec::Interval { every, anchor: Some(anchor) }, timezone: spec.timezone })
+            Some(Spec::new(RuleSpec::Interval { every, anchor: Some(anchor) }, spec.timezone))
         }
     }
 }
@@ -272,7 +268,7 @@ fn checked(node: &Node<'_>, rule: &Node<'_>, form: RuleSpec, timezone: Option<St
         None => true,
         Some(zone) => {
             // A rule that is always good tells a bad zone from a bad rule.
-            let probe = Spec { rule: RuleSpec::Cron { expression: "0 0 * * *".to_owned(), day_or: true }, timezone: Some(zone.clone()) };
+            let probe = Spec::new(RuleSpec::Cron { expression: "0 0 * * *".to_owned(), day_or: true }, Some(zone.clone()));
             match probe.parse() {
                 Ok(_) => true,
                 Err(error) => {
@@ -289,7 +285,7 @@ fn checked(node: &Node<'_>, rule: &Node<'_>, form: RuleSpec, timezone: Option<St
         RuleSpec::Interval { .. } => "bad-interval",
         RuleSpec::Rrule { .. } => "bad-rrule",
     };
-    let spec = Spec { rule: form, timezone: if zone_is_good { plain_zone(timezone) } else { None } };
+    let spec = Spec::new(form, if zone_is_good { plain_zone(timezone) } else { None });
     match spec.parse() {
         Ok(_) => zone_is_good.then_some(spec),
         Err(error) => {

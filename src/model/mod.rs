@@ -8,6 +8,7 @@ pub mod desired;
 pub mod id;
 pub mod name;
 pub mod overrides;
+pub mod policy;
 pub mod position;
 pub mod problem;
 pub mod run;

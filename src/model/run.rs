@@ -35,6 +35,9 @@ pub struct FlowRun {
     /// Where it comes from, when a schedule made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Slot>,
+    /// On a record that stands for many missed slots: which. Its own slot is the newest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedSlots>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// Who asked for it, where no schedule did.
@@ -84,6 +87,17 @@ pub struct Slot {
     pub schedule: ScheduleId,
     pub key: String,
     pub at: Timestamp,
+}
+
+/// Slots that were missed and of which one record stands for all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedSlots {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub count: u64,
+    /// There are more between `from` and `to`: they were not counted to the end.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// What a run used, over all its processes.

@@ -5,6 +5,7 @@
 use super::JsonMap;
 use super::id::ScheduleId;
 use super::overrides::Overrides;
+use super::policy::Policy;
 use crate::schedule::Spec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,23 @@ pub struct ScheduleDeclaration {
     pub parameters: JsonMap,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_scheduled_runs: Option<u32>,
+    #[serde(default, skip_serializing_if = "Policy::is_default")]
+    pub policy: Policy,
 }
 
 impl ScheduleDeclaration {
+    /// An active schedule of a rule, with everything else at its default.
+    pub fn new(spec: Spec) -> Self {
+        ScheduleDeclaration {
+            spec,
+            active: true,
+            slug: None,
+            parameters: JsonMap::new(),
+            max_scheduled_runs: None,
+            policy: Policy::default(),
+        }
+    }
+
     /// The key of a new schedule: its slug, else the first 16 hex digits of a SHA-256 over the frozen normal
     /// form of rule, zone and anchor, and the parameters. Unique in its deployment: the caller adds a counter
     /// where it collides.

@@ -222,8 +222,9 @@ impl Pairs {
 }
 
 fn alike(a: &ScheduleDeclaration, b: &ScheduleDeclaration) -> bool {
-    let ScheduleDeclaration { spec, active, slug, parameters, max_scheduled_runs } = a;
+    let ScheduleDeclaration { spec, active, slug, parameters, max_scheduled_runs, policy } = a;
     *active == b.active
+        && *policy == b.policy
         && *slug == b.slug
         && *max_scheduled_runs == b.max_scheduled_runs
         && *parameters == b.parameters

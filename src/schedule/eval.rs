@@ -76,7 +76,7 @@ fn spec(case: &Case) -> Result<Spec, String> {
             anchor: case.anchor.as_deref().map(|text| anchor(text, case.timezone.as_deref())).transpose()?,
         },
     };
-    Ok(Spec { rule, timezone: case.timezone.clone() })
+    Ok(Spec::new(rule, case.timezone.clone()))
 }
 
 /// An anchor without an offset is on the clock of the schedule's zone (Prefect on Python 3.13 and newer).

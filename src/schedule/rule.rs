@@ -2,6 +2,7 @@
 
 use super::cron::Cron;
 use super::interval::Interval;
+use super::limits::{Barred, Limited, Limits};
 use super::notes::{self, Note};
 use super::rrule::RecurrenceSet;
 use super::zone::{self, Instants, Resolution};
@@ -14,6 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Rule {
     pub(super) body: Body,
     pub(super) zone: TimeZone,
+    pub(super) resolution: Resolution,
+    pub(super) limits: Limits,
 }
 
 #[derive(Debug)]
@@ -34,14 +37,26 @@ impl Rule {
         self.next(instant.checked_add(SignedDuration::from_nanos(1)).ok()?)
     }
 
-    /// All instants at or after `from`: strictly increasing, lazy, the same whichever point one starts from. The work for
-    /// each step is bounded; a rule that never fires again ends.
-    pub fn instants(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-        let instants: Box<dyn Iterator<Item = Timestamp> + '_> = match (&self.body, self.walls(zone::first_wall(&self.zone, from))) {
+    /// All instants at or after `from`, within the limits: strictly increasing, lazy, the same whichever point one starts from. The work
+    /// for each step is bounded; a rule that never fires again ends.
+    pub fn instants(&self, from: Timestamp) -> Box<dyn Iterator<Item = Timestamp> + '_> {
+        match self.limits.is_none() {
+            true => self.unlimited(from),
+            false => Box::new(Limited::new(&self.limits, &self.zone, from, |from| self.unlimited(from))),
+        }
+    }
+
+    /// The same without regard to the limits.
+    pub fn unlimited(&self, from: Timestamp) -> Box<dyn Iterator<Item = Timestamp> + '_> {
+        match (&self.body, self.walls(zone::first_wall(&self.zone, from))) {
             (Body::Interval(interval), None) => Box::new(interval.elapsed(from)),
-            (_, walls) => Box::new(Instants::new(walls.into_iter().flatten(), self.zone.clone(), self.resolution(), from)),
-        };
-        instants
+            (_, walls) => Box::new(Instants::new(walls.into_iter().flatten(), self.zone.clone(), self.resolution, from)),
+        }
+    }
+
+    /// What keeps an instant of the rule from firing; `None`: nothing.
+    pub fn bar(&self, instant: Timestamp) -> Option<Barred<'_>> {
+        self.limits.bar(instant, &self.zone)
     }
 
     /// The wall-clock times at or after `from` that the rule names; `None` for an interval of elapsed time, which names none.
@@ -53,12 +68,9 @@ impl Rule {
         })
     }
 
-    /// How this kind of rule settles gaps and overlaps.
+    /// How gaps and overlaps are settled.
     pub(super) fn resolution(&self) -> Resolution {
-        match self.body {
-            Body::Rrule(_) => Resolution::RRULE,
-            Body::Cron(_) | Body::Interval(_) => Resolution::CRON,
-        }
+        self.resolution
     }
 
     /// What a person should know about the instants from `from` up to `until`: clock changes that move or repeat one, months

@@ -5,7 +5,9 @@ use super::cron::Cron;
 use super::error::Error;
 use super::interval::{self, Every, Interval};
 use super::rrule::RecurrenceSet;
+use super::limits::Limits;
 use super::rule::{Body, Rule};
+use super::zone::Resolution;
 use super::{describe, zone};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,11 @@ pub struct Spec {
     /// IANA name; `None` is UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// `None`: as its kind of rule does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dst: Option<Resolution>,
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }
 
 /// The three forms, as Prefect has them.
@@ -42,11 +49,26 @@ pub enum RuleSpec {
     },
 }
 
+impl RuleSpec {
+    /// How this kind of rule settles gaps and overlaps where nothing else is asked for.
+    pub fn resolution(&self) -> Resolution {
+        match self {
+            RuleSpec::Rrule { .. } => Resolution::RRULE,
+            RuleSpec::Cron { .. } | RuleSpec::Interval { .. } => Resolution::CRON,
+        }
+    }
+}
+
 fn day_or() -> bool {
     true
 }
 
 impl Spec {
+    /// A rule without limits, that settles clock changes as its kind does.
+    pub fn new(rule: RuleSpec, timezone: Option<String>) -> Self {
+        Spec { rule, timezone, dst: None, limits: Limits::default() }
+    }
+
     /// Reads the rule. Errors name what was found, what was expected, and where.
     pub fn parse(&self) -> Result<Rule, Error> {
         let zone = zone::lookup(self.timezone.as_deref())?;
@@ -57,7 +79,8 @@ impl Spec {
             }
             RuleSpec::Rrule { text } => Body::Rrule(RecurrenceSet::parse(text)?),
         };
-        Ok(Rule { body, zone })
+        let resolution = self.dst.unwrap_or_else(|| self.rule.resolution());
+        Ok(Rule { body, zone, resolution, limits: self.limits.clone() })
     }
 
     /// One line that is equal for rules that mean the same: `@daily` and `0 0 * * *`, `MON` and `1`, `PT15M` and `900`.
@@ -65,11 +88,23 @@ impl Spec {
     pub fn normal_form(&self) -> String {
         let timezone = self.timezone.as_deref().unwrap_or("UTC");
         match (self.parse(), &self.rule) {
-            (Ok(rule), _) => format!("{} in {timezone}", rule.normal_form()),
+            (Ok(rule), _) => format!("{} in {timezone}{}", rule.normal_form(), self.bounds_form()),
             (Err(_), RuleSpec::Cron { expression, day_or }) => format!("unread cron {expression} day_or={day_or} in {timezone}"),
             (Err(_), RuleSpec::Interval { every, anchor }) => format!("unread interval {}us {anchor:?} in {timezone}", every.microseconds()),
             (Err(_), RuleSpec::Rrule { text }) => format!("unread rrule {text} in {timezone}"),
         }
+    }
+
+    /// The part of the normal form that a rule has only where something other than its default was asked for.
+    fn bounds_form(&self) -> String {
+        let mut form = String::new();
+        if let Some(Resolution { gap, overlap }) = self.dst.filter(|dst| self.rule.resolution() != *dst) {
+            form.push_str(&format!(" gap={gap:?} overlap={overlap:?}"));
+        }
+        if !self.limits.is_none() {
+            form.push_str(&format!(" limits={}", serde_json::json!(self.limits)));
+        }
+        form
     }
 
     /// Plain words: `weekdays at 09:00, Europe/Berlin`. Where words would mislead, a truthful technical form.

@@ -5,15 +5,15 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 fn cron(expression: &str) -> Spec {
-    Spec { rule: RuleSpec::Cron { expression: expression.into(), day_or: true }, timezone: None }
+    Spec::new(RuleSpec::Cron { expression: expression.into(), day_or: true }, None)
 }
 
 fn interval(text: &str) -> Spec {
-    Spec { rule: RuleSpec::Interval { every: parse_interval(text).expect(text), anchor: None }, timezone: None }
+    Spec::new(RuleSpec::Interval { every: parse_interval(text).expect(text), anchor: None }, None)
 }
 
 fn rrule(text: &str) -> Spec {
-    Spec { rule: RuleSpec::Rrule { text: text.into() }, timezone: None }
+    Spec::new(RuleSpec::Rrule { text: text.into() }, None)
 }
 
 fn within(mut spec: Spec, timezone: &str) -> Spec {
@@ -39,8 +39,8 @@ fn normal_forms() {
         (cron("*/15 22-1 1,L * FRI#2,L1"), "cron 0,15,30,45 0,1,22,23 1,L * L1,5#2 in UTC"),
         (cron("0 0 1 1 * 30 2030-2028"), "cron 0 0 1 1 * 30 1970-2028,2030-2099 in UTC"),
         (cron("0 0 29-31,L * *"), "cron 0 0 29,30,L * * in UTC"),
-        (Spec { rule: RuleSpec::Cron { expression: "0 0 13 * fri".into(), day_or: false }, timezone: None }, "cron 0 0 13 * 5 day_or=false in UTC"),
-        (Spec { rule: RuleSpec::Cron { expression: "0 0 * * fri".into(), day_or: false }, timezone: None }, "cron 0 0 * * 5 in UTC"),
+        (Spec::new(RuleSpec::Cron { expression: "0 0 13 * fri".into(), day_or: false }, None), "cron 0 0 13 * 5 day_or=false in UTC"),
+        (Spec::new(RuleSpec::Cron { expression: "0 0 * * fri".into(), day_or: false }, None), "cron 0 0 * * 5 in UTC"),
         (interval("PT15M"), "interval 900000000us from 2020-01-01T00:00:00Z in UTC"),
         (interval("900"), "interval 900000000us from 2020-01-01T00:00:00Z in UTC"),
         (interval("0:15:00"), "interval 900000000us from 2020-01-01T00:00:00Z in UTC"),
@@ -275,7 +275,7 @@ fn any_rrule() -> impl Strategy<Value = RuleSpec> {
 
 fn any_spec() -> impl Strategy<Value = Spec> {
     (prop_oneof![any_cron(), any_interval(), any_rrule()], proptest::sample::select(&ZONES[..]))
-        .prop_map(|(rule, zone)| Spec { rule, timezone: Some(zone.to_owned()) })
+        .prop_map(|(rule, zone)| Spec::new(rule, Some(zone.to_owned())))
 }
 
 /// Half of them within days of a clock change.
@@ -299,7 +299,7 @@ fn reread(spec: &Spec) -> Spec {
         }
         other => panic!("{other}: {text}"),
     };
-    Spec { rule, timezone: Some(zone.to_owned()) }
+    Spec::new(rule, Some(zone.to_owned()))
 }
 
 proptest! {
@@ -333,7 +333,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in "[0-9*/,\\-?LlRrh#@a-z ]{0,30}|(DTSTART|RRULE|EXDATE|FREQ|BYDAY|[A-Z:;=,0-9\n+é-]){0,12}", start in any_start()) {
         for rule in [RuleSpec::Cron { expression: text.clone(), day_or: true }, RuleSpec::Rrule { text: text.clone() }] {
-            let spec = Spec { rule, timezone: None };
+            let spec = Spec::new(rule, None);
             let _ = (spec.describe(), spec.normal_form());
             if let Ok(rule) = spec.parse() {
                 let _ = (rule.next(start), rule.notes(start, start));

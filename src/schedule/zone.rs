@@ -9,6 +9,7 @@ use super::error::Error;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -71,7 +72,8 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 /// What becomes of a wall-clock time that a clock change skips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Gap {
     /// As late after the change as it would have been: 02:30 fires at 03:30.
     Later,
@@ -82,7 +84,8 @@ pub enum Gap {
 }
 
 /// What becomes of a wall-clock time that happens twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Overlap {
     First,
     Last,
@@ -90,7 +93,7 @@ pub enum Overlap {
 }
 
 /// How wall-clock times without exactly one instant are settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     pub gap: Gap,
     pub overlap: Overlap,

@@ -70,6 +70,7 @@ pub fn run(now: Timestamp, flow_id: FlowId) -> FlowRun {
         work_pool: None,
         work_queue: None,
         slot: None,
+        missed: None,
         idempotency_key: None,
         requested_by: None,
         retries: 0,
@@ -121,13 +122,8 @@ pub fn enter(run: &mut FlowRun, kind: StateType, name: &str, now: Timestamp) {
 
 fn schedule(name: &str, rule: RuleSpec, timezone: Option<&str>) -> Schedule {
     let created = at("2026-11-01T00:00:00Z");
-    let declared = ScheduleDeclaration {
-        spec: Spec { rule, timezone: timezone.map(str::to_owned) },
-        active: true,
-        slug: Some(name.to_owned()),
-        parameters: JsonMap::new(),
-        max_scheduled_runs: None,
-    };
+    let spec = Spec::new(rule, timezone.map(str::to_owned));
+    let declared = ScheduleDeclaration { slug: Some(name.to_owned()), ..ScheduleDeclaration::new(spec) };
     Schedule { id: ScheduleId(of(name)), key: name.to_owned(), declared, effective_since: created, overrides: BTreeMap::new(), created, updated: created }
 }
 

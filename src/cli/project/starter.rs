@@ -52,7 +52,7 @@ impl Rhythm {
             Rhythm::Rrule(text) => RuleSpec::Rrule { text: text.clone() },
             Rhythm::Interval(_) => return Ok(()),
         };
-        let spec = Spec { rule, timezone: timezone.map(str::to_owned) };
+        let spec = Spec::new(rule, timezone.map(str::to_owned));
         spec.parse().map(drop).map_err(|error| {
             CliError::new(format!("failed to read the schedule: {error}")).hint("`reeve schedule preview` tries schedules out")
         })

@@ -73,6 +73,7 @@ impl Commands {
             work_pool: spec.and_then(|spec| spec.work_pool.clone()),
             work_queue: request.work_queue.or_else(|| spec.and_then(|spec| spec.work_queue.clone())),
             slot: None,
+            missed: None,
             idempotency_key: request.idempotency_key,
             requested_by: request.requested_by,
             retries: spec.map_or(0, |spec| spec.retries),

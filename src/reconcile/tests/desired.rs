@@ -30,13 +30,7 @@ pub fn python(path: &str, function: &str) -> Option<Entrypoint> {
 }
 
 pub fn cron(expression: &str) -> ScheduleDeclaration {
-    ScheduleDeclaration {
-        spec: Spec { rule: RuleSpec::Cron { expression: expression.to_owned(), day_or: true }, timezone: None },
-        active: true,
-        slug: None,
-        parameters: Default::default(),
-        max_scheduled_runs: None,
-    }
+    ScheduleDeclaration::new(Spec::new(RuleSpec::Cron { expression: expression.to_owned(), day_or: true }, None))
 }
 
 pub fn named(slug: &str, expression: &str) -> ScheduleDeclaration {
