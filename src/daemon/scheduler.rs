@@ -184,7 +184,7 @@ impl Scheduler {
                 let full = std::mem::replace(unit, self.ledger.unit());
                 self.commit(full, moves).await?;
             }
-            let run = run_of_slot(&deployment, &schedule, *slot, now);
+            let run = run_of_slot(&deployment, &schedule, &rule, *slot, now);
             if self.ledger.run(run.id)?.is_none() {
                 unit.create_run(&run)?;
             }

@@ -1,19 +1,23 @@
 //! The run that stands for a slot: a function of the deployment, the schedule and the slot, so that whoever
 //! computes it, and however often, it is the same run (G2).
 use crate::model::deployment::Deployment;
-use crate::model::id::{of_slot, of_state};
+use crate::model::id::{FlowRunId, of_slot, of_state, schedule_part};
 use crate::model::name;
 use crate::model::run::{FlowRun, Slot};
 use crate::model::schedule::Schedule;
 use crate::model::state::{State, StateDetails, StateType};
-use jiff::Timestamp;
+use crate::model::policy::Policy;
+use crate::schedule::{Every, Rule};
+use jiff::{SignedDuration, Timestamp};
 
 /// Prefect's tag for runs that a schedule made; it stands first.
 pub const AUTO_SCHEDULED: &str = "auto-scheduled";
 
-/// The run of `schedule`'s `slot`, in state Scheduled; its idempotency key is written as Prefect's scheduler does. `created` is when it was made real.
-pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp, created: Timestamp) -> FlowRun {
+/// The run of `schedule`'s `slot`, in state Scheduled; its idempotency key is written as Prefect's scheduler does. `rule` is the
+/// schedule's own; `created` is when it was made real.
+pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, slot: Timestamp, created: Timestamp) -> FlowRun {
     let id = of_slot(deployment.id, &schedule.key, slot);
+    let start = start_of_slot(&schedule.declared.policy, rule, id, slot);
     let spec = &deployment.declared;
     let mut parameters = spec.parameters.clone();
     parameters.extend(schedule.declared.parameters.clone());
@@ -39,8 +43,8 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp
         retries: spec.retries,
         retry_delay_seconds: spec.retry_delay_seconds.clone(),
         run_count: 0,
-        expected_start_time: slot,
-        next_scheduled_start_time: Some(slot),
+        expected_start_time: start,
+        next_scheduled_start_time: Some(start),
         start_time: None,
         end_time: None,
         total_run_time: 0.0,
@@ -54,11 +58,58 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, slot: Timestamp
             timestamp: created,
             message: Some("Flow run scheduled".to_owned()),
             data: None,
-            details: StateDetails { scheduled_time: Some(slot), ..StateDetails::default() },
+            details: StateDetails { scheduled_time: Some(start), ..StateDetails::default() },
         },
         past_states: Vec::new(),
         state_count: 1,
         created,
         updated: created,
     }
+}
+
+/// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The
+/// slot stays what it is: spreading moves no slot and doubles none. Always before the next slot.
+pub fn start_of_slot(policy: &Policy, rule: &Rule, run: FlowRunId, slot: Timestamp) -> Timestamp {
+    if policy.spread.is_none() && policy.jitter.is_none() {
+        return slot;
+    }
+    // A microsecond short of the next slot, so that two runs of a schedule never start in the wrong order.
+    let room = rule.after(slot).map_or(u64::MAX, |next| microseconds(next.duration_since(slot)).saturating_sub(1));
+    let [stable, varying] = fractions(run, slot);
+    let spread = part_of(policy.spread, stable, room);
+    let jitter = part_of(policy.jitter, varying, room - spread);
+    let later = SignedDuration::from_micros(i64::try_from(spread + jitter).unwrap_or(i64::MAX));
+    slot.saturating_add(later).unwrap_or(slot)
+}
+
+/// Whole milliseconds where the bound has any: nobody wants to read more of an instant.
+fn part_of(bound: Option<Every>, fraction: u32, room: u64) -> u64 {
+    let bound = bound.map_or(0, Every::microseconds).min(room);
+    let part = (u128::from(bound) * u128::from(fraction)) >> 32;
+    let part = u64::try_from(part).unwrap_or(bound);
+    if part < 1_000 { part } else { part - part % 1_000 }
+}
+
+fn microseconds(duration: SignedDuration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(0)
+}
+
+/// Two fractions of 2^32: one that a schedule's slots share, one that is another for each.
+fn fractions(run: FlowRunId, slot: Timestamp) -> [u32; 2] {
+    let part = schedule_part(run);
+    let seed = part[2..].iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    let second = slot.as_millisecond().unsigned_abs();
+    [mix(seed), mix(seed ^ mix_whole(second))]
+}
+
+fn mix(number: u64) -> u32 {
+    u32::try_from(mix_whole(number) >> 32).unwrap_or(0)
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): spreads numbers that are close together.
+fn mix_whole(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
