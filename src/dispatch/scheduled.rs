@@ -5,7 +5,8 @@ use crate::model::id::{FlowRunId, of_slot, of_state, schedule_part};
 use crate::model::name;
 use crate::model::run::{FlowRun, Slot};
 use crate::model::schedule::Schedule;
-use crate::model::state::{State, StateDetails, StateType};
+use crate::model::state::{Proposed, State, StateDetails, StateType};
+use crate::model::transition::{Context, Decision, transition};
 use crate::model::policy::Policy;
 use crate::schedule::{Every, Rule};
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +66,27 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
         created,
         updated: created,
     }
+}
+
+/// The record of a slot that does not run: its run, cancelled under the name that says why.
+pub fn record_of_slot(run: FlowRun, name: &str, message: String, now: Timestamp) -> FlowRun {
+    let proposed = Proposed::new(StateType::Cancelled).named(name).message(message);
+    match transition(&run, proposed, Context { now, force: true, has_infrastructure: false }) {
+        Decision::Accept(cancelled) => *cancelled,
+        _ => run,
+    }
+}
+
+/// Whether a run stands for a slot that is no more, and has not come to its start: its schedule was paused, switched off, removed
+/// or changed since the run was made, a moment before its time.
+pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -> bool {
+    let Some(slot) = &run.slot else { return false };
+    let has_it = |schedule: &Schedule| {
+        let still = || schedule.declared.spec.parse().is_ok_and(|rule| rule.next(slot.at) == Some(slot.at));
+        schedule.id == slot.schedule && (schedule.effective_since <= run.created || still())
+    };
+    let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(has_it));
+    run.run_count == 0 && slot.at > now && !stands
 }
 
 /// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The
