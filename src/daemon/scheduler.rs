@@ -12,7 +12,7 @@ use super::error::DaemonError;
 use super::timers::{Timer, Timers};
 use crate::clock;
 use crate::dispatch::due::{Due, Progress, due, open_from};
-use crate::dispatch::scheduled::{record_of_slot, run_of_slot};
+use crate::dispatch::scheduled::run_of_slot;
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
 use crate::model::run::{FlowRun, MissedSlots};
@@ -201,20 +201,18 @@ impl Scheduler {
 
     /// Adds a slot's run, or the record that it was missed, where there is none yet.
     fn add(&self, run: FlowRun, slot: &Slot<'_>, now: Timestamp, unit: &mut Unit) -> Result<(), DaemonError> {
+        let context = Context { now, force: true, has_infrastructure: false };
+        let missed = |message: String| Proposed::new(StateType::Cancelled).named(names::MISSED).message(message);
         match (self.ledger.run(run.id)?, slot) {
             (None, Slot::Runs(_)) => unit.create_run(&run)?,
-            (None, Slot::Missed(at)) => {
-                unit.create_run(&record_of_slot(run, names::MISSED, format!("slot {at} passed while nothing ran"), now))?;
-            }
-            (None, Slot::MissedBefore(missed)) => {
-                let mut record = record_of_slot(run, names::MISSED, missed.to_string(), now);
-                record.missed = Some((*missed).clone());
-                unit.create_run(&record)?;
+            (None, Slot::Missed(at)) => unit.create_run_in(&run, missed(format!("slot {at} passed while nothing ran")), context)?,
+            (None, Slot::MissedBefore(slots)) => {
+                let record = FlowRun { missed: Some((*slots).clone()), ..run };
+                unit.create_run_in(&record, missed(slots.to_string()), context)?;
             }
             // The clock was ahead when it was recorded as missed.
             (Some(there), Slot::Runs(_)) if there.state.name == names::MISSED && there.state.timestamp > now => {
                 let again = Proposed::new(StateType::Scheduled).scheduled_time(run.expected_start_time).message("recorded as missed by a clock that was ahead");
-                let context = Context { now, force: true, has_infrastructure: false };
                 unit.propose_with(there.id, again, context, |run| run.missed = None)?;
             }
             (Some(_), _) => {}

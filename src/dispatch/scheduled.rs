@@ -5,8 +5,7 @@ use crate::model::id::{FlowRunId, of_slot, of_state, schedule_part};
 use crate::model::name;
 use crate::model::run::{FlowRun, Slot};
 use crate::model::schedule::Schedule;
-use crate::model::state::{Proposed, State, StateDetails, StateType};
-use crate::model::transition::{Context, Decision, transition};
+use crate::model::state::{State, StateDetails, StateType};
 use crate::model::policy::Policy;
 use crate::schedule::{Every, Rule};
 use jiff::{SignedDuration, Timestamp};
@@ -65,15 +64,6 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
         state_count: 1,
         created,
         updated: created,
-    }
-}
-
-/// The record of a slot that does not run: its run, cancelled under the name that says why.
-pub fn record_of_slot(run: FlowRun, name: &str, message: String, now: Timestamp) -> FlowRun {
-    let proposed = Proposed::new(StateType::Cancelled).named(name).message(message);
-    match transition(&run, proposed, Context { now, force: true, has_infrastructure: false }) {
-        Decision::Accept(cancelled) => *cancelled,
-        _ => run,
     }
 }
 
