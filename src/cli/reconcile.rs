@@ -45,8 +45,8 @@ pub struct Arguments {
     /// Warnings about the files are errors.
     #[arg(long)]
     pub strict: bool,
-    /// Compare with the same files at a git revision (a branch, a tag, a commit) instead of a home.
-    #[arg(long, value_name = "REVISION", requires = "dry_run", conflicts_with = "api")]
+    /// Compare with the same files at a git revision (a branch, a tag, a commit) instead of a home or a daemon.
+    #[arg(long, value_name = "REVISION", requires = "dry_run")]
     pub against: Option<String>,
     /// What a dry run's exit code tells; anything else that it finds ends with 0. Errors always end with 1.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "dry_run",

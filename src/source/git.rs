@@ -43,11 +43,6 @@ impl Revision {
         Ok(Revision { root: root.to_owned(), commit, prefix, batch: RefCell::new(batch) })
     }
 
-    /// The commit's hash.
-    pub fn commit(&self) -> &str {
-        &self.commit
-    }
-
     fn object(&self, path: &str) -> Result<Object, io::Error> {
         if path.contains('\n') {
             return Ok(Object::Missing);
@@ -213,7 +208,6 @@ mod tests {
         let directory = repository();
         let then = revision(directory.path(), &[], "HEAD").unwrap();
         assert_eq!((then.manifests()[0].path.as_str(), &then.manifests()[0].content[..]), ("deployment.yaml", &b"name: then\n"[..]));
-        assert_eq!(then.commit().map(str::len), Some(40));
         assert_eq!(then.read("flows/a b.py"), FileContent::Found(b"x = 1\n".to_vec()));
         assert_eq!(then.read("./flows/a b.py"), FileContent::Found(b"x = 1\n".to_vec()));
         assert_eq!(then.read("link.py"), FileContent::Found(b"x = 1\n".to_vec()));
@@ -225,7 +219,7 @@ mod tests {
         }
         assert_eq!(then.near("flows/b.py"), ["flows/a b.py"]);
         let now = read_directory(&directory.path().join("etl"), &[]).unwrap();
-        assert_eq!((&now.manifests()[0].content[..], now.commit()), (&b"name: now\n"[..], None));
+        assert_eq!(now.manifests()[0].content, b"name: now\n");
         let named = revision(directory.path(), &["./deployment.yaml"], "main").unwrap();
         assert_eq!(named.manifests()[0].content, b"name: then\n");
     }

@@ -121,7 +121,7 @@ pub fn read_directory(root: &Path, named: &[PathBuf]) -> Result<SourceSet, Sourc
     let root = normal(root)?;
     let tree = Directory(root.clone());
     let names = discover(&root, named)?.iter().map(|file| relative(&root, file)).collect();
-    SourceSet::read(root, names, Box::new(tree), None)
+    SourceSet::read(root, names, Box::new(tree))
 }
 
 /// The same as a revision of the directory's git repository has them.
@@ -139,8 +139,7 @@ pub fn read_revision(root: &Path, named: &[PathBuf], revision: &str) -> Result<S
             named.into_iter().map(|file| below(&root, file)).collect::<Result<_, _>>()?
         }
     };
-    let commit = tree.commit().to_owned();
-    SourceSet::read(root, names, Box::new(tree), Some(commit))
+    SourceSet::read(root, names, Box::new(tree))
 }
 
 fn normal(root: &Path) -> Result<PathBuf, SourceError> {
@@ -176,21 +175,14 @@ pub struct SourceSet {
     root: PathBuf,
     manifests: Vec<ManifestFile>,
     tree: Box<dyn Tree>,
-    /// The commit that it is of; `None`: what lies in the directory now.
-    commit: Option<String>,
     read: RefCell<BTreeMap<String, FileContent>>,
 }
 
 impl SourceSet {
-    fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>, commit: Option<String>) -> Result<SourceSet, SourceError> {
+    fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
         let manifests = names.into_iter().map(read).collect::<Result<_, SourceError>>()?;
-        Ok(SourceSet { root, manifests, tree, commit, read: RefCell::default() })
-    }
-
-    /// The hash of the commit that was read; `None`: what lies in the directory.
-    pub fn commit(&self) -> Option<&str> {
-        self.commit.as_deref()
+        Ok(SourceSet { root, manifests, tree, read: RefCell::default() })
     }
 
     /// Absolute.
