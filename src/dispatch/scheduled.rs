@@ -67,6 +67,18 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
     }
 }
 
+/// Whether a run stands for a slot that is no more, and has not come to its start: its schedule was paused, switched off, removed
+/// or changed since the run was made, a moment before its time.
+pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -> bool {
+    let Some(slot) = &run.slot else { return false };
+    let has_it = |schedule: &Schedule| {
+        let still = || schedule.declared.spec.parse().is_ok_and(|rule| rule.next(slot.at) == Some(slot.at));
+        schedule.id == slot.schedule && (schedule.effective_since <= run.created || still())
+    };
+    let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(has_it));
+    run.run_count == 0 && slot.at > now && !stands
+}
+
 /// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The
 /// slot stays what it is: spreading moves no slot and doubles none. Always before the next slot.
 pub fn start_of_slot(policy: &Policy, rule: &Rule, run: FlowRunId, slot: Timestamp) -> Timestamp {

@@ -52,6 +52,12 @@ impl Unit {
         Ok(())
     }
 
+    /// Adds a new run that enters a further state at once, as a record of what did not run.
+    pub fn create_run_in(&mut self, run: &FlowRun, proposed: Proposed, context: Context) -> Result<(), LedgerError> {
+        let decision = transition(run, proposed, context);
+        self.create_run(decision.changed().unwrap_or(run))
+    }
+
     /// Moves a schedule's cursor. The last one that is set in a unit counts.
     pub fn set_cursor(&mut self, schedule: ScheduleId, cursor: Cursor) -> Result<(), LedgerError> {
         let (row_key, value) = (key::cursor(schedule), encode(&cursor)?);
