@@ -190,7 +190,7 @@ impl Scheduler {
         let mut moves = Vec::new();
         for timer in timers {
             let next = self.slots_of(timer, now, horizon, &mut unit, &mut moves).await?;
-            moves.push((timer.schedule, next));
+            moves.push((timer, next));
         }
         self.commit(unit, &mut moves).await
     }
@@ -213,7 +213,7 @@ impl Scheduler {
         now: Timestamp,
         horizon: Timestamp,
         unit: &mut Unit,
-        moves: &mut Vec<(ScheduleId, Option<Timestamp>)>,
+        moves: &mut Vec<(Timer, Option<Timestamp>)>,
     ) -> Result<Option<Timestamp>, DaemonError> {
         let Some((deployment, schedule)) = self.schedule(timer.deployment, timer.schedule)? else { return Ok(None) };
         let Ok(rule) = schedule.declared.spec.parse() else { return Ok(None) };
@@ -253,12 +253,12 @@ impl Scheduler {
     }
 
     /// Commits, then moves the timers: a timer that moved before its slot is durable would lose the slot.
-    async fn commit(&self, unit: Unit, moves: &mut Vec<(ScheduleId, Option<Timestamp>)>) -> Result<(), DaemonError> {
+    async fn commit(&self, unit: Unit, moves: &mut Vec<(Timer, Option<Timestamp>)>) -> Result<(), DaemonError> {
         match unit.commit().await {
             Ok(()) => {
                 let mut timers = self.timers.lock();
-                for (schedule, at) in moves.drain(..) {
-                    timers.move_to(schedule, at);
+                for (timer, at) in moves.drain(..) {
+                    timers.move_to(timer, at);
                 }
                 Ok(())
             }

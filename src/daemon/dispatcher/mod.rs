@@ -23,7 +23,6 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
 use crate::model::policy::{Overlap, Policy};
-use crate::model::schedule::Cursor;
 use crate::model::state::{Proposed, StateType, names};
 use crate::model::status::RunCounts;
 use crate::model::transition::Context;
@@ -299,7 +298,7 @@ impl Dispatcher {
         };
         let deployment = self.ledger.deployment(deployment_id)?;
         if is_void(&run, deployment.as_ref(), clock::now()) {
-            return self.forget(&run).await;
+            return self.forget(run.id).await;
         }
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, (None, "its deployment was deleted before it could start".to_owned())).await;
@@ -328,21 +327,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Deletes a run that was made of a slot to come, which is no more, as if it had never been made: the cursor goes back
-    /// before the slot, so that a schedule that is resumed in time makes it again.
-    async fn forget(&mut self, run: &FlowRun) -> Result<(), DaemonError> {
-        self.waiting.remove(&run.id);
+    /// Takes back a run that was made of a slot to come, which is no more.
+    async fn forget(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        self.waiting.remove(&id);
         let mut unit = self.ledger.unit();
-        match unit.delete_run(run.id) {
-            Ok(_) => {}
+        match unit.take_back_run(id) {
+            Ok(()) => {}
             Err(LedgerError::NoSuchRun(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        if let Some(slot) = &run.slot
-            && self.ledger.cursor(slot.schedule)?.is_some_and(|cursor| cursor.slot == slot.at)
-        {
-            let before = slot.at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(slot.at);
-            unit.set_cursor(slot.schedule, Cursor { slot: before })?;
         }
         match unit.commit().await {
             // Somebody touched it, and so made it stand.

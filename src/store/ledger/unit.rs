@@ -8,6 +8,7 @@ use crate::model::schedule::Cursor;
 use crate::model::state::Proposed;
 use crate::model::transition::{Context, transition};
 use crate::store::{Batch, Expect, MAX_ROWS, Store};
+use jiff::SignedDuration;
 use std::sync::Arc;
 
 /// Collects changes; nothing is written before `commit`. A run may be named only once in a unit.
@@ -113,6 +114,19 @@ impl Unit {
             self.batch.delete.push(key::idempotency(deployment, idempotency_key));
         }
         Ok(run)
+    }
+
+    /// Deletes a run that was made ahead of its slot, as if it had never been made: a cursor that stands at the slot goes back before
+    /// it, so that a schedule that is resumed in time makes it again.
+    pub fn take_back_run(&mut self, id: FlowRunId) -> Result<(), LedgerError> {
+        let run = self.delete_run(id)?;
+        if let Some(slot) = &run.slot
+            && self.ledger.cursor(slot.schedule)?.is_some_and(|cursor| cursor.slot == slot.at)
+        {
+            let before = slot.at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(slot.at);
+            self.set_cursor(slot.schedule, Cursor { slot: before })?;
+        }
+        Ok(())
     }
 
     /// Makes the unit durable. An empty unit writes nothing.
