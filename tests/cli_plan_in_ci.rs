@@ -99,3 +99,33 @@ fn the_example_script_runs_as_it_stands() {
     command.env_remove("GITHUB_ACTIONS").env_remove("REEVE_API_URL");
     Answer::of(&mut command, &["plan.sh"]).exits(2).says(&["every day at 04:00, Europe/Berlin"]);
 }
+
+#[test]
+fn g9_a_saved_plan_is_carried_out_exactly_or_not_at_all() {
+    let host = Host::new(THEN);
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", NOW);
+    host.cli(&["reconcile", "--dry-run", "--out", "plan.json"]).exits(4);
+    let before = host.sequence();
+
+    // The files have moved on, then are as they were; what is stored has moved on.
+    host.write("deployment.yaml", &NOW.replace("0 3", "0 4"));
+    host.cli(&["apply", "plan.json"]).exits(3).says(&["is stale: the files have changed since it was made"]);
+    host.write("deployment.yaml", NOW);
+    host.cli(&["work-pool", "create", "other", "--type", "process"]).exits(0);
+    host.cli(&["reconcile", "--dry-run"]).exits(4);
+    let stale = host.cli(&["apply", "plan.json"]).exits(3);
+    stale.says(&["is stale: what is stored has changed since it was made (revision"]);
+    assert_eq!(host.sequence(), before + 1, "a stale plan writes nothing");
+
+    let planned = host.cli(&["reconcile", "--dry-run", "--out", "plan.json", "-o", "json"]).exits(4).json();
+    let applied = host.cli(&["apply", "plan.json", "-o", "json"]).exits(0).json();
+    assert_eq!(applied["plan"]["steps"], planned["plan"]["steps"], "ids included");
+    assert_eq!(applied["applied"], true);
+    host.cli(&["reconcile", "--dry-run"]).exits(0).says(&["In sync"]);
+    // It was carried out: it cannot be again.
+    host.cli(&["apply", "plan.json"]).exits(3).says(&["stale"]);
+    host.write("plan.json", "{}");
+    host.cli(&["apply", "plan.json"]).exits(1).says(&["is not a plan that reeve saved"]);
+    host.cli(&["apply", "none.json"]).exits(1).says(&["failed to read none.json"]);
+}

@@ -1,4 +1,5 @@
 //! `reeve reconcile`: makes the home equal to the files, or shows what that would change.
+use super::apply;
 use super::client::{Access, Client, Connection, view};
 use super::daemon::absolute;
 use super::error::CliError;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
   reeve reconcile --project /srv/etl --allow-prune=7
   reeve reconcile --dry-run --against origin/main
   reeve reconcile --dry-run --against origin/main -o markdown --fail-on refused
-  reeve reconcile --dry-run -o json > plan.json")]
+  reeve reconcile --dry-run --out plan.json && reeve apply plan.json")]
 pub struct Arguments {
     /// Show what would change, and change nothing.
     #[arg(short = 'n', long)]
@@ -52,6 +53,9 @@ pub struct Arguments {
     #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "dry_run",
         default_values_t = [Finding::Changes, Finding::Destructive, Finding::Refused, Finding::Drift])]
     pub fail_on: Vec<Finding>,
+    /// Save the plan, for `reeve apply FILE` to carry out exactly that.
+    #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "against")]
+    pub out: Option<PathBuf>,
     /// Show everything: ids, every field of new objects, no cap on lists.
     #[arg(short, long)]
     pub verbose: bool,
@@ -128,15 +132,18 @@ pub async fn call(
     let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
     let json = client.post("/reeve/reconcile", body).await?;
     let report: ReconcileReport = view(&json)?;
+    if let Some(file) = &arguments.out {
+        apply::save(file, request, &report)?;
+    }
     match arguments.format() {
         Format::Json => screen.json(&json),
         Format::Markdown => screen.write(&explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref())),
         Format::Github => {
-            show(&report, arguments, client, screen);
+            show(&report, arguments.verbose, client, screen);
             annotate(&report, arguments, &request.root, screen)?;
         }
         Format::Text => {
-            show(&report, arguments, client, screen);
+            show(&report, arguments.verbose, client, screen);
             if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
                 screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
             }
@@ -168,6 +175,7 @@ pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
         dry_run: arguments.dry_run,
         allow_prune: arguments.allow_prune,
         strict: arguments.strict,
+        expect: None,
     })
 }
 
@@ -186,7 +194,8 @@ async fn is_unwatched(client: &Client, root: &Path) -> bool {
     projects.is_some_and(|projects| projects.iter().all(|project| project["root"].as_str().map(Path::new) != Some(root)))
 }
 
-fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen: &mut Screen) {
+/// The report for people.
+pub(super) fn show(report: &ReconcileReport, verbose: bool, client: &Client, screen: &mut Screen) {
     validate::show_problems(&report.problems, screen);
     let Some(plan) = &report.plan else {
         let errors = report.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -195,7 +204,7 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
         return;
     };
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
-    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: arguments.verbose, tense };
+    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense };
     screen.write(&explain::text(plan, style));
     if report.applied && !plan.is_empty() && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
