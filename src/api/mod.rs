@@ -17,6 +17,7 @@ mod log_records;
 mod log_stream;
 mod logs;
 mod page;
+mod projects;
 mod reeve;
 mod states;
 mod wire;
@@ -96,6 +97,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(workers::routes())
         .merge(collections::routes())
         .merge(automations::routes())
+        .merge(projects::routes())
         .merge(reeve::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::no_route())

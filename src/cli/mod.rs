@@ -21,6 +21,7 @@ mod resolve;
 mod schedule;
 mod schema;
 mod status;
+mod suspend;
 mod validate;
 mod when;
 mod wire;
@@ -79,6 +80,8 @@ enum Command {
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
     Apply(apply::Arguments),
+    Suspend(suspend::SuspendArguments),
+    Resume(suspend::ResumeArguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     /// List, inspect, run, pause and delete deployments.
@@ -166,6 +169,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
+        Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
+        Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Deployment(command) => wait_for(command.run(connection, screen)),
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),

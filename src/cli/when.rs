@@ -18,26 +18,30 @@ pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     now.checked_add(span).map(|at| at.timestamp()).map_err(|error| wrong(error.to_string()))
 }
 
-/// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
-/// on the clock of `now`. A time alone is the next one. A wall-clock time that a clock change skips counts as later.
+/// As [`instant`], and not in the past.
 pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
-    let wrong = |why: &str| {
-        CliError::new(format!("`--start-at {text}` is not a time: {why}"))
-            .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
-    };
-    let text = text.trim();
-    let at = match text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
-        Ok(instant) => instant,
-        Err(_) => {
-            let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
-            wall.to_zoned(now.time_zone().clone()).map_err(|error| wrong(&error.to_string()))?.timestamp()
-        }
-    };
+    let at = instant("--start-at", text, now)?;
     if at < now.timestamp() {
         return Err(CliError::new(format!("`--start-at {text}` is over: that was {}", relative(at, now.timestamp())))
             .hint("leave --start-at out to start now"));
     }
     Ok(at)
+}
+
+/// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
+/// on the clock of `now`. A time alone is the next one. A wall-clock time that a clock change skips counts as later. `flag` is
+/// what the text was given for.
+pub fn instant(flag: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
+    let wrong = |why: &str| {
+        CliError::new(format!("`{flag} {text}` is not a time: {why}"))
+            .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
+    };
+    let text = text.trim();
+    if let Ok(instant) = text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
+        return Ok(instant);
+    }
+    let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
+    wall.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp()).map_err(|error| wrong(&error.to_string()))
 }
 
 /// An interval as people write it: the manifest's forms (`3600`, `PT1H`, `01:00:00`) and `15 minutes`, `1h 30m`, `1 day`;

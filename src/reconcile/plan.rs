@@ -215,6 +215,8 @@ pub enum Refusal {
     PrunesMany { prunes: usize, owned: usize, limit: usize },
     /// A number of prunes was allowed, and the plan has another.
     AllowanceDiffers { prunes: usize, allowed: usize },
+    /// Somebody has suspended the project.
+    Suspended { project: String, suspension: String },
 }
 
 /// How many objects each action concerns.
@@ -367,6 +369,9 @@ impl fmt::Display for Refusal {
                 "nothing is declared any more, and all {prunes} objects of the project would be pruned: \
                  if that is meant, say --allow-prune={prunes}"
             ),
+            Refusal::Suspended { project, suspension } => {
+                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")
+            }
             Refusal::PrunesMany { prunes, owned, limit } => write!(
                 f,
                 "{prunes} of the project's {owned} objects would be pruned, and at most {limit} are unasked: \
