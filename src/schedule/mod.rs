@@ -29,8 +29,10 @@
 //!   `INTERVAL=0` (Prefect hangs on it) and a lone `BYMONTHDAY=0`. `BYDAY=MO,2TU` is an OR, as RFC 5545 has it.
 //! - An rrule whose UNTIL is UTC but which has no DTSTART works (Prefect accepts it and then fails).
 
+mod calendar;
 mod cron;
 mod describe;
+mod duration;
 mod error;
 mod eval;
 mod interval;
@@ -38,11 +40,14 @@ mod limits;
 mod notes;
 mod rrule;
 mod rule;
+mod span;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod zone;
 
+pub use calendar::{Calendar, Remark, read_calendar};
+pub use duration::parse_duration;
 pub use error::Error;
 pub use eval::evaluate_case_line;
 pub use interval::{Every, parse_interval};

@@ -102,7 +102,7 @@ impl Spec {
             form.push_str(&format!(" gap={gap:?} overlap={overlap:?}"));
         }
         if !self.limits.is_none() {
-            form.push_str(&format!(" limits={}", serde_json::json!(self.limits)));
+            form.push_str(&format!(" limits={}", serde_json::json!(self.limits.nameless())));
         }
         form
     }
