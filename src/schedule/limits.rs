@@ -33,9 +33,22 @@ pub struct Limits {
 pub struct Period {
     #[serde(flatten)]
     pub span: Span,
-    /// The calendar that it comes from, with the event's own name where it has one.
+    /// The calendar that it comes from, with the event's own name where it has one: `holidays`, `holidays: Christmas Eve`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl Period {
+    /// The calendar that it comes from.
+    pub fn calendar(&self) -> Option<&str> {
+        let name = self.name.as_deref()?;
+        Some(name.split_once(": ").map_or(name, |(calendar, _)| calendar))
+    }
+
+    /// What it is called within its calendar.
+    pub fn event(&self) -> Option<&str> {
+        self.name.as_deref()?.split_once(": ").map(|(_, event)| event)
+    }
 }
 
 /// A span of time.
