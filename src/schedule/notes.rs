@@ -15,7 +15,7 @@ const MOST_CHANGES: usize = 64;
 const MOST_NAMED: usize = 2;
 
 /// So far ahead a schedule's instants are looked at for what is odd about them: a year, so that both clock changes are seen.
-pub const NOTES_AHEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
+pub const NOTES_AHEAD: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// One remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
