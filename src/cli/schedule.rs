@@ -14,7 +14,7 @@ use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    Preview(PreviewArguments),
+    Preview(Box<PreviewArguments>),
     #[command(hide = true)]
     Eval(EvalArguments),
 }

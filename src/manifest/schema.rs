@@ -132,7 +132,7 @@ fn dst(_: &mut schemars::SchemaGenerator) -> Schema {
 
 /// By name, a list of spans of time, or a calendar file.
 fn calendars(_: &mut schemars::SchemaGenerator) -> Schema {
-    let file = json!({ "type": "object", "required": ["file"], "properties": { "file": { "description": "The path of a calendar file (iCalendar, RFC 5545), relative to the project's root.", "type": "string" } } });
+    let file = json!({ "type": "object", "required": ["file"], "properties": { "file": { "description": "The path of a calendar file (iCalendar, RFC 5545), relative to the project's root. Recurring events are read for 20 years.", "type": "string" } } });
     schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }, file] } })
 }
 

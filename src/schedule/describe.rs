@@ -405,3 +405,35 @@ fn recurrence_days(rule: &Recurrence) -> Option<String> {
 fn of_month(rule: &Recurrence) -> &'static str {
     if rule.months.is_empty() || rule.frequency > Frequency::Yearly { " of the month" } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schedule::{Limits, Period, RuleSpec, Spec};
+
+    #[test]
+    fn limits_are_said_after_the_rule() {
+        let period = |text: &str| {
+            let (span, name) = text.split_once(' ').map_or((text, None), |(span, name)| (span, Some(name.to_owned())));
+            Period { span: span.parse().expect("a span"), name }
+        };
+        for (exclude, include, starts, ends, expected) in [
+            (&["2026-12-24 holidays: Christmas Eve", "2026-12-25 holidays"][..], &[][..], None, Some("2026-12-31"), ", not in holidays, until 2026-12-31"),
+            (&["2026-12-24"], &[], None, None, ", not on 2026-12-24"),
+            (&["sat,sun", "2026-12-24 holidays", "2026-12-29/2026-12-31"], &[], None, None, ", not sat,sun, in holidays or in 2026-12-29/2026-12-31"),
+            (&["2026-12-01", "2026-12-02", "2026-12-03", "2026-12-04", "2026-12-05"], &[], None, None, ", not on 2026-12-01, on 2026-12-02, on 2026-12-03 or 2 more"),
+            (&[], &["09:00-17:00"], Some("2026-12-01T08:00"), None, ", only 09:00-17:00, from 2026-12-01T08:00"),
+            (&[], &[], None, None, ""),
+        ] {
+            let spec = Spec {
+                limits: Limits {
+                    starts: starts.and_then(|text| Limits::parse_starts(text).ok()),
+                    ends: ends.and_then(|text| Limits::parse_ends(text).ok()),
+                    exclude: exclude.iter().map(|text| period(text)).collect(),
+                    include: include.iter().map(|text| period(text)).collect(),
+                },
+                ..Spec::new(RuleSpec::Cron { expression: "0 9 * * *".to_owned(), day_or: true }, None)
+            };
+            assert_eq!(spec.describe(), format!("every day at 09:00, UTC{expected}"));
+        }
+    }
+}

@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 pub const MAXIMUM_BYTES: usize = 4 * 1024 * 1024;
 /// So many occurrences of one event are read.
 pub const MOST_OCCURRENCES: usize = 1_000;
-/// So many years of a recurring event are read.
-pub const YEARS: i16 = 60;
+/// So many years of a recurring event are read: each schedule that names the calendar keeps them all.
+pub const YEARS: i16 = 20;
 /// No schedule of reeve asks for a time before it.
 const EARLIEST: DateTime = Date::constant(2026, 1, 1).at(0, 0, 0, 0);
 /// So many periods one calendar may have.
