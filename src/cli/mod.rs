@@ -7,6 +7,7 @@ pub mod error;
 pub mod exit;
 pub mod screen;
 
+mod apply;
 mod completions;
 mod daemon;
 mod deployment;
@@ -77,6 +78,7 @@ enum Command {
     Project(project::Command),
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
+    Apply(apply::Arguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     /// List, inspect, run, pause and delete deployments.
@@ -136,6 +138,7 @@ pub async fn call(
     match cli.command {
         Command::Status(arguments) => status::call(&arguments, client, screen).await,
         Command::Reconcile(arguments) => reconcile::call(&arguments, &reconcile::request(&arguments)?, client, screen).await,
+        Command::Apply(arguments) => apply::call_with(&arguments, client, screen).await,
         Command::Deployment(command) => command.call(client, screen).await,
         Command::FlowRun(command) => command.call(client, screen).await,
         Command::WorkPool(command) => command.call(client, screen).await,
@@ -163,6 +166,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
+        Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Deployment(command) => wait_for(command.run(connection, screen)),
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),
