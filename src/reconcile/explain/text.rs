@@ -332,9 +332,8 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
     let most = if style.verbose { usize::MAX } else { MOST_NOTES };
     for note in told.iter().take(most) {
         let (word, ink) = level(note);
-        let about = if note.kind == Kind::Schedule { format!("{}: ", note.name) } else { String::new() };
         page.gap();
-        page.paragraph(ink, &format!("{}{word}: ", place(note)), 2, &format!("{about}{}", note.message));
+        page.paragraph(ink, &format!("{}{word}: ", place(note)), 2, &note.sentence());
         if let Some(help) = &note.help {
             page.paragraph(Ink::Faint, "  help: ", 4, help);
         }
