@@ -128,7 +128,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs one command line over a connection that is there already; the commands that need none are not for this.
+/// Runs one command line over a connection that is there already; of those that need none, only what prints.
 ///
 /// # Errors
 /// What the command's own errors are, and a command line that means nothing.
@@ -146,6 +146,7 @@ pub async fn call(
         Command::FlowRun(command) => command.call(client, screen).await,
         Command::WorkPool(command) => command.call(client, screen).await,
         Command::WorkQueue(command) => command.call(client, screen).await,
+        Command::Schedule(command) => schedule::run(&command, screen),
         _ => Err(CliError::new("this command needs no connection")),
     }
 }

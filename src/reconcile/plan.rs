@@ -166,7 +166,7 @@ pub struct Note {
     #[schemars(with = "shape::Kind")]
     pub kind: Kind,
     pub name: String,
-    /// A sentence for people.
+    /// A sentence for people; of a schedule, without its name.
     pub message: String,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,6 +304,16 @@ impl Plan {
             if let Refusal::Owned { file, pointer, position, .. } = refusal {
                 *position = find(file, pointer);
             }
+        }
+    }
+}
+
+impl Note {
+    /// The message as it may stand alone: with the schedule that it is about.
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self.kind {
+            Kind::Schedule => format!("the schedule `{}`: {}", self.name, self.message).into(),
+            _ => self.message.as_str().into(),
         }
     }
 }
