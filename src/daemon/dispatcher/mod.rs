@@ -17,6 +17,7 @@ use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
 use crate::dispatch::queue::{Pool, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::dispatch::upcoming::stands_by_itself;
 use crate::executor::{Executor, KINDS, Report};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
@@ -266,7 +267,7 @@ impl Dispatcher {
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
         };
-        if run.slot.is_some() && run.run_count == 0 && deployment.paused() {
+        if run.slot.is_some() && run.run_count == 0 && deployment.paused() && !stands_by_itself(&run) {
             return self.cancel_waiting(run.id, "its deployment was paused before it could start").await;
         }
         self.blocked.remove(&run.id);
@@ -343,7 +344,7 @@ impl Dispatcher {
 }
 
 /// Whether a run stands for a slot that is still to come and that its schedule no longer has: it was paused, switched
-/// off, removed or changed since the run was made, a moment before its time.
+/// off, removed or changed since the run was made, a moment before its time. One that somebody touched stands.
 fn is_void(run: &FlowRun, deployment: Option<&Deployment>) -> bool {
     let Some(slot) = &run.slot else { return false };
     let has_it = |schedule: &Schedule| {
@@ -351,5 +352,5 @@ fn is_void(run: &FlowRun, deployment: Option<&Deployment>) -> bool {
         schedule.id == slot.schedule && (schedule.effective_since <= run.created || still())
     };
     let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(has_it));
-    run.run_count == 0 && slot.at > clock::now() && !stands
+    run.run_count == 0 && slot.at > clock::now() && !stands && !stands_by_itself(run)
 }
