@@ -345,6 +345,8 @@ impl Ledger {
                 let mut changed = run.clone();
                 amend(&mut changed);
                 if changed != run {
+                    // Which marks it as one that somebody touched (`upcoming::stands_by_itself`).
+                    changed.updated = now;
                     unit.create_run(&changed)?;
                 }
                 Ok(changed)
