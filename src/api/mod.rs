@@ -19,6 +19,8 @@ mod logs;
 mod page;
 mod reeve;
 mod states;
+mod upcoming;
+mod why;
 mod wire;
 mod work_pools;
 mod work_queues;
@@ -97,6 +99,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(collections::routes())
         .merge(automations::routes())
         .merge(reeve::routes())
+        .merge(upcoming::routes())
+        .merge(why::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::no_route())
         .layer(middleware::from_fn(health::check_client_version))

@@ -7,6 +7,7 @@ pub mod error;
 pub mod exit;
 pub mod screen;
 
+mod calendar;
 mod completions;
 mod daemon;
 mod deployment;
@@ -20,8 +21,10 @@ mod resolve;
 mod schedule;
 mod schema;
 mod status;
+mod upcoming;
 mod validate;
 mod when;
+mod why;
 mod wire;
 mod words;
 mod work_pool;
@@ -79,6 +82,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
+    Upcoming(upcoming::Arguments),
+    Why(why::Arguments),
     /// List, inspect, run, pause and delete deployments.
     #[command(subcommand)]
     Deployment(deployment::Command),
@@ -135,6 +140,8 @@ pub async fn call(
     let cli = Cli::try_parse_from(arguments).map_err(|error| CliError::new(error.to_string()))?;
     match cli.command {
         Command::Status(arguments) => status::call(&arguments, client, screen).await,
+        Command::Upcoming(arguments) => upcoming::call(&arguments, client, screen).await,
+        Command::Why(arguments) => why::call(&arguments, client, screen).await,
         Command::Reconcile(arguments) => reconcile::call(&arguments, &reconcile::request(&arguments)?, client, screen).await,
         Command::Deployment(command) => command.call(client, screen).await,
         Command::FlowRun(command) => command.call(client, screen).await,
@@ -163,6 +170,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
+        Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
+        Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),
         Command::Deployment(command) => wait_for(command.run(connection, screen)),
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),
         Command::WorkPool(command) => wait_for(command.run(connection, screen)),

@@ -7,8 +7,13 @@ use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan, Unit, Zoned};
 
 /// `10 minutes`, `1h 30m`, `2 days`, `PT45M` from now; days and longer run on the wall clock.
 pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
+    after("--start-in", text, now)
+}
+
+/// The same after any instant, for any option.
+pub fn after(option: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let wrong = |why: String| {
-        CliError::new(format!("`--start-in {text}` is not a duration: {why}"))
+        CliError::new(format!("`{option} {text}` is not a duration: {why}"))
             .hint("write it like `10 minutes`, `1h 30m`, `2 days` or `PT45M`")
     };
     let span: Span = text.trim().parse().map_err(|error: jiff::Error| wrong(error.to_string()))?;
@@ -21,23 +26,32 @@ pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
 /// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
 /// on the clock of `now`. A time alone is the next one. A wall-clock time that a clock change skips counts as later.
 pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
-    let wrong = |why: &str| {
-        CliError::new(format!("`--start-at {text}` is not a time: {why}"))
-            .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
-    };
-    let text = text.trim();
-    let at = match text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
-        Ok(instant) => instant,
-        Err(_) => {
-            let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
-            wall.to_zoned(now.time_zone().clone()).map_err(|error| wrong(&error.to_string()))?.timestamp()
-        }
-    };
+    let at = instant("--start-at", text, now)?;
     if at < now.timestamp() {
+        let text = text.trim();
         return Err(CliError::new(format!("`--start-at {text}` is over: that was {}", relative(at, now.timestamp())))
             .hint("leave --start-at out to start now"));
     }
     Ok(at)
+}
+
+/// The same for any option, also in the past; `now` is the instant itself.
+pub fn instant(option: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
+    let wrong = |why: &str| {
+        CliError::new(format!("`{option} {text}` is not a time: {why}"))
+            .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
+    };
+    let text = text.trim();
+    if text == "now" {
+        return Ok(now.timestamp());
+    }
+    match text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
+        Ok(instant) => Ok(instant),
+        Err(_) => {
+            let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
+            Ok(wall.to_zoned(now.time_zone().clone()).map_err(|error| wrong(&error.to_string()))?.timestamp())
+        }
+    }
 }
 
 /// An interval as people write it: the manifest's forms (`3600`, `PT1H`, `01:00:00`) and `15 minutes`, `1h 30m`, `1 day`;

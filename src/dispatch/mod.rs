@@ -3,6 +3,7 @@
 //! * `due`: which slots of a schedule are due, and which one is next.
 //! * `scheduled`: the run that stands for a slot.
 //! * `upcoming`: the runs of slots that are still to come, as far ahead as they are shown.
+//! * `why`: the chain of all that, in words, for one instant.
 //! * `queue`: which waiting runs may start, in which order, and why the others wait.
 //!
 //! Nothing here reads a clock, a store or a file; the daemon carries the decisions out.
@@ -10,3 +11,4 @@ pub mod due;
 pub mod queue;
 pub mod scheduled;
 pub mod upcoming;
+pub mod why;

@@ -116,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// Of every schedule that fires, its first slot at or after `from`, which is not before `now`.
+    /// Of every schedule that fires, its first slot at or after `from`, dealt with or not.
     pub fn first_slots(&self, of: Option<&[DeploymentId]>, from: Timestamp, now: Timestamp) -> Result<Vec<VirtualRun>, LedgerError> {
         let state = self.known_at(of, now)?;
         let mut found = Vec::new();
@@ -124,9 +124,9 @@ impl Reader {
             for one in coming {
                 let at = one.slots.partition_point(|slot| *slot < from);
                 match one.slots.get(at) {
-                    Some(_) => found.push(one.virtual_run(id, at)),
-                    None if one.ends => {}
-                    None => found.extend(self.first_slot(id, one.schedule, from)?),
+                    Some(_) if from >= one.from => found.push(one.virtual_run(id, at)),
+                    None if one.ends && from >= one.from => {}
+                    _ => found.extend(self.first_slot(id, one.schedule, from)?),
                 }
             }
         }
