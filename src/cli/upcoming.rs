@@ -7,7 +7,7 @@ use super::resolve;
 use super::screen::{Column, OutputOption, Screen};
 use super::when;
 use super::wire::Fire;
-use super::words::{local, relative};
+use super::words::{local, relative, took};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -107,10 +107,10 @@ fn table(fires: &[Fire], is_daemon: bool, screen: &mut Screen) {
     screen.table("Upcoming", &columns, rows, caption);
 }
 
-/// How much later than its slot a run starts, by spread and jitter: `12.345 s later`.
+/// How much later than its slot a run starts, by spread and jitter: `9m 14s later`.
 fn starts(at: Timestamp, start: Timestamp) -> String {
     match start.duration_since(at).as_secs_f64() {
         0.0 => "on time".to_owned(),
-        seconds => format!("{seconds} s later"),
+        seconds => format!("{} later", took(seconds)),
     }
 }

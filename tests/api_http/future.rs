@@ -31,7 +31,7 @@ fn deployed(name: &str, every: u64, tags: &[&str]) -> Deployment {
 }
 
 /// The seeds (four stored runs), `etl/often` (three virtual runs, a day apart) and `etl/rare` (two in 100 days, 60 days apart).
-async fn server() -> Server {
+pub async fn server() -> Server {
     let server = Server::seeded().await;
     let writes = [deployed("often", 1, &["a"]), deployed("rare", 60, &[])].map(|deployment| Write::PutDeployment(Box::new(deployment)));
     let revision = server.ledger.revision().unwrap();
