@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::extract::{Body, Path, Query};
 use super::flow_runs::absent;
 use super::log_stream;
+use crate::clock;
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::id::FlowRunId;
 use crate::model::status::Status;
@@ -58,7 +59,7 @@ async fn stream_logs(
     Path(id): Path<FlowRunId>,
     Query(query): Query<FromWhere>,
 ) -> Result<Response, ApiError> {
-    streamed(api, id, query)
+    streamed(api, id, query).await
 }
 
 /// The same, following.
@@ -67,11 +68,12 @@ async fn follow_logs(
     Path(id): Path<FlowRunId>,
     Query(query): Query<FromWhere>,
 ) -> Result<Response, ApiError> {
-    streamed(api, id, FromWhere { follow: true, ..query })
+    streamed(api, id, FromWhere { follow: true, ..query }).await
 }
 
-fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
-    api.reader.run(id)?.ok_or_else(absent)?;
+/// A virtual run has no log yet: it is empty, and ends.
+async fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
+    api.read(move |api| Ok(api.reader.run_or_virtual(id, clock::now())?)).await?.ok_or_else(absent)?;
     let lines = log_stream::lines(api, id, (query.attempt, query.position), query.follow);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], StreamBody::from_stream(lines)).into_response())
 }

@@ -74,6 +74,10 @@ async fn a_virtual_run_is_shown_as_the_run_that_it_will_be() {
         assert_eq!(states, json!([run["state"]]));
     }
     assert_eq!(of_often(&server).await, runs, "two reads give the same");
+    let deployment = server.get(&format!("/deployments/{}", of("etl/often"))).await.expect(200);
+    assert_eq!(deployment["reeve"]["next"], first["reeve"]["slot"]);
+    server.get(&format!("/reeve{}/logs/follow", path(first))).await.expect(200);
+    server.get(&format!("{}/logs/download", path(first))).await.expect(200);
     assert_eq!(server.ledger.runs_newest_first(None).count(), 4, "nothing was stored");
     // Further ahead than what is listed, a run can still be inspected.
     let far = slot + SignedDuration::from_hours(24 * 400);

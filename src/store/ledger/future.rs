@@ -17,6 +17,7 @@ use crate::model::transition::{Context, transition};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the state of a slot that will not run because somebody deleted its run, or a policy left it out.
@@ -50,6 +51,22 @@ struct State {
     parts: HashMap<[u8; 10], DeploymentId>,
     /// Deployments with a schedule whose slots are not whole milliseconds: those share no part.
     finer: BTreeSet<DeploymentId>,
+}
+
+/// What is known of all deployments, or of just those that were asked for.
+enum View<'a> {
+    Shared(MutexGuard<'a, State>),
+    Own(State),
+}
+
+impl Deref for View<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        match self {
+            View::Shared(state) => state,
+            View::Own(state) => state,
+        }
+    }
 }
 
 /// The next slots of one schedule.
@@ -179,7 +196,17 @@ impl Reader {
     }
 
     /// The known slots, with those of these deployments (or of all) reaching to the horizon of `now`.
-    fn known_at(&self, of: Option<&[DeploymentId]>, now: Timestamp) -> Result<MutexGuard<'_, State>, LedgerError> {
+    fn known_at(&self, of: Option<&[DeploymentId]>, now: Timestamp) -> Result<View<'_>, LedgerError> {
+        if let Some(ids) = of
+            && self.lock().feed.is_none()
+        {
+            // Nobody has asked for all yet, and a question about a few is no reason to read them.
+            let mut own = State::default();
+            for id in ids {
+                own.set(*id, self.deployment(*id)?.as_ref(), now);
+            }
+            return Ok(View::Own(own));
+        }
         let mut state = self.known(now)?;
         let stale = |coming: &[Coming]| coming.iter().any(|coming| !coming.reaches_from(now));
         let again: Vec<DeploymentId> = state.those(of).filter(|(_, known)| stale(known)).map(|(id, _)| id).collect();
@@ -187,13 +214,17 @@ impl Reader {
             let deployment = self.deployment(id)?;
             state.set(id, deployment.as_ref(), now);
         }
-        Ok(state)
+        Ok(View::Shared(state))
+    }
+
+    /// Every method of `State` leaves it whole, so a poisoned lock is still good.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.future.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The known slots, of the deployments as they are stored now; what is read anew, from `now` on.
     fn known(&self, now: Timestamp) -> Result<MutexGuard<'_, State>, LedgerError> {
-        // Every method of `State` leaves it whole, so a poisoned lock is still good.
-        let mut state = self.future.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let Some(changed) = state.changed() else {
             // The feed begins before the reading: a change in between is seen twice, never missed.
             let feed = self.feed();
