@@ -93,6 +93,8 @@ pub(in crate::api) struct VirtualReach {
     pub deployments: Option<Vec<DeploymentId>>,
     /// Only these.
     pub ids: Option<Vec<FlowRunId>>,
+    /// Only those with such a name, which their id tells.
+    pub name: Option<NameCriterion>,
     /// Only those that start at or after, and at or before, these instants.
     pub after: Option<Timestamp>,
     pub before: Option<Timestamp>,
@@ -155,12 +157,12 @@ impl FlowRunFilter {
             self.parent_task_run_id.as_ref().map(|parent| parent.holds(None::<&Uuid>)),
         ];
         // What would have to be looked at in each run.
-        let open = self.name.is_some()
-            || self.tags.is_some()
+        let open = self.tags.is_some()
             || self.work_queue_name.is_some()
             || self.idempotency_key.is_some()
             || self.created_by.is_some();
         let bounded = self.id.is_some()
+            || self.name.is_some()
             || self.deployment_id.is_some()
             || self.expected_start_time.is_some()
             || self.next_scheduled_start_time.is_some();
@@ -177,6 +179,7 @@ impl FlowRunFilter {
             nothing: !self.operator.over(fixed),
             deployments: deployment.filter(|id| only_any(id)).and_then(|id| id.any_.clone()),
             ids: self.id.as_ref().and_then(|id| id.any_.clone()),
+            name: self.name.clone(),
             after: times.iter().filter_map(|time| Some(time.as_ref()?.after_?.0)).max(),
             before: times.iter().filter_map(|time| Some(time.as_ref()?.before_?.0)).min(),
             exact: !open && self.id.is_none() && deployment.is_none_or(only_any),

@@ -6,6 +6,7 @@ use super::{FlowRunFilter, FlowRunSort, VirtualReach};
 use crate::api::page::Page;
 use crate::dispatch::upcoming::virtual_run;
 use crate::model::id::FlowRunId;
+use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
 use crate::store::ledger::{LedgerError, Reader, VirtualRun};
@@ -119,7 +120,7 @@ pub(super) fn virtual_runs(
         return Ok(Vec::new());
     }
     let mut found = reader.virtual_runs(reach.deployments.as_deref(), now)?;
-    found.retain(|run| starts_within(run.start, &reach));
+    found.retain(|run| is_within(run, &reach));
     Ok(found)
 }
 
@@ -139,7 +140,7 @@ pub(super) fn virtual_runs_tested(
         return by_id(reader, ids, now, holds);
     }
     let mut found = reader.virtual_runs(reach.deployments.as_deref(), now)?;
-    found.retain(|run| starts_within(run.start, &reach));
+    found.retain(|run| is_within(run, &reach));
     let mut matching = Vec::new();
     // They come schedule by schedule: each is read and parsed once.
     for slots in found.chunk_by(|one, other| one.schedule == other.schedule) {
@@ -174,6 +175,8 @@ fn by_id(
     Ok(found)
 }
 
-fn starts_within(start: Timestamp, reach: &VirtualReach) -> bool {
-    reach.after.is_none_or(|after| start >= after) && reach.before.is_none_or(|before| start <= before)
+fn is_within(run: &VirtualRun, reach: &VirtualReach) -> bool {
+    reach.after.is_none_or(|after| run.start >= after)
+        && reach.before.is_none_or(|before| run.start <= before)
+        && reach.name.as_ref().is_none_or(|wanted| wanted.holds(&name::of_run(run.id)))
 }

@@ -111,6 +111,7 @@ impl Commands {
         let current = self.reader.run(run)?;
         let has_infrastructure = current.is_some_and(|run| run.infrastructure.is_some() || run.infrastructure_pid.is_some());
         let context = Context { now: clock::now(), force, has_infrastructure };
+        self.know_the_future(run).await;
         let outcome = self.writer()?.propose_or_make_real(run, proposed, context).await?;
         Ok((outcome.run, outcome.decision))
     }
@@ -119,6 +120,7 @@ impl Commands {
         if let Some(name) = &patch.name {
             check_run_name(name)?;
         }
+        self.know_the_future(run).await;
         let now = clock::now();
         let changed = self
             .writer()?
@@ -162,8 +164,18 @@ impl Commands {
                 current.name, current.state.name
             )));
         }
+        self.know_the_future(run).await;
         let context = Context { now: clock::now(), force: false, has_infrastructure: false };
         Ok(self.writer()?.delete_or_skip(run, context).await?)
+    }
+
+    /// The first question about a run that is not stored reads every deployment: off the async threads. What it finds is asked again
+    /// where it is acted on, and is then known.
+    async fn know_the_future(&self, run: FlowRunId) {
+        if matches!(self.reader.run(run), Ok(None)) {
+            let reader = self.reader.clone();
+            drop(tokio::task::spawn_blocking(move || reader.virtual_run(run, clock::now())).await);
+        }
     }
 }
 
