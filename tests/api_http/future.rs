@@ -248,6 +248,26 @@ async fn the_future_follows_its_schedules() {
     assert_eq!(names(&json!(of_often(&server).await)), ["mine"]);
 }
 
+/// The change feed keeps 4,096 commits: a reader that asks after more of them must not believe what it knew.
+#[tokio::test]
+async fn the_future_is_right_after_more_changes_than_are_kept() {
+    let server = server().await;
+    assert_eq!(of_often(&server).await.len(), 3);
+    let run = server.run_id("zen-yak");
+    for changed in [false, true] {
+        if changed {
+            let mut deployment = deployed("often", 1, &["a"]);
+            deployment.schedules[0].declared.max_scheduled_runs = Some(1);
+            let revision = server.ledger.revision().unwrap();
+            server.ledger.apply(revision, &[Write::PutDeployment(Box::new(deployment))]).await.unwrap();
+        }
+        for number in 0..4_100 {
+            server.ledger.amend_run(run, |run| run.infrastructure_pid = Some(format!("{changed} {number}"))).await.unwrap();
+        }
+        assert_eq!(of_often(&server).await.len(), if changed { 1 } else { 3 });
+    }
+}
+
 #[tokio::test]
 async fn prefects_runners_are_told_what_waits() {
     let server = server().await;
