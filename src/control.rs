@@ -83,6 +83,20 @@ pub struct ReconcileRequest {
     pub allow_prune: Option<usize>,
     /// Warnings about the manifest are errors.
     pub strict: bool,
+    /// The plan that was looked at: no other is carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Stamp>,
+}
+
+/// What a plan was made of, and what it says: equal stamps are the same plan of the same files against the same state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The revision of the definitions.
+    pub base_revision: u64,
+    /// SHA-256 over the names and contents of all files that were read.
+    pub sources: String,
+    /// SHA-256 over the plan's steps and refusals.
+    pub digest: String,
 }
 
 /// What a reconcile found and did.
@@ -91,6 +105,12 @@ pub struct ReconcileReport {
     /// `None` when the files are wrong: `problems` says why, and nothing was planned.
     pub plan: Option<Plan>,
     pub problems: Vec<Problem>,
+    /// Of the plan, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+    /// Why the plan is not the one that was expected, and so was not carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
     /// Whether the plan was carried out (it was not a dry run, and no guard refused it).
     pub applied: bool,
 }

@@ -7,6 +7,7 @@ pub mod error;
 pub mod exit;
 pub mod screen;
 
+mod apply;
 mod calendar;
 mod completions;
 mod daemon;
@@ -80,6 +81,7 @@ enum Command {
     Project(project::Command),
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
+    Apply(apply::Arguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     Upcoming(upcoming::Arguments),
@@ -143,6 +145,7 @@ pub async fn call(
         Command::Upcoming(arguments) => upcoming::call(&arguments, client, screen).await,
         Command::Why(arguments) => why::call(&arguments, client, screen).await,
         Command::Reconcile(arguments) => reconcile::call(&arguments, &reconcile::request(&arguments)?, client, screen).await,
+        Command::Apply(arguments) => apply::call_with(&arguments, client, screen).await,
         Command::Deployment(command) => command.call(client, screen).await,
         Command::FlowRun(command) => command.call(client, screen).await,
         Command::WorkPool(command) => command.call(client, screen).await,
@@ -169,6 +172,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
+        Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
         Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),

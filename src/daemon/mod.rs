@@ -14,14 +14,15 @@ pub mod job;
 mod narrator;
 mod offline;
 mod reconciler;
-mod scheduler;
+pub mod scheduler;
 mod server;
 mod signals;
-mod timers;
+pub mod timers;
 mod watch;
 
 pub use error::DaemonError;
-pub use offline::{offline, offline_read_only};
+pub use offline::{AtRevision, at_revision, offline, offline_read_only};
+pub use reconciler::PassError;
 
 use crate::api::{self, Api};
 use crate::clock;
@@ -104,7 +105,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
     let (http_stop_sender, http_stop) = state::channel(false);
     tasks.spawn("http", server::serve(listener, api::router(api, api::Guard::default()), http_stop));
     announce(&settings, &address)?;
-    let scheduler = Scheduler::load(ledger.clone(), upcoming)?;
+    let scheduler = Scheduler::load(ledger.clone(), upcoming, clock::now())?;
     let dispatcher = Dispatcher::load(ledger.clone(), settings.home.clone(), counts_sender, narrator.clone()).await?;
     tasks.spawn("scheduler", scheduler.run(stop.clone()));
     tasks.spawn("dispatcher", dispatcher.run(stop.clone()));

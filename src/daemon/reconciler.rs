@@ -5,7 +5,7 @@
 //! and the status says why.
 use super::apply::{self, Applied};
 use crate::clock;
-use crate::control::{ControlError, ReconcileReport, ReconcileRequest};
+use crate::control::{ControlError, ReconcileReport, ReconcileRequest, Stamp};
 use crate::executor::KINDS;
 use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
@@ -43,6 +43,10 @@ pub struct Pass {
     pub dry_run: bool,
     pub strict: bool,
     pub allow_prune: Option<usize>,
+    /// A git revision to read instead of what lies in the directory.
+    pub revision: Option<String>,
+    /// Only this plan is carried out.
+    pub expect: Option<Stamp>,
 }
 
 /// What a pass found, for its caller.
@@ -87,6 +91,8 @@ impl Reconciler {
             dry_run: request.dry_run,
             strict: request.strict,
             allow_prune: request.allow_prune,
+            revision: None,
+            expect: request.expect,
         };
         let dry_run = pass.dry_run;
         let served = self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == pass.root);
@@ -110,6 +116,9 @@ impl Reconciler {
         loop {
             let prepared = self.prepare(pass.clone()).await?;
             let Prepared { mut outcome, writes, base } = prepared;
+            if outcome.report.stale.is_some() {
+                return Ok(outcome);
+            }
             let (Some(writer), false) = (&self.writer, writes.is_empty()) else {
                 outcome.report.applied = !pass.dry_run && outcome.report.plan.is_some() && outcome.refusal.is_none();
                 return Ok(outcome);
@@ -201,7 +210,10 @@ struct Prepared {
 }
 
 fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
-    let sources = source::read_directory(&pass.root, &pass.files)?;
+    let sources = match &pass.revision {
+        Some(revision) => source::read_revision(&pass.root, &pass.files, revision)?,
+        None => source::read_directory(&pass.root, &pass.files)?,
+    };
     let (mut desired, mut problems) = load(&sources, pass.strict);
     if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
         problems.push(two_roots(&pass.root, other));
@@ -209,7 +221,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     }
     let consulted = consulted(&sources);
     let Some(desired) = desired else {
-        let report = ReconcileReport { plan: None, problems, applied: false };
+        let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, applied: false };
         let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None };
         return Ok(Prepared { outcome, writes: Vec::new(), base: 0 });
     };
@@ -218,9 +230,25 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let refusal = plan.refusals.first().map(ToString::to_string);
     let writes = if pass.dry_run { Vec::new() } else { plan.take_writes() };
     let base = plan.base_revision;
-    let report = ReconcileReport { plan: Some(plan), problems, applied: false };
+    let stamp = Stamp { base_revision: base, sources: sources.content_hash(), digest: plan.digest() };
+    let stale = pass.expect.as_ref().and_then(|expected| stale(expected, &stamp));
+    let report = ReconcileReport { plan: Some(plan), problems, stamp: Some(stamp), stale, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal }, writes, base })
+}
+
+/// Why a plan is not the one that somebody looked at.
+fn stale(expected: &Stamp, found: &Stamp) -> Option<String> {
+    let why = if expected.sources != found.sources {
+        "the files have changed since it was made".to_owned()
+    } else if expected.base_revision != found.base_revision {
+        format!("what is stored has changed since it was made (revision {}, now {})", expected.base_revision, found.base_revision)
+    } else if expected.digest != found.digest {
+        "it is made otherwise now (another version of reeve, or another environment of the daemon)".to_owned()
+    } else {
+        return None;
+    };
+    Some(why)
 }
 
 /// One name is one project: applied from two directories in turn, each would undo the other.

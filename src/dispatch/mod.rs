@@ -4,10 +4,12 @@
 //! * `scheduled`: the run that stands for a slot.
 //! * `upcoming`: the runs of slots that are still to come, as far ahead as they are shown.
 //! * `why`: the chain of all that, in words, for one instant.
+//! * `overlap`: what becomes of a slot that meets an earlier run of its deployment.
 //! * `queue`: which waiting runs may start, in which order, and why the others wait.
 //!
 //! Nothing here reads a clock, a store or a file; the daemon carries the decisions out.
 pub mod due;
+pub mod overlap;
 pub mod queue;
 pub mod scheduled;
 pub mod upcoming;

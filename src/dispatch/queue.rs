@@ -4,11 +4,16 @@
 //! was due first goes first; its id decides a tie. A run starts when its pool and queue exist, are not paused and
 //! have a slot free, its deployment's limit has room, and this host can execute the pool's kind.
 //!
+//! Before that, a run that waited longer than its schedule allows expires, and one that meets an earlier run of its deployment
+//! fares as its schedule's overlap policy says (`overlap`).
+//!
 //! A run that names no queue belongs to the first queue of its pool, by priority and name, whose filter matches
 //! it, else to the pool's `default`. A run without a pool belongs to a matching filtered queue of the default
 //! agent pool, else to none: it starts at once. A queue with a filter serves only what matches.
+use super::overlap::{Consequence, Going, Skipped};
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit};
 use crate::model::id::{DeploymentId, FlowRunId};
+use crate::model::policy::Overlap;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, QueueFilter};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +42,11 @@ pub struct Queue {
 pub struct Waiting {
     pub run: FlowRunId,
     pub due: Timestamp,
+    /// When it is too late to start it.
+    pub expires: Option<Timestamp>,
+    pub overlap: Overlap,
+    /// It has never been running.
+    pub first_attempt: bool,
     pub deployment: Option<DeploymentId>,
     /// `flow/deployment`, for filters.
     pub deployment_name: Option<String>,
@@ -46,9 +56,14 @@ pub struct Waiting {
     pub tags: Vec<String>,
 }
 
-/// A run that holds slots.
+/// A run that is going.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
+    pub run: FlowRunId,
+    /// It waits for its next attempt, and holds no slot meanwhile.
+    pub between_attempts: bool,
+    /// It has been told to end.
+    pub stopping: bool,
     pub deployment: Option<DeploymentId>,
     pub pool: Option<String>,
     pub queue: Option<String>,
@@ -60,8 +75,18 @@ pub enum Verdict {
     /// It starts, from this pool and queue.
     Start { pool: Option<String>, queue: Option<String> },
     Wait(Reason),
+    /// It waits, for runs that are to be cancelled for it.
+    Supersede { stop: Vec<FlowRunId>, reason: Reason },
+    Cancel(Cancelled),
+}
+
+/// Why a waiting run will never start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
     /// Its deployment's limit is full and cancels what is new.
-    Cancel,
+    DeploymentFull,
+    Skipped(Skipped),
+    Expired,
 }
 
 /// What a run waits for.
@@ -76,6 +101,8 @@ pub enum Reason {
     PoolFull { pool: String, limit: u32 },
     QueueFull { pool: String, queue: String, limit: u32 },
     DeploymentFull { limit: u32 },
+    /// Its schedule's runs do not overlap, and this one is still going.
+    StillGoing(FlowRunId),
     /// Only a worker of that kind can run it.
     NoExecutor { pool: String, kind: String },
 }
@@ -92,6 +119,7 @@ impl fmt::Display for Reason {
             Reason::PoolFull { pool, limit } => write!(f, "all {limit} slots of work pool '{pool}' are taken"),
             Reason::QueueFull { pool, queue, limit } => write!(f, "all {limit} slots of work queue '{pool}/{queue}' are taken"),
             Reason::DeploymentFull { limit } => write!(f, "its deployment's limit of {limit} is reached"),
+            Reason::StillGoing(run) => write!(f, "run {run} of its deployment is still going"),
             Reason::NoExecutor { pool, kind } => write!(f, "work pool '{pool}' is of type '{kind}', which only a worker of that type can run"),
         }
     }
@@ -103,24 +131,52 @@ pub struct Snapshot<'a> {
     pub holders: &'a mut dyn Iterator<Item = &'a Holder>,
     /// The kinds of pool that this host executes itself.
     pub kinds: &'a [&'a str],
+    pub now: Timestamp,
+    /// Runs that are due by then may start.
+    pub horizon: Timestamp,
 }
 
 /// The verdict on each waiting run, the starting ones in the order in which they are to start.
-pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting], now: Timestamp) -> Vec<(FlowRunId, Verdict)> {
-    let mut taken = Taken::default();
+pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, Verdict)> {
+    let (mut taken, mut going) = (Taken::default(), Going::default());
     for holder in snapshot.holders {
         taken.add(holder);
+        going.add(holder);
     }
+    let Snapshot { pools, kinds, now, horizon, .. } = snapshot;
+    let expired = |run: &Waiting| run.first_attempt && run.expires.is_some_and(|expires| expires < now);
+    let is_due = |run: &Waiting| run.due <= horizon;
+    going.look_ahead(waiting.iter().copied().filter(|run| is_due(run) && !expired(run)));
     let mut placed: Vec<(&Waiting, Place)> =
-        waiting.iter().map(|run| (*run, place(snapshot.pools, run))).collect();
+        waiting.iter().map(|run| (*run, place(pools, run))).collect();
     placed.sort_by(|(a, first), (b, second)| {
         (first.priority, a.due, a.run).cmp(&(second.priority, b.due, b.run))
     });
     let mut verdicts = Vec::with_capacity(placed.len());
     for (run, place) in placed {
-        let verdict = verdict(snapshot.pools, snapshot.kinds, &taken, run, &place, now);
+        let verdict = if !is_due(run) {
+            Verdict::Wait(Reason::NotDue)
+        } else if expired(run) {
+            Verdict::Cancel(Cancelled::Expired)
+        } else {
+            match going.consequence(run) {
+                Consequence::Skip(why) => Verdict::Cancel(Cancelled::Skipped(why)),
+                Consequence::Wait { of, stop } if stop.is_empty() => Verdict::Wait(Reason::StillGoing(of)),
+                Consequence::Wait { of, stop } => Verdict::Supersede { stop, reason: Reason::StillGoing(of) },
+                Consequence::None => verdict(pools, kinds, &taken, run, &place),
+            }
+        };
         if let Verdict::Start { pool, queue } = &verdict {
-            taken.add(&Holder { deployment: run.deployment, pool: pool.clone(), queue: queue.clone() });
+            let holder = Holder {
+                run: run.run,
+                between_attempts: false,
+                stopping: false,
+                deployment: run.deployment,
+                pool: pool.clone(),
+                queue: queue.clone(),
+            };
+            taken.add(&holder);
+            going.add(&holder);
         }
         verdicts.push((run.run, verdict));
     }
@@ -167,11 +223,7 @@ fn verdict(
     taken: &Taken,
     run: &Waiting,
     place: &Place,
-    now: Timestamp,
 ) -> Verdict {
-    if run.due > now {
-        return Verdict::Wait(Reason::NotDue);
-    }
     if let (Some(pool_name), queue_name) = (&place.pool, place.queue.as_deref().unwrap_or(DEFAULT_QUEUE)) {
         if let Some(reason) = pool_reason(pools, kinds, taken, pool_name, queue_name, run) {
             return Verdict::Wait(reason);
@@ -182,7 +234,7 @@ fn verdict(
     {
         return match limit.collision_strategy {
             CollisionStrategy::Enqueue => Verdict::Wait(Reason::DeploymentFull { limit: limit.limit }),
-            CollisionStrategy::CancelNew => Verdict::Cancel,
+            CollisionStrategy::CancelNew => Verdict::Cancel(Cancelled::DeploymentFull),
         };
     }
     Verdict::Start { pool: place.pool.clone(), queue: place.queue.clone() }
@@ -237,6 +289,9 @@ struct Taken {
 
 impl Taken {
     fn add(&mut self, holder: &Holder) {
+        if holder.between_attempts {
+            return;
+        }
         if let Some(deployment) = holder.deployment {
             *self.deployments.entry(deployment).or_default() += 1;
         }
@@ -261,6 +316,9 @@ mod tests {
         Waiting {
             run: FlowRunId(Uuid::from_u128(number)),
             due: at(due),
+            expires: None,
+            overlap: Overlap::Allow,
+            first_attempt: true,
             deployment: Some(DeploymentId(Uuid::from_u128(1_000 + number))),
             deployment_name: Some(format!("flow/d{number}")),
             limit: None,
@@ -280,9 +338,9 @@ mod tests {
     }
 
     fn decided(pools: &BTreeMap<String, Pool>, holders: &[Holder], waiting: &[Waiting]) -> Vec<(u128, Verdict)> {
-        let snapshot = Snapshot { pools, holders: &mut holders.iter(), kinds: &["process"] };
+        let snapshot = Snapshot { pools, holders: &mut holders.iter(), kinds: &["process"], now: at(100), horizon: at(100) };
         let waiting: Vec<&Waiting> = waiting.iter().collect();
-        decide(snapshot, &waiting, at(100)).into_iter().map(|(run, verdict)| (run.0.as_u128(), verdict)).collect()
+        decide(snapshot, &waiting).into_iter().map(|(run, verdict)| (run.0.as_u128(), verdict)).collect()
     }
 
     fn started(verdicts: &[(u128, Verdict)]) -> Vec<u128> {
@@ -290,7 +348,14 @@ mod tests {
     }
 
     fn holder(waiting: &Waiting, queue: &str) -> Holder {
-        Holder { deployment: waiting.deployment, pool: waiting.pool.clone(), queue: Some(queue.to_owned()) }
+        Holder {
+            run: waiting.run,
+            between_attempts: false,
+            stopping: false,
+            deployment: waiting.deployment,
+            pool: waiting.pool.clone(),
+            queue: Some(queue.to_owned()),
+        }
     }
 
     #[test]
@@ -328,7 +393,7 @@ mod tests {
         let verdicts = decided(&pools, &[], &[first.clone(), second.clone()]);
         assert_eq!(verdicts[1].1, Verdict::Wait(Reason::DeploymentFull { limit: 1 }));
         second.limit = limit(CollisionStrategy::CancelNew);
-        assert_eq!(decided(&pools, &[], &[first, second])[1].1, Verdict::Cancel);
+        assert_eq!(decided(&pools, &[], &[first, second])[1].1, Verdict::Cancel(Cancelled::DeploymentFull));
     }
 
     #[test]
@@ -373,5 +438,70 @@ mod tests {
         let mut plain = run(4, 1);
         plain.pool = None;
         assert_eq!(decided(&pools, &[], &[plain]).remove(0).1, Verdict::Start { pool: None, queue: None });
+    }
+
+    /// A run of one deployment with others, under a policy.
+    fn of_one(number: u128, due: i64, overlap: Overlap) -> Waiting {
+        Waiting { overlap, deployment: Some(DeploymentId(Uuid::from_u128(7))), ..run(number, due) }
+    }
+
+    fn said(verdicts: Vec<(u128, Verdict)>) -> Vec<(u128, String)> {
+        let word = |verdict| match verdict {
+            Verdict::Start { .. } => "start".to_owned(),
+            Verdict::Wait(_) => "wait".to_owned(),
+            Verdict::Supersede { stop, .. } => format!("stop {:?}", stop.iter().map(|run| run.0.as_u128()).collect::<Vec<_>>()),
+            Verdict::Cancel(Cancelled::Skipped(why)) => format!("{why:?}").split(['(', ' ']).next().unwrap().to_owned(),
+            Verdict::Cancel(why) => format!("{why:?}"),
+        };
+        verdicts.into_iter().map(|(run, verdict)| (run, word(verdict))).collect()
+    }
+
+    #[test]
+    fn a_slot_that_meets_a_run_still_going_fares_as_its_policy_says() {
+        let pools = pool(&[("default", queue(1))]);
+        let going = of_one(9, 0, Overlap::Allow);
+        let holders = [holder(&going, "default")];
+        let three = |overlap| [of_one(1, 1, overlap), of_one(2, 2, overlap), of_one(3, 3, overlap)];
+        let table = [
+            (Overlap::Allow, ["start", "start", "start"]),
+            (Overlap::Skip, ["StillGoing", "StillGoing", "StillGoing"]),
+            (Overlap::Queue { most: 2 }, ["wait", "wait", "QueueFull"]),
+            (Overlap::Queue { most: 0 }, ["QueueFull", "QueueFull", "QueueFull"]),
+            (Overlap::CancelRunning, ["Superseded", "Superseded", "stop [9]"]),
+        ];
+        for (overlap, wanted) in table {
+            let words = said(decided(&pools, &holders, &three(overlap)));
+            assert_eq!(words.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>(), wanted, "{overlap:?}");
+        }
+        // Nothing going: the first starts, and the others meet it.
+        for (overlap, wanted) in [(Overlap::Skip, ["start", "StillGoing"]), (Overlap::Queue { most: 1 }, ["start", "wait"])] {
+            let words = said(decided(&pools, &[], &three(overlap)[..2]));
+            assert_eq!(words.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>(), wanted, "{overlap:?}");
+        }
+        // What is being stopped is waited for; a retry and another deployment are not concerned.
+        let stopping = [Holder { stopping: true, ..holder(&going, "default") }];
+        assert_eq!(said(decided(&pools, &stopping, &[of_one(1, 1, Overlap::CancelRunning)])), [(1, "wait".to_owned())]);
+        let retry = Waiting { first_attempt: false, ..of_one(1, 1, Overlap::Skip) };
+        assert_eq!(said(decided(&pools, &holders, &[retry])), [(1, "start".to_owned())]);
+        let other = Waiting { overlap: Overlap::Skip, ..run(1, 1) };
+        assert_eq!(said(decided(&pools, &holders, &[other])), [(1, "start".to_owned())]);
+    }
+
+    #[test]
+    fn a_run_between_attempts_is_going_but_holds_no_slot() {
+        let mut pools = pool(&[("default", queue(1))]);
+        pools.get_mut("pool").unwrap().limit = Some(1);
+        let resting = [Holder { between_attempts: true, ..holder(&of_one(9, 0, Overlap::Allow), "default") }];
+        assert_eq!(said(decided(&pools, &resting, &[of_one(1, 1, Overlap::Skip)])), [(1, "StillGoing".to_owned())]);
+        assert_eq!(said(decided(&pools, &resting, &[of_one(1, 1, Overlap::Allow)])), [(1, "start".to_owned())]);
+    }
+
+    #[test]
+    fn what_waited_too_long_expires_whatever_it_waits_for() {
+        let pools = pool(&[]);
+        let expires = |at_second| Waiting { expires: Some(at(at_second)), ..run(1, 1) };
+        assert_eq!(said(decided(&pools, &[], &[expires(99)])), [(1, "Expired".to_owned())]);
+        assert_eq!(said(decided(&pools, &[], &[expires(100)])), [(1, "wait".to_owned())]);
+        assert_eq!(said(decided(&pools, &[], &[Waiting { first_attempt: false, ..expires(99) }])), [(1, "wait".to_owned())]);
     }
 }

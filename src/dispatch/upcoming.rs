@@ -78,12 +78,6 @@ pub fn virtual_run(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
     run_of_slot(deployment, schedule, rule, slot, schedule.updated)
 }
 
-/// Whether a run that is still Scheduled was touched by somebody since it was made of its slot: such a run stands, whatever becomes
-/// of its schedule. What the scheduler makes a moment before its time was updated when it was created.
-pub fn stands_by_itself(run: &FlowRun) -> bool {
-    run.updated != run.created
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

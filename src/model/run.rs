@@ -5,6 +5,7 @@ use super::id::{DeploymentId, FlowId, FlowRunId, ScheduleId, of_state};
 use super::state::{Proposed, State, StateType};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One execution of a flow, wanted, going on or over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,14 @@ pub struct MissedSlots {
     /// There are more between `from` and `to`: they were not counted to the end.
     #[serde(default)]
     pub more: bool,
+}
+
+impl fmt::Display for MissedSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissedSlots { from, to, count, more } = self;
+        let more = if *more { "more than " } else { "" };
+        write!(f, "{more}{count} slots from {from} to {to} passed while nothing ran")
+    }
 }
 
 /// What a run used, over all its processes.

@@ -75,6 +75,12 @@ pub mod names {
     pub const RESUMING: &str = "Resuming";
     pub const SUSPENDED: &str = "Suspended";
     pub const RETRYING: &str = "Retrying";
+    /// Cancelled: its slot passed while nothing ran, and its policy is not to make up for it.
+    pub const MISSED: &str = "Missed";
+    /// Cancelled: its slot met another run still going.
+    pub const SKIPPED: &str = "Skipped";
+    /// Cancelled: it could not start in time.
+    pub const EXPIRED: &str = "Expired";
     pub const TIMED_OUT: &str = "TimedOut";
 }
 

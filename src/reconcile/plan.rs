@@ -8,7 +8,8 @@ use crate::model::write::Write;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
@@ -269,6 +270,20 @@ impl Plan {
             writes.append(&mut step.writes);
         }
         writes
+    }
+
+    /// SHA-256, in hex, over what the plan does: steps with their ids, and refusals. Neither the instant of planning nor what is told beside
+    /// the steps counts, so that a plan that is made again of the same files against the same revision has the same.
+    pub fn digest(&self) -> String {
+        let (mut steps, mut refusals) = (self.steps.clone(), self.refusals.clone());
+        steps.iter_mut().for_each(|step| step.position = None);
+        for refusal in &mut refusals {
+            if let Refusal::Owned { position, .. } = refusal {
+                *position = None;
+            }
+        }
+        let parts = json!([self.format, self.project, self.root, self.base_revision, self.moved, self.counts, steps, refusals]);
+        Sha256::digest(parts.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Fills in the positions, from file and JSON pointer. Only for a plan that somebody is to read.

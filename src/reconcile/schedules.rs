@@ -5,6 +5,7 @@
 //! how the schedule began.
 use super::fields;
 use super::plan::{FieldChange, Made};
+use crate::dispatch::due::resumed_since;
 use crate::model::deployment::FullName;
 use crate::model::id::{self, HomeId, Kind, ScheduleId};
 use crate::model::schedule::{Schedule, ScheduleDeclaration};
@@ -102,8 +103,10 @@ impl Outcome {
         let fired = old.active() && !context.held_before;
         let fires = new.active() && !context.held_after;
         let moved = !same_rule(&old.declared.spec, &declared.spec);
-        if moved || (fires && !fired) {
+        if moved {
             new.effective_since = context.now;
+        } else if fires && !fired {
+            new.effective_since = resumed_since(&new, context.now);
         }
         if moved {
             self.fresh.push(self.schedules.len());

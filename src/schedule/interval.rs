@@ -32,6 +32,10 @@ impl Every {
         self.0
     }
 
+    pub fn duration(self) -> SignedDuration {
+        SignedDuration::from_micros(i64::try_from(self.0).unwrap_or(i64::MAX))
+    }
+
     /// As Prefect's API writes it.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / SECOND as f64

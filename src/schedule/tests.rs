@@ -1,8 +1,11 @@
 //! Golden tables (frozen texts) and properties that hold for every rule.
 
-use super::{Every, RuleSpec, Spec, parse_interval};
-use jiff::Timestamp;
+use super::zone::{self, Settled};
+use super::{Every, Gap, Limits, Overlap, Period, Resolution, RuleSpec, Span, Spec, parse_interval};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn cron(expression: &str) -> Spec {
     Spec::new(RuleSpec::Cron { expression: expression.into(), day_or: true }, None)
@@ -273,9 +276,73 @@ fn any_rrule() -> impl Strategy<Value = RuleSpec> {
         })
 }
 
+/// A reading of a clock between 2026 and 2029: some with seconds, half of them within days of a clock change.
+fn any_wall() -> impl Strategy<Value = DateTime> {
+    let change = proptest::sample::select(vec![(2027, 3, 28), (2027, 10, 31), (2027, 3, 14), (2027, 11, 7), (2027, 10, 3), (2027, 4, 4)]);
+    let date = prop_oneof![
+        change.prop_map(|(year, month, day)| Date::constant(year, month, day)),
+        (2026..2030i16, 1..13i8, 1..29i8).prop_map(|(year, month, day)| Date::constant(year, month, day)),
+    ];
+    (date, any_time()).prop_map(|(date, time)| date.to_datetime(time))
+}
+
+fn any_time() -> impl Strategy<Value = Time> {
+    (0..24i8, proptest::sample::select(vec![0i8, 15, 30, 59]), proptest::sample::select(vec![0i8, 0, 1])).prop_map(|(hour, minute, second)| Time::constant(hour, minute, second, 0))
+}
+
+fn any_span() -> impl Strategy<Value = Span> {
+    let hours = 1..400i64;
+    prop_oneof![
+        (any_wall(), 0..60i64).prop_map(|(from, days)| {
+            let to = from.date().checked_add(SignedDuration::from_hours(24 * days)).expect("in range");
+            Span::Days { from: from.date(), to }
+        }),
+        (any_wall(), hours.clone()).prop_map(|(from, hours)| Span::Walls { from, to: from.checked_add(SignedDuration::from_hours(hours)).expect("in range") }),
+        (any_start(), hours).prop_map(|(from, hours)| Span::Instants { from, to: from + SignedDuration::from_hours(hours) }),
+        (1..128u8, any_time(), any_time()).prop_map(|(days, from, to)| Span::Weekly { days, from, to }),
+    ]
+}
+
+fn any_limits() -> impl Strategy<Value = Limits> {
+    let periods = |most: usize| proptest::collection::vec(any_span().prop_map(|span| Period { span, name: None }), 0..=most);
+    let ends = (proptest::option::weighted(0.4, any_wall()), proptest::option::weighted(0.3, any_wall()));
+    (ends, periods(3), prop_oneof![2 => Just(Vec::new()), 1 => periods(2)])
+        .prop_map(|((starts, ends), exclude, include)| Limits { starts, ends, exclude, include })
+}
+
+fn any_resolution() -> impl Strategy<Value = Resolution> {
+    let gap = proptest::sample::select(vec![Gap::Later, Gap::Earlier, Gap::Skip]);
+    let overlap = proptest::sample::select(vec![Overlap::First, Overlap::Last, Overlap::Both]);
+    (gap, overlap).prop_map(|(gap, overlap)| Resolution { gap, overlap })
+}
+
+fn any_rule() -> impl Strategy<Value = RuleSpec> {
+    prop_oneof![any_cron(), any_interval(), any_rrule()]
+}
+
 fn any_spec() -> impl Strategy<Value = Spec> {
-    (prop_oneof![any_cron(), any_interval(), any_rrule()], proptest::sample::select(&ZONES[..]))
-        .prop_map(|(rule, zone)| Spec::new(rule, Some(zone.to_owned())))
+    let limits = prop_oneof![Just(Limits::default()), any_limits()];
+    (any_rule(), proptest::sample::select(&ZONES[..]), proptest::option::of(any_resolution()), limits)
+        .prop_map(|(rule, zone, dst, limits)| Spec { dst, limits, ..Spec::new(rule, Some(zone.to_owned())) })
+}
+
+/// What a schedule's wall-clock times mean, without regard to order or cost: each settled by itself, in a set.
+fn settled_one_by_one(spec: &Spec, walls: impl Iterator<Item = DateTime>) -> BTreeSet<Timestamp> {
+    let rule = spec.parse().expect("a rule");
+    let Resolution { gap, overlap } = rule.resolution();
+    let mut instants = BTreeSet::new();
+    for wall in walls {
+        match (zone::settle(rule.time_zone(), wall).expect("in range"), gap, overlap) {
+            (Settled::Plain(at), ..) => drop(instants.insert(at)),
+            (Settled::Gap { later, .. }, Gap::Later, _) => drop(instants.insert(later)),
+            (Settled::Gap { earlier, .. }, Gap::Earlier, _) => drop(instants.insert(earlier)),
+            (Settled::Gap { .. }, Gap::Skip, _) => {}
+            (Settled::Overlap { first, .. }, _, Overlap::First) => drop(instants.insert(first)),
+            (Settled::Overlap { last, .. }, _, Overlap::Last) => drop(instants.insert(last)),
+            (Settled::Overlap { first, last }, _, Overlap::Both) => instants.extend([first, last]),
+        }
+    }
+    instants
 }
 
 /// Half of them within days of a clock change.
@@ -288,7 +355,13 @@ fn any_start() -> impl Strategy<Value = Timestamp> {
 /// What a rule's normal form says, as a declaration again.
 fn reread(spec: &Spec) -> Spec {
     let text = spec.normal_form();
-    let (rule, zone) = text.rsplit_once(" in ").expect("a zone");
+    let (text, limits) = text.split_once(" limits=").unwrap_or((&text, "{}"));
+    let (rule, place) = text.rsplit_once(" in ").expect("a zone");
+    let (zone, dst) = place.split_once(" gap=").unwrap_or((place, ""));
+    let dst = dst.split_once(" overlap=").map(|(gap, overlap)| {
+        let word = |text: &str| serde_json::json!(text.to_lowercase());
+        serde_json::from_value(serde_json::json!({"gap": word(gap), "overlap": word(overlap)})).expect("a resolution")
+    });
     let (kind, body) = rule.split_once(' ').expect("a kind");
     let rule = match kind {
         "cron" => RuleSpec::Cron { expression: body.trim_end_matches(" day_or=false").to_owned(), day_or: !body.ends_with("day_or=false") },
@@ -299,11 +372,20 @@ fn reread(spec: &Spec) -> Spec {
         }
         other => panic!("{other}: {text}"),
     };
-    Spec::new(rule, Some(zone.to_owned()))
+    Spec { dst, limits: serde_json::from_str(limits).expect("limits"), ..Spec::new(rule, Some(zone.to_owned())) }
+}
+
+/// Spans of wall-clock time on either side of which nothing can settle into another.
+const MARGIN: SignedDuration = SignedDuration::from_hours(3);
+
+/// 400 cases of each property, times `REEVE_TEST_ROUNDS`.
+fn config() -> ProptestConfig {
+    let rounds: u32 = std::env::var("REEVE_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    ProptestConfig { cases: 400 * rounds, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn instants_strictly_increase_and_every_tail_is_the_same(spec in any_spec(), start in any_start(), skip in 0usize..60) {
@@ -319,6 +401,38 @@ proptest! {
                 prop_assert_eq!(rule.after(*from), Some(series[skip + 1]));
             }
         }
+    }
+
+    /// Whichever limits there are: what fires is what fires without them, less what they bar.
+    #[test]
+    fn limits_bar_and_move_nothing(rule in any_rule(), zone in proptest::sample::select(&ZONES[..]), limits in any_limits(), start in any_start()) {
+        let spec = Spec { limits, ..Spec::new(rule, Some(zone.to_owned())) };
+        let Ok(rule) = spec.parse() else { return Ok(()) };
+        let all: Vec<Timestamp> = rule.unlimited(start).take(400).collect();
+        let Some(last) = all.last() else { return Ok(()) };
+        let allowed: Vec<Timestamp> = all.iter().copied().filter(|at| rule.bar(*at).is_none()).collect();
+        let given: Vec<Timestamp> = rule.instants(start).take_while(|at| at <= last).collect();
+        prop_assert_eq!(given, allowed);
+    }
+
+    /// Under every setting of `dst`: the series is the set of its wall-clock times, each settled by itself.
+    #[test]
+    fn clock_changes_are_settled_one_by_one(rule in prop_oneof![3 => any_cron(), 2 => any_rrule()], zone in proptest::sample::select(&ZONES[..]), dst in any_resolution(), start in any_start()) {
+        let spec = Spec { dst: Some(dst), ..Spec::new(rule, Some(zone.to_owned())) };
+        let Ok(rule) = spec.parse() else { return Ok(()) };
+        let series: Vec<Timestamp> = rule.instants(start).take(60).collect();
+        let Some(last) = series.last() else { return Ok(()) };
+        let clock = |at: Timestamp| rule.time_zone().to_datetime(at);
+        let (from, until) = (clock(start) - MARGIN, clock(*last) + MARGIN);
+        let walls = rule.walls(from).expect("wall-clock times").take_while(|wall| *wall <= until);
+        let expected: Vec<Timestamp> = settled_one_by_one(&spec, walls).range(start..=*last).copied().collect();
+        prop_assert_eq!(series, expected);
+    }
+
+    #[test]
+    fn what_was_stored_is_the_same_schedule(spec in any_spec()) {
+        let text = serde_json::to_string(&spec).expect("JSON");
+        prop_assert_eq!(&serde_json::from_str::<Spec>(&text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?, &spec);
     }
 
     #[test]

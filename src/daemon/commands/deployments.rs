@@ -2,12 +2,13 @@
 use super::Commands;
 use crate::clock;
 use crate::control::{Author, ControlError};
+use crate::dispatch::due::resumed_since;
 use crate::model::deployment::Deployment;
 use crate::model::id::DeploymentId;
 use crate::model::write::Write;
 
 impl Commands {
-    /// Pauses or resumes. What is resumed begins anew: the slots that passed meanwhile do not fire.
+    /// Pauses or resumes. What is resumed begins anew: the slots that passed meanwhile do not fire, unless a policy asks for one.
     pub(super) async fn pause_deployment_of(
         &self,
         id: DeploymentId,
@@ -27,7 +28,7 @@ impl Commands {
                     None => deployment.declared.paused = paused,
                 }
                 if !paused {
-                    deployment.schedules.iter_mut().for_each(|schedule| schedule.effective_since = now);
+                    deployment.schedules.iter_mut().for_each(|schedule| schedule.effective_since = resumed_since(schedule, now));
                 }
                 deployment.updated = now;
                 Ok((vec![Write::PutDeployment(Box::new(deployment.clone()))], deployment))

@@ -13,12 +13,11 @@ use std::path::PathBuf;
 /// A run that was claimed here and is not known to be over.
 #[derive(Debug, Clone)]
 pub(super) struct Active {
+    /// What it holds, and whether somebody wants it to end.
     pub holder: Holder,
     pub claim: Claim,
     /// `None` while it is being started.
     pub handle: Option<Handle>,
-    /// Somebody wants it to end.
-    pub stopping: bool,
 }
 
 /// What is stored with a run when it is claimed, before anything is started: enough to find out after a crash
@@ -41,7 +40,14 @@ impl Claim {
     }
 
     pub fn holder(&self, run: &FlowRun) -> Holder {
-        Holder { deployment: run.deployment_id, pool: self.pool.clone(), queue: self.queue.clone() }
+        Holder {
+            run: run.id,
+            between_attempts: false,
+            stopping: false,
+            deployment: run.deployment_id,
+            pool: self.pool.clone(),
+            queue: self.queue.clone(),
+        }
     }
 }
 
@@ -60,7 +66,7 @@ impl Dispatcher {
             Adoption::Ended => {}
         }
         let holder = claim.holder(&run);
-        self.active.insert(run.id, Active { holder, claim, handle: Some(handle), stopping: false });
+        self.active.insert(run.id, Active { holder, claim, handle: Some(handle) });
         if run.is_over() || run.state.kind == StateType::Cancelling {
             self.stop_if_active(run.id).await?;
         }
@@ -86,7 +92,7 @@ impl Dispatcher {
     /// Ends a run's processes, if it has any here. Harmless when repeated.
     pub(super) async fn stop_if_active(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
         let Some(active) = self.active.get_mut(&id) else { return Ok(()) };
-        active.stopping = true;
+        active.holder.stopping = true;
         let (Some(handle), Some(executor)) = (&active.handle, self.executors.get(active.claim.executor.as_str())) else {
             // It is being started: `note_begun` stops it.
             return Ok(());

@@ -16,14 +16,14 @@ use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
-use crate::dispatch::queue::{Pool, Reason, Snapshot, Verdict, Waiting, decide};
-use crate::dispatch::upcoming::stands_by_itself;
+use crate::dispatch::queue::{Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::dispatch::scheduled::{is_void, stands_by_itself};
 use crate::executor::{Executor, KINDS, Report};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
-use crate::model::schedule::{Cursor, Schedule};
-use crate::model::state::{Proposed, StateType};
+use crate::model::policy::{Overlap, Policy};
+use crate::model::state::{Proposed, StateType, names};
 use crate::model::status::RunCounts;
 use crate::model::transition::Context;
 use crate::settings::Home;
@@ -111,7 +111,7 @@ impl Dispatcher {
             self.begin_noting()?;
             self.pass().await?;
             self.count();
-            let due = self.next_due().map(|due| due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN));
+            let due = self.next_look();
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return self.finish().await,
@@ -163,35 +163,64 @@ impl Dispatcher {
     /// Decides who starts now and begins it.
     async fn pass(&mut self) -> Result<(), DaemonError> {
         let now = clock::now();
-        let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-        if !self.has_room() || self.next_due().is_none_or(|due| due > horizon) {
+        if !self.has_room() || self.next_look().is_none_or(|at| at > now) {
             return Ok(());
         }
         let room = STARTS_AT_ONCE - self.starts.len();
-        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
-        let kinds: Vec<&str> = self.executors.keys().copied().collect();
-        let mut holders = self.active.values().map(|active| &active.holder);
-        let verdicts = decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds }, &due, horizon);
         let mut starting = Vec::new();
-        for (run, verdict) in verdicts {
+        for (run, verdict) in self.decide(now) {
             match verdict {
                 Verdict::Start { pool, queue } if starting.len() < room => starting.push((run, pool, queue)),
                 Verdict::Start { .. } => {}
                 Verdict::Wait(reason) => self.block(run, reason),
-                Verdict::Cancel => self.cancel_waiting(run, "Deployment concurrency limit reached.").await?,
+                Verdict::Supersede { stop, reason } => {
+                    self.block(run, reason);
+                    self.supersede(stop, run).await?;
+                }
+                Verdict::Cancel(why) => self.cancel_waiting(run, cancelled(why)).await?,
             }
         }
         if starting.is_empty() { Ok(()) } else { self.begin(starting, now) }
+    }
+
+    fn decide(&self, now: Timestamp) -> Vec<(FlowRunId, Verdict)> {
+        let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
+        let kinds: Vec<&str> = self.executors.keys().copied().collect();
+        let resting: Vec<Holder> = self.waiting.values().filter(|run| !run.first_attempt).map(resting).collect();
+        let mut holders = self.active.values().map(|active| &active.holder).chain(&resting);
+        decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds, now, horizon }, &due)
+    }
+
+    /// Cancels runs to make way for another.
+    async fn supersede(&mut self, runs: Vec<FlowRunId>, by: FlowRunId) -> Result<(), DaemonError> {
+        for run in runs {
+            let reason = format!("run {by} of the same deployment was due (overlap: cancel_running)");
+            match self.active.get_mut(&run) {
+                Some(active) => {
+                    active.holder.stopping = true;
+                    self.propose(run, Proposed::new(StateType::Cancelling).message(reason)).await?;
+                }
+                None => {
+                    self.leave_waiting(run);
+                    self.propose(run, Proposed::new(StateType::Cancelled).message(reason)).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn has_room(&self) -> bool {
         self.claiming.is_none() && self.starts.len() <= STARTS_AT_ONCE / 2
     }
 
-    /// When the first waiting run that could start becomes due. A run that waits for something else than its time
-    /// is woken by what it waits for, and must not keep the alarm ringing.
-    fn next_due(&self) -> Option<Timestamp> {
-        self.waiting.values().filter(|run| !self.blocked.contains_key(&run.run)).map(|run| run.due).min()
+    /// When to decide next: when the first waiting run that could start is due (a little before), or when one expires. A run that
+    /// waits for something else than its time is woken by what it waits for, and must not keep the alarm ringing.
+    fn next_look(&self) -> Option<Timestamp> {
+        let unblocked = self.waiting.values().filter(|run| !self.blocked.contains_key(&run.run));
+        let due = unblocked.map(|run| run.due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN)).min();
+        let expires = self.waiting.values().filter_map(|run| run.expires).min().map(just_after);
+        due.into_iter().chain(expires).min()
     }
 
     async fn follow(&mut self, changed: Vec<Changed>) -> Result<(), DaemonError> {
@@ -229,13 +258,13 @@ impl Dispatcher {
     /// Looks at a run as it is now, and puts it where it belongs.
     async fn look_at(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
         let Some(run) = self.ledger.run(id)? else {
-            self.waiting.remove(&id);
+            self.leave_waiting(id);
             return self.stop_if_active(id).await;
         };
         match run.state.kind {
             StateType::Scheduled => self.wait_for(run).await,
             kind if kind.is_terminal() || kind == StateType::Cancelling => {
-                self.waiting.remove(&id);
+                self.leave_waiting(id);
                 match self.active.contains_key(&id) || run.is_over() {
                     true => self.stop_if_active(id).await,
                     false => self.resume(run).await,
@@ -251,6 +280,13 @@ impl Dispatcher {
         }
     }
 
+    /// A run waits no more. One that was between its attempts kept others from starting.
+    fn leave_waiting(&mut self, id: FlowRunId) {
+        if self.waiting.remove(&id).is_some_and(|run| !run.first_attempt) {
+            self.blocked.clear();
+        }
+    }
+
     async fn wait_for(&mut self, run: FlowRun) -> Result<(), DaemonError> {
         if self.active.contains_key(&run.id) {
             // Its attempt is still being cleared away; its last report brings it here again.
@@ -261,19 +297,25 @@ impl Dispatcher {
             return Ok(());
         };
         let deployment = self.ledger.deployment(deployment_id)?;
-        if is_void(&run, deployment.as_ref()) {
-            return self.forget(&run).await;
+        if is_void(&run, deployment.as_ref(), clock::now()) {
+            return self.forget(run.id).await;
         }
         let Some(deployment) = deployment else {
-            return self.cancel_waiting(run.id, "its deployment was deleted before it could start").await;
+            return self.cancel_waiting(run.id, (None, "its deployment was deleted before it could start".to_owned())).await;
         };
         if run.slot.is_some() && run.run_count == 0 && deployment.paused() && !stands_by_itself(&run) {
-            return self.cancel_waiting(run.id, "its deployment was paused before it could start").await;
+            return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;
         }
         self.blocked.remove(&run.id);
+        let policy = policy_of(&run, &deployment);
+        let due = run.scheduled_time().unwrap_or(run.expected_start_time);
+        let expire_after = policy.and_then(|policy| policy.expire_after).filter(|_| run.run_count == 0);
         let waiting = Waiting {
             run: run.id,
-            due: run.scheduled_time().unwrap_or(run.expected_start_time),
+            due,
+            expires: expire_after.and_then(|after| due.checked_add(after.duration()).ok()),
+            overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
+            first_attempt: run.run_count == 0,
             deployment: run.deployment_id,
             deployment_name: run.deployment.as_ref().map(ToString::to_string),
             limit: deployment.declared.concurrency_limit.clone(),
@@ -285,21 +327,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Deletes a run that was made of a slot to come, which is no more, as if it had never been made: the cursor goes back
-    /// before the slot, so that a schedule that is resumed in time makes it again.
-    async fn forget(&mut self, run: &FlowRun) -> Result<(), DaemonError> {
-        self.waiting.remove(&run.id);
+    /// Takes back a run that was made of a slot to come, which is no more.
+    async fn forget(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        self.waiting.remove(&id);
         let mut unit = self.ledger.unit();
-        match unit.delete_run(run.id) {
-            Ok(_) => {}
+        match unit.take_back_run(id) {
+            Ok(()) => {}
             Err(LedgerError::NoSuchRun(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        if let Some(slot) = &run.slot
-            && self.ledger.cursor(slot.schedule)?.is_some_and(|cursor| cursor.slot == slot.at)
-        {
-            let before = slot.at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(slot.at);
-            unit.set_cursor(slot.schedule, Cursor { slot: before })?;
         }
         match unit.commit().await {
             // Somebody touched it, and so made it stand.
@@ -308,10 +343,10 @@ impl Dispatcher {
         }
     }
 
-    async fn cancel_waiting(&mut self, id: FlowRunId, reason: &str) -> Result<(), DaemonError> {
+    async fn cancel_waiting(&mut self, id: FlowRunId, (name, message): (Option<&'static str>, String)) -> Result<(), DaemonError> {
         self.waiting.remove(&id);
-        let proposed = Proposed::new(StateType::Cancelled).message(reason);
-        self.propose(id, proposed).await
+        let proposed = Proposed::new(StateType::Cancelled).message(message);
+        self.propose(id, name.into_iter().fold(proposed, Proposed::named)).await
     }
 
     /// Proposes a state; a run that is gone or that refuses is left as it is.
@@ -343,14 +378,26 @@ impl Dispatcher {
     }
 }
 
-/// Whether a run stands for a slot that is still to come and that its schedule no longer has: it was paused, switched
-/// off, removed or changed since the run was made, a moment before its time. One that somebody touched stands.
-fn is_void(run: &FlowRun, deployment: Option<&Deployment>) -> bool {
-    let Some(slot) = &run.slot else { return false };
-    let has_it = |schedule: &Schedule| {
-        let still = || schedule.declared.spec.parse().is_ok_and(|rule| rule.next(slot.at) == Some(slot.at));
-        schedule.id == slot.schedule && (schedule.effective_since <= run.created || still())
-    };
-    let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(has_it));
-    run.run_count == 0 && slot.at > clock::now() && !stands && !stands_by_itself(run)
+/// The policies of the schedule that made a run.
+fn policy_of<'a>(run: &FlowRun, deployment: &'a Deployment) -> Option<&'a Policy> {
+    let slot = run.slot.as_ref()?;
+    deployment.schedules.iter().find(|schedule| schedule.id == slot.schedule).map(|schedule| &schedule.declared.policy)
+}
+
+/// A run between two attempts.
+fn resting(run: &Waiting) -> Holder {
+    Holder { run: run.run, between_attempts: true, stopping: false, deployment: run.deployment, pool: None, queue: None }
+}
+
+/// The name and the message of the state of a run that will never start.
+fn cancelled(why: Cancelled) -> (Option<&'static str>, String) {
+    match why {
+        Cancelled::DeploymentFull => (None, "Deployment concurrency limit reached.".to_owned()),
+        Cancelled::Skipped(why) => (Some(names::SKIPPED), why.to_string()),
+        Cancelled::Expired => (Some(names::EXPIRED), "it could not start within the time that its schedule allows (expire_after)".to_owned()),
+    }
+}
+
+fn just_after(instant: Timestamp) -> Timestamp {
+    instant.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX)
 }

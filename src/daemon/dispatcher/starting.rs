@@ -46,7 +46,7 @@ impl Dispatcher {
                 Ok(outcome) if matches!(outcome.decision, Decision::Accept(_)) => {
                     let claim = claim(&outcome.run);
                     let holder = claim.holder(&outcome.run);
-                    self.active.insert(id, Active { holder, claim: claim.clone(), handle: None, stopping: false });
+                    self.active.insert(id, Active { holder, claim: claim.clone(), handle: None });
                     claims.push((outcome.run, claim));
                 }
                 // It is gone, or in a state that cannot be claimed: whoever put it there runs it.
@@ -115,7 +115,7 @@ impl Dispatcher {
                 Ok(handle) => {
                     if let Some(active) = self.active.get_mut(&id) {
                         active.handle = Some(handle);
-                        if active.stopping {
+                        if active.holder.stopping {
                             self.stop_if_active(id).await?;
                         }
                     }

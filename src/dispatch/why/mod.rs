@@ -3,7 +3,7 @@
 //! A chain is told link by link, up to the first that stops it. It decides nothing: each link asks what the daemon asks (the rule,
 //! the slot's record, `queue`), of the same facts, and puts the answer into words.
 use super::due::CLOCK_TOLERANCE;
-use super::queue::{self, Holder, Pool, Queue, Reason, Snapshot, Waiting};
+use super::queue::{self, Cancelled, Holder, Pool, Queue, Reason, Snapshot, Waiting};
 use super::scheduled::start_of_slot;
 use crate::model::deployment::Deployment;
 use crate::model::id::{FlowRunId, of_slot};
@@ -11,7 +11,7 @@ use crate::model::overrides::Overrides;
 use crate::model::policy::{MissedRun, Overlap};
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
-use crate::model::state::StateType;
+use crate::model::state::{StateType, names};
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::schedule::{Barred, Period, Rule};
 use jiff::{SignedDuration, Timestamp};
@@ -330,10 +330,10 @@ impl<'a> Telling<'a> {
                     let more = if missed.more { "more than " } else { "" };
                     self.note("record", format!("one record stands for {more}{} slots from {} to {}", missed.count, shown(rule, missed.from), shown(rule, missed.to)));
                 }
-                if state.name == "Missed" {
+                if state.name == names::MISSED {
                     self.note("missed", self.missed_policy());
                 }
-                if state.name == "Skipped" {
+                if state.name == names::SKIPPED {
                     self.note("overlap", self.overlap_policy());
                 }
                 self.stops("record", not(self.facts), text)
@@ -374,6 +374,9 @@ impl<'a> Telling<'a> {
         let waiting = Waiting {
             run: self.run,
             due: self.facts.at,
+            expires: None,
+            overlap: self.schedule.declared.policy.overlap,
+            first_attempt: true,
             deployment: Some(deployment.id),
             deployment_name: Some(deployment.name.to_string()),
             limit: spec.concurrency_limit.clone(),
@@ -383,22 +386,27 @@ impl<'a> Telling<'a> {
         };
         let holders: Vec<Holder> = self.facts.active.iter().filter(|run| run.id != self.run).map(holder).collect();
         let pools = pools(self.facts.pools, self.facts.queues);
-        let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: self.facts.kinds };
-        let verdict = queue::decide(snapshot, &[&waiting], self.facts.at).pop().map(|(_, verdict)| verdict);
+        let when = self.facts.at.max(self.facts.now);
+        let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: self.facts.kinds, now: when, horizon: when };
+        let verdict = queue::decide(snapshot, &[&waiting]).pop().map(|(_, verdict)| verdict);
         let is_to_come = self.facts.at > self.facts.now;
         match verdict {
-            Some(queue::Verdict::Wait(reason)) => match reason {
-                Reason::PoolFull { .. } | Reason::QueueFull { .. } | Reason::DeploymentFull { .. } if is_to_come => {
-                    self.note("queue", format!("now {reason}; it waits while that is so"));
-                    Ok(())
-                }
-                _ => self.stops("queue", Verdict::Waits, reason.to_string()),
-            },
-            Some(queue::Verdict::Cancel) => {
-                let text = "its deployment's limit is reached, which cancels what is new".to_owned();
+            Some(queue::Verdict::Wait(reason) | queue::Verdict::Supersede { reason, .. }) if is_to_come && passes(&reason) => {
+                self.note("queue", format!("now {reason}: it waits while that is so"));
+                Ok(())
+            }
+            Some(queue::Verdict::Wait(reason) | queue::Verdict::Supersede { reason, .. }) => {
+                self.stops("queue", Verdict::Waits, reason.to_string())
+            }
+            Some(queue::Verdict::Cancel(why)) => {
+                let text = match why {
+                    Cancelled::DeploymentFull => "its deployment's limit is reached, which cancels what is new".to_owned(),
+                    Cancelled::Skipped(why) => format!("it is skipped: {why}"),
+                    Cancelled::Expired => "it is too late to start it (expire_after)".to_owned(),
+                };
                 match is_to_come {
                     true => {
-                        self.note("queue", format!("now {text}"));
+                        self.note("queue", format!("as things are now, {text}"));
                         Ok(())
                     }
                     false => self.stops("queue", Verdict::WillNotRun, text),
@@ -468,8 +476,14 @@ fn pools(pools: &[WorkPool], queues: &[WorkQueue]) -> BTreeMap<String, Pool> {
     views
 }
 
+/// Whether what a run waits for is other runs, which end.
+fn passes(reason: &Reason) -> bool {
+    matches!(reason, Reason::PoolFull { .. } | Reason::QueueFull { .. } | Reason::DeploymentFull { .. } | Reason::StillGoing(_))
+}
+
 fn holder(run: &FlowRun) -> Holder {
-    Holder { deployment: run.deployment_id, pool: run.work_pool.clone(), queue: run.work_queue.clone() }
+    let stopping = run.state.kind == StateType::Cancelling;
+    Holder { run: run.id, between_attempts: false, stopping, deployment: run.deployment_id, pool: run.work_pool.clone(), queue: run.work_queue.clone() }
 }
 
 /// `by ada since Sat 2026-11-21 09:00:00 UTC (why)`; `None` where nobody set it by hand.

@@ -12,16 +12,13 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{self, DeploymentId, FlowRunId, ScheduleId, of_slot, schedule_part, time_of_run};
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
-use crate::model::state::{Proposed, StateType};
+use crate::model::state::{Proposed, StateType, names};
 use crate::model::transition::{Context, transition};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The name of the state of a slot that will not run because somebody deleted its run, or a policy left it out.
-const SKIPPED: &str = "Skipped";
 
 /// A schedule's known slots reach this much further than the horizon, so that not every slot that passes makes them be computed again.
 const SPARE_SLOTS: usize = 2;
@@ -376,7 +373,7 @@ impl Ledger {
                 let mut changed = run.clone();
                 amend(&mut changed);
                 if changed != run {
-                    // Which marks it as one that somebody touched (`upcoming::stands_by_itself`).
+                    // Which marks it as one that somebody touched (`scheduled::stands_by_itself`).
                     changed.updated = now;
                     unit.create_run(&changed)?;
                 }
@@ -390,7 +387,7 @@ impl Ledger {
     /// Deletes a run. What remains of one whose slot is still to come, virtual or real, is the record that the slot is dealt with: a
     /// run in state Cancelled, named `Skipped`; without it the slot would run.
     pub async fn delete_or_skip(&self, id: FlowRunId, context: Context) -> Result<(), LedgerError> {
-        let skipped = Proposed::new(StateType::Cancelled).named(SKIPPED).message("deleted before its time: the slot does not run");
+        let skipped = Proposed::new(StateType::Cancelled).named(names::SKIPPED).message("deleted before its time: the slot does not run");
         let stored = self.run(id)?;
         let must_stay = match &stored {
             Some(run) => self.would_come_again(run, context.now)?,

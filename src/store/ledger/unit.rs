@@ -8,6 +8,7 @@ use crate::model::schedule::Cursor;
 use crate::model::state::Proposed;
 use crate::model::transition::{Context, transition};
 use crate::store::{Batch, Expect, MAX_ROWS, Store};
+use jiff::SignedDuration;
 use std::sync::Arc;
 
 /// Collects changes; nothing is written before `commit`. A run may be named only once in a unit.
@@ -50,6 +51,12 @@ impl Unit {
             self.batch.put.push((row_key, encode(&run.id)?));
         }
         Ok(())
+    }
+
+    /// Adds a new run that enters a further state at once, as a record of what did not run.
+    pub fn create_run_in(&mut self, run: &FlowRun, proposed: Proposed, context: Context) -> Result<(), LedgerError> {
+        let decision = transition(run, proposed, context);
+        self.create_run(decision.changed().unwrap_or(run))
     }
 
     /// Moves a schedule's cursor. The last one that is set in a unit counts.
@@ -107,6 +114,19 @@ impl Unit {
             self.batch.delete.push(key::idempotency(deployment, idempotency_key));
         }
         Ok(run)
+    }
+
+    /// Deletes a run that was made ahead of its slot, as if it had never been made: a cursor that stands at the slot goes back before
+    /// it, so that a schedule that is resumed in time makes it again.
+    pub fn take_back_run(&mut self, id: FlowRunId) -> Result<(), LedgerError> {
+        let run = self.delete_run(id)?;
+        if let Some(slot) = &run.slot
+            && self.ledger.cursor(slot.schedule)?.is_some_and(|cursor| cursor.slot == slot.at)
+        {
+            let before = slot.at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(slot.at);
+            self.set_cursor(slot.schedule, Cursor { slot: before })?;
+        }
+        Ok(())
     }
 
     /// Makes the unit durable. An empty unit writes nothing.
