@@ -9,6 +9,7 @@ use crate::model::problem::Problem;
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::Status;
+use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::reconcile::Plan;
@@ -28,6 +29,9 @@ pub trait Control: Send + Sync + 'static {
     /// The same, told of every change.
     fn watch_status(&self) -> watch::Receiver<Status>;
     fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport>;
+
+    /// Stops reconciling a project, or (`None`) goes on with it. Its schedules are not concerned.
+    fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project>;
 
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>>;
     fn create_run(&self, request: RunRequest) -> Answer<'_, Made<FlowRun>>;

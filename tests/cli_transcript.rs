@@ -197,6 +197,18 @@ const OFFLINE: &[&[&str]] = &[
     &["work-queue", "inspect", "default", "--pool", "batch"],
     &["work-queue", "inspect", "batch/default", "-o", "json"],
     &["work-queue", "delete", QUEUE],
+    &["schedule", "preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "3"],
+    &["schedule", "preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2027-03-27T00:00:00Z", "--gap", "skip", "--overlap", "both", "-n", "2"],
+    &["schedule", "preview", "0 9 31 * *", "--exclude", "sat,sun", "--exclude", "2026-12-24/2027-01-01", "--starts", "2026-12-01", "--ends", "2027-12-31"],
+    &["schedule", "preview", "every 90 minutes", "--include", "mon-fri 09:00-17:00", "--spread", "10m", "--jitter", "30s", "-n", "4"],
+    &["schedule", "preview", "FREQ=WEEKLY;BYDAY=MO;BYHOUR=6;BYMINUTE=0", "--ends", "2026-11-30", "-o", "json"],
+    &["schedule", "preview", "0 9 * * *", "--ends", "2026-11-01"],
+    &["schedule", "preview", "0"],
+    &["schedule", "preview", "-5"],
+    &["schedule", "preview", "1 month"],
+    &["schedule", "preview", "0 25 * * *"],
+    &["schedule", "preview", "0 9 * * *", "--exclude", "saturdays"],
+    &["schedule", "preview", "0 9 * * *", "--gap", "forward"],
 ];
 
 const BESIDE_A_DAEMON: &[&[&str]] = &[

@@ -23,7 +23,8 @@ deployments:
     let daemon = host.daemon();
     daemon.reconciled();
     let runs = waiting(&daemon, "often");
-    assert_eq!(runs.len(), 100, "Prefect's horizon");
+    // Prefect's horizon; the first slot may have begun to run.
+    assert!((99..=100).contains(&runs.len()), "{} runs", runs.len());
     let [renamed, cancelled, deleted, later] = [&runs[3], &runs[4], &runs[5], &runs[6]];
     let path = |run: &Value| format!("/flow_runs/{}", id(run));
     assert_eq!(daemon.request("PATCH", &path(renamed), Some(&json!({"name": "mine"}))).status, 204);

@@ -271,3 +271,31 @@ fn a_daemon_that_was_stopped_while_the_file_changed_follows_it_at_the_next_start
     daemon.line("1 updated");
     follows(&daemon, "meanwhile");
 }
+
+#[test]
+fn a_calendar_file_is_followed_like_the_manifest() {
+    let calendar = |day: &str| format!("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:{day}\r\nSUMMARY:closed\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    let host = Host::new("
+name: watched
+calendars: {holidays: days/holidays.ics}
+deployments:
+  - name: one
+    command: 'true'
+    schedule: {cron: 0 9 * * *, exclude: holidays, slug: daily}
+");
+    host.write("days/holidays.ics", &calendar("20301224"));
+    let daemon = host.daemon();
+    daemon.line("1 created");
+    daemon.phase("idle");
+    let mark = daemon.mark();
+    host.write("days/holidays.ics", &calendar("20301231"));
+    daemon.line_after(mark, "exclude/holidays");
+    daemon.line_after(mark, "1 updated");
+    daemon.phase("idle");
+    let mark = daemon.mark();
+    host.write("days/holidays.ics", &calendar("2030-12-31"));
+    daemon.phase("rejected");
+    daemon.line_after(mark, "days/holidays.ics:3:");
+    host.write("days/holidays.ics", &calendar("20301231"));
+    daemon.phase("idle");
+}

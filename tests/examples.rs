@@ -143,3 +143,15 @@ fn the_secrets_example_shows_no_secret() {
     let answer = Answer::of(&mut command, &["deployment execute call-api"]).exits(0).says(&["calling with token ***"]);
     assert!(!answer.out.contains("hunter2") && !answer.err.contains("hunter2"), "{}\n{}", answer.out, answer.err);
 }
+
+#[test]
+fn the_calendar_example_tells_what_its_limits_and_policies_do() {
+    let host = copy_of("calendar");
+    let valid = host.cli(&["validate", "--strict"]).exits(0).says(&["note: 02:30 does not exist on 20", "; does not fire", "; fires at the last"]);
+    assert!(valid.out.contains("not in stocktaking"), "{}", valid.out);
+    let notes = host.cli(&["validate", "-o", "json"]).exits(0).json();
+    assert_eq!(notes["notes"][0]["deployment"], "closing/closing", "{notes:#}");
+    let plan = host.cli(&["reconcile", "--dry-run"]).exits(2);
+    let plan = plan.says(&["not in holidays or in stocktaking, from 2026-12-01", "only mon-fri 08:00-18:00", "missed: skip; overlap: skip; jitter: 30s; spread: 5m"]);
+    assert!(plan.out.contains("        note: 02:30 does not exist on 20"), "{}", plan.out);
+}

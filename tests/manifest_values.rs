@@ -19,6 +19,10 @@ const FLOWS: Sources = Sources(&[
         "flow.py",
         "from prefect import flow\n\n@flow(name=\"Repo Info\")\ndef get_repo_info(repo: str, deep: bool = False):\n    \"\"\"Reports on a repository.\n\n    At length.\n    \"\"\"\n\nasync def clean_up(days: int = 7):\n    pass\n",
     ),
+    (
+        "holidays.ics",
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261224\r\nDTEND;VALUE=DATE:20261227\r\nSUMMARY:Christ\r\n mas\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    ),
     ("pkg/__init__.py", "def main():\n    'The main job.'\n"),
 ]);
 
@@ -148,6 +152,95 @@ fn schedules_keep_what_stands_around_their_rule() {
             {"kind": "interval", "every": 60_000_000, "active": true},
         ])
     );
+}
+
+/// A part of the first schedule of a deployment with these lines.
+fn first_schedule(lines: &str, pointer: &str) -> Value {
+    let found = json_of(lines);
+    found.pointer(&format!("/schedules/0{pointer}")).cloned().unwrap_or(Value::Null)
+}
+
+#[test]
+fn policies_are_read_in_every_spelling() {
+    let hour = 3_600_000_000u64;
+    for (line, pointer, expected) in [
+        ("missed: latest", "/policy", Value::Null),
+        ("missed: skip", "/policy/missed", json!({"run": "skip"})),
+        ("missed: all", "/policy/missed", json!({"run": "all"})),
+        ("missed: {run: all, within: 6h, limit: 50}", "/policy/missed", json!({"run": "all", "within": 6 * hour, "limit": 50})),
+        ("missed: {within: PT6H}", "/policy/missed", json!({"within": 6 * hour})),
+        ("catchup: true", "/policy/missed", json!({"run": "all"})),
+        ("catchup: false", "/policy", Value::Null),
+        ("on_resume: latest", "/policy/on_resume", json!("latest")),
+        ("on_resume: skip", "/policy", Value::Null),
+        ("overlap: allow", "/policy", Value::Null),
+        ("overlap: skip", "/policy/overlap", json!({"then": "skip"})),
+        ("overlap: queue", "/policy/overlap", json!({"then": "queue", "most": 100})),
+        ("overlap: {queue: 3}", "/policy/overlap", json!({"then": "queue", "most": 3})),
+        ("overlap: cancel_running", "/policy/overlap", json!({"then": "cancel_running"})),
+        ("max_active_runs: 1", "/policy/overlap", json!({"then": "queue", "most": 100})),
+        ("expire_after: 90m", "/policy/expire_after", json!(hour * 3 / 2)),
+        ("expire_after: never", "/policy", Value::Null),
+        ("jitter: 300", "/policy/jitter", json!(hour / 12)),
+        ("jitter: 0", "/policy", Value::Null),
+        ("spread: '01:00:00'", "/policy/spread", json!(hour)),
+        ("starts: 2026-12-01", "/limits/starts", json!("2026-12-01T00:00:00")),
+        ("ends: 2026-12-01T18:00", "/limits/ends", json!("2026-12-01T18:00:00")),
+        ("exclude: sat,sun", "/limits/exclude", json!([{"span": "weekly", "days": 96, "from": "00:00:00", "to": "00:00:00"}])),
+        ("exclude: []", "/limits", Value::Null),
+        ("include: [2026-12-24, [2026-12-24]]", "/limits/include", json!([{"span": "days", "from": "2026-12-24", "to": "2026-12-24"}])),
+        ("dst: {gap: skip}", "/dst", json!({"gap": "skip", "overlap": "first"})),
+        ("dst: {gap: later, overlap: first}", "/dst", Value::Null),
+    ] {
+        let inside = format!("schedules:\n- cron: 0 9 * * *\n  {line}");
+        assert_eq!(first_schedule(&inside, pointer), expected, "{line} in a schedule");
+        if !line.starts_with("catchup") && !line.starts_with("max_active") {
+            let around = format!("{line}\nschedule: {{cron: 0 9 * * *}}");
+            assert_eq!(first_schedule(&around, pointer), expected, "{line} on a deployment");
+        }
+    }
+}
+
+#[test]
+fn a_schedules_word_wins_key_by_key() {
+    for (around, inside, pointer, expected) in [
+        ("missed: all", "missed: skip", "/policy/missed/run", json!("skip")),
+        ("missed: all", "missed: latest", "/policy", Value::Null),
+        ("missed: all", "catchup: false", "/policy", Value::Null),
+        ("missed: all", "overlap: skip", "/policy/missed/run", json!("all")),
+        ("jitter: 5m", "jitter: 0", "/policy", Value::Null),
+        ("expire_after: 5m", "expire_after: never", "/policy", Value::Null),
+        ("exclude: sat", "exclude: []", "/limits", Value::Null),
+        ("exclude: sat", "exclude: 2026-12-24", "/limits/exclude/0/span", json!("days")),
+        ("starts: 2026-12-01", "ends: 2026-12-31", "/limits/starts", json!("2026-12-01T00:00:00")),
+        ("dst: {gap: skip}", "dst: {overlap: both}", "/dst", json!({"gap": "skip", "overlap": "both"})),
+        ("dst: {gap: skip}", "dst: {gap: later}", "/dst", Value::Null),
+    ] {
+        let lines = format!("{around}\nschedules:\n- cron: 0 9 * * *\n  {inside}");
+        assert_eq!(first_schedule(&lines, pointer), expected, "{lines}");
+    }
+}
+
+#[test]
+fn calendars_are_shared_by_the_files_of_a_project() {
+    let calendars = "calendars:\n  holidays: {file: ./holidays.ics}\n  closed: [2027-01-02/2027-01-03, sun]\n";
+    let deployments = "deployments:\n- name: a\n  command: x\n  exclude: [closed, holidays, 2026-12-31]\n  schedule: '@daily'\n";
+    for files in [&[("deployment.yaml", &*format!("{calendars}{deployments}"))][..], &[("deployment.yaml", deployments), ("more.yaml", calendars)]] {
+        let loaded = load_files(files);
+        let desired = loaded.desired.unwrap_or_else(|| panic!("{}", manifest::render_problems(&loaded.problems, false)));
+        let exclude = &desired.deployments.values().next().unwrap().spec.schedules[0].spec.limits.exclude;
+        let shown: Vec<_> = exclude.iter().map(|period| (period.span.to_string(), period.name.as_deref())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("2026-12-31".to_owned(), None),
+                ("2027-01-02/2027-01-03".to_owned(), Some("closed")),
+                ("sun".to_owned(), Some("closed")),
+                ("2026-12-24/2026-12-26".to_owned(), Some("holidays: Christmas")),
+            ]
+        );
+        assert!(desired.files.contains_key("holidays.ics"), "it is one of the project's files");
+    }
 }
 
 #[test]

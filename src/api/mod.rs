@@ -17,6 +17,7 @@ mod log_records;
 mod log_stream;
 mod logs;
 mod page;
+mod projects;
 mod reeve;
 mod states;
 mod upcoming;
@@ -98,6 +99,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(workers::routes())
         .merge(collections::routes())
         .merge(automations::routes())
+        .merge(projects::routes())
         .merge(reeve::routes())
         .merge(upcoming::routes())
         .merge(why::routes())

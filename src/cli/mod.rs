@@ -22,6 +22,7 @@ mod resolve;
 mod schedule;
 mod schema;
 mod status;
+mod suspend;
 mod upcoming;
 mod validate;
 mod when;
@@ -82,6 +83,8 @@ enum Command {
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
     Apply(apply::Arguments),
+    Suspend(suspend::SuspendArguments),
+    Resume(suspend::ResumeArguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     Upcoming(upcoming::Arguments),
@@ -130,7 +133,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs one command line over a connection that is there already; the commands that need none are not for this.
+/// Runs one command line over a connection that is there already; of those that need none, only what prints.
 ///
 /// # Errors
 /// What the command's own errors are, and a command line that means nothing.
@@ -150,6 +153,7 @@ pub async fn call(
         Command::FlowRun(command) => command.call(client, screen).await,
         Command::WorkPool(command) => command.call(client, screen).await,
         Command::WorkQueue(command) => command.call(client, screen).await,
+        Command::Schedule(command) => schedule::run(&command, screen),
         _ => Err(CliError::new("this command needs no connection")),
     }
 }
@@ -173,6 +177,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
+        Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
+        Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
         Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),

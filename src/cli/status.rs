@@ -41,7 +41,7 @@ fn verdict(status: &Status) -> Exit {
     let worst = status.projects.iter().map(|project| match project.phase {
         Phase::Rejected { .. } | Phase::Failing { .. } => 2,
         Phase::Refused { .. } => 1,
-        Phase::Starting | Phase::Idle | Phase::Reconciling => 0,
+        Phase::Starting | Phase::Idle | Phase::Reconciling | Phase::Suspended(_) => 0,
     });
     match worst.max() {
         Some(2) => Exit::Error,
@@ -70,7 +70,8 @@ fn projects(projects: &[ProjectStatus], screen: &mut Screen) {
     for project in projects {
         let (style, phase) = phase(project, screen);
         let phase = screen.paint(style, &phase);
-        screen.line(format!("project {} ({}): {phase}, {}", project.name, project.root, count(project.deployments, "deployment")));
+        let generation = if project.generation > 0 { format!(", generation {}", project.generation) } else { String::new() };
+        screen.line(format!("project {} ({}): {phase}, {}{generation}", project.name, project.root, count(project.deployments, "deployment")));
         if let Phase::Rejected { problems, .. } = &project.phase {
             list(problems, screen);
         }
@@ -91,6 +92,7 @@ fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String) {
             (Style::Bad, format!("its files are wrong for {}; what was last good stays in force", elapsed(*since, screen.now)))
         }
         Phase::Refused { reason, since } => (Style::Warning, format!("held back for {}: {reason}", elapsed(*since, screen.now))),
+        Phase::Suspended(suspension) => (Style::Warning, format!("suspended {suspension}; schedules go on")),
         Phase::Failing { error, retry_at } => (Style::Bad, format!("failing: {error}; next try {}", ago(*retry_at))),
     }
 }

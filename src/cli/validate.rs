@@ -4,9 +4,12 @@ use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
 use super::words::count;
 use crate::manifest::{self, Input, Loaded, OnMissing};
+use crate::model::desired::Desired;
 use crate::model::problem::{Problem, Severity};
+use crate::schedule::Note;
 use crate::source;
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Check a project's files: all problems at once, each with its place. Nothing is imported, run or stored.
@@ -34,10 +37,12 @@ pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError>
     let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = loaded.problems.len() - errors;
     let valid = loaded.desired.is_some();
+    let remarked = loaded.desired.as_ref().map(|desired| remarked(desired, screen.now)).unwrap_or_default();
     if arguments.output.is_json() {
-        screen.json(&json!({"valid": valid, "problems": loaded.problems}));
+        screen.json(&json!({"valid": valid, "problems": loaded.problems, "notes": remarked.iter().flat_map(Remarked::json).collect::<Vec<_>>()}));
     } else {
         show_problems(&loaded.problems, screen);
+        show_remarked(&remarked, screen);
         match &loaded.desired {
             Some(desired) => {
                 let files = desired.files.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -68,6 +73,52 @@ pub fn load(root: &Path, files: &[PathBuf], strict: bool) -> Result<Loaded, CliE
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
     }))
+}
+
+/// A schedule about which there is something to know in the year to come.
+struct Remarked {
+    deployment: String,
+    slug: Option<String>,
+    description: String,
+    notes: Vec<Note>,
+}
+
+impl Remarked {
+    fn json(&self) -> impl Iterator<Item = Value> {
+        self.notes.iter().map(|note| {
+            json!({"deployment": self.deployment, "slug": self.slug, "schedule": self.description,
+                "on": note.on.map(|date| date.to_string()), "never_fires": note.never, "text": note.text})
+        })
+    }
+}
+
+/// So many schedules are looked at: asking a rule costs more than reading it.
+const MOST_SCHEDULES: usize = 1_000;
+/// So many schedules with notes are shown as text.
+const MOST_SHOWN: usize = 20;
+
+fn remarked(desired: &Desired, now: Timestamp) -> Vec<Remarked> {
+    let schedules = desired.deployments.iter().flat_map(|(name, declared)| declared.spec.schedules.iter().map(move |schedule| (name, schedule)));
+    let remarked = schedules.take(MOST_SCHEDULES).map(|(name, schedule)| Remarked {
+        deployment: name.to_string(),
+        slug: schedule.slug.clone(),
+        description: schedule.spec.describe(),
+        notes: schedule.spec.notes_ahead(now),
+    });
+    remarked.filter(|remarked| !remarked.notes.is_empty()).collect()
+}
+
+fn show_remarked(remarked: &[Remarked], screen: &mut Screen) {
+    for Remarked { deployment, description, notes, .. } in remarked.iter().take(MOST_SHOWN) {
+        screen.line(format!("{deployment}: {description}"));
+        for note in notes {
+            let word = if note.never { screen.paint(Style::Warning, "warning") } else { "note".to_owned() };
+            screen.line(format!("  {word}: {}", note.text));
+        }
+    }
+    if let Some(more) = remarked.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+        screen.line(format!("... and notes on {} (-o json lists them)", count(more, "more schedule")));
+    }
 }
 
 /// Every problem with its line and a caret.

@@ -1,9 +1,9 @@
 //! When a person wants something to happen: `--start-in` and `--start-at`. Pure: `now` is an argument.
 use super::error::CliError;
 use super::words::relative;
-use crate::schedule::{Every, parse_interval};
+use crate::schedule::{Every, parse_duration};
 use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan, Unit, Zoned};
+use jiff::{Span, Timestamp, ToSpan, Zoned};
 
 /// `10 minutes`, `1h 30m`, `2 days`, `PT45M` from now; days and longer run on the wall clock.
 pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
@@ -23,8 +23,7 @@ pub fn after(option: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliErro
     now.checked_add(span).map(|at| at.timestamp()).map_err(|error| wrong(error.to_string()))
 }
 
-/// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
-/// on the clock of `now`. A time alone is the next one. A wall-clock time that a clock change skips counts as later.
+/// As [`instant`], and not in the past.
 pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let at = instant("--start-at", text, now)?;
     if at < now.timestamp() {
@@ -35,40 +34,34 @@ pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     Ok(at)
 }
 
-/// The same for any option, also in the past; `now` is the instant itself.
-pub fn instant(option: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
+/// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
+/// on the clock of `now`. A time alone is the next one, `now` is now. A wall-clock time that a clock change skips counts as later.
+/// `flag` is what the text was given for.
+pub fn instant(flag: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let wrong = |why: &str| {
-        CliError::new(format!("`{option} {text}` is not a time: {why}"))
+        CliError::new(format!("`{flag} {text}` is not a time: {why}"))
             .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
     };
     let text = text.trim();
     if text == "now" {
         return Ok(now.timestamp());
     }
-    match text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
-        Ok(instant) => Ok(instant),
-        Err(_) => {
-            let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
-            Ok(wall.to_zoned(now.time_zone().clone()).map_err(|error| wrong(&error.to_string()))?.timestamp())
-        }
+    if let Ok(instant) = text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
+        return Ok(instant);
     }
+    let wall = wall_clock(text, now).ok_or_else(|| wrong("it is none of the forms below"))?;
+    wall.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp()).map_err(|error| wrong(&error.to_string()))
 }
 
 /// An interval as people write it: the manifest's forms (`3600`, `PT1H`, `01:00:00`) and `15 minutes`, `1h 30m`, `1 day`;
 /// a day is 24 hours here.
 pub fn every(text: &str) -> Result<Every, CliError> {
-    let text = text.trim();
-    let error = match parse_interval(text) {
-        Ok(every) => return Ok(every),
-        Err(error) => error,
-    };
-    let span: Result<Span, _> = text.parse();
-    let microseconds = span.ok().and_then(|span| {
-        let total = span.total((Unit::Microsecond, SpanRelativeTo::days_are_24_hours())).ok()?;
-        (total >= 1.0 && total < 9e15).then_some(total as u64)
-    });
-    microseconds.and_then(|number| Every::from_microseconds(number).ok()).ok_or_else(|| {
-        CliError::new(format!("`{text}` is not an interval: {error}")).hint("write it like `15 minutes`, `1 day`, `PT1H` or `3600`")
+    parse_duration(text).map_err(|error| {
+        // What it found and what it expected stand in front and in the hint.
+        let why = Some(error.problem.as_str()).filter(|problem| *problem != "not a duration");
+        let why = why.into_iter().chain(error.suggestion.as_deref()).collect::<Vec<_>>().join("; ");
+        let why = if why.is_empty() { why } else { format!(": {why}") };
+        CliError::new(format!("`{}` is not an interval{why}", text.trim())).hint("write it like `15 minutes`, `1 day`, `PT1H` or `3600`")
     })
 }
 

@@ -143,6 +143,7 @@ fn first_status(settings: &DaemonSettings, address: &str) -> Status {
         name: project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         root: project.root.to_string_lossy().into_owned(),
         phase: Phase::Starting,
+        generation: 0,
         in_sync_since: None,
         deployments: 0,
         warnings: Vec::new(),

@@ -12,6 +12,7 @@ use crate::model::desired::Desired;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
 use crate::model::status::{Phase, ProjectStatus, Status};
+use crate::model::stored::Project;
 use crate::reconcile::{Options, Plan};
 use crate::source::{self, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
@@ -33,6 +34,8 @@ pub struct Reconciler {
     reader: Reader,
     status: watch::Sender<Status>,
     alone: Mutex<()>,
+    /// Told when every project is to be looked at again, whether or not its files have changed.
+    again: watch::Sender<()>,
 }
 
 /// What a pass needs to know.
@@ -59,12 +62,14 @@ pub struct Outcome {
     pub deployments: usize,
     /// What refused the plan.
     pub refusal: Option<String>,
+    /// What is stored of the project, as it was before the pass.
+    pub stored: Option<Project>,
 }
 
 impl Reconciler {
     /// `writer`: `None` where nothing may be written; every pass is a dry run then.
     pub fn new(writer: Option<Ledger>, reader: Reader, status: Status) -> Arc<Self> {
-        Arc::new(Reconciler { writer, reader, status: watch::Sender::new(status), alone: Mutex::new(()) })
+        Arc::new(Reconciler { writer, reader, status: watch::Sender::new(status), alone: Mutex::new(()), again: watch::Sender::new(()) })
     }
 
     pub fn status(&self) -> Status {
@@ -73,6 +78,16 @@ impl Reconciler {
 
     pub fn watch_status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// Has every project that is served looked at again.
+    pub fn look_again(&self) {
+        self.again.send_replace(());
+    }
+
+    /// Told of every [`Reconciler::look_again`] from now on.
+    pub fn asked_again(&self) -> watch::Receiver<()> {
+        self.again.subscribe()
     }
 
     /// Changes the daemon's own part of the status.
@@ -166,6 +181,13 @@ impl Reconciler {
                 project.name.clone_from(name);
             }
             project.warnings = outcome.report.problems.clone();
+            let before = outcome.stored.as_ref();
+            let changed = outcome.report.applied && outcome.report.plan.as_ref().is_some_and(|plan| !plan.is_empty());
+            project.generation = before.map_or(0, |stored| stored.generation) + u64::from(changed);
+            if let Some(suspension) = before.and_then(|stored| stored.suspension(now)) {
+                project.phase = Phase::Suspended(suspension.clone());
+                return;
+            }
             project.phase = match (&outcome.report.plan, &outcome.refusal) {
                 (None, _) => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
                 (Some(_), Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
@@ -222,9 +244,10 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let consulted = consulted(&sources);
     let Some(desired) = desired else {
         let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, applied: false };
-        let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None };
+        let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None, stored: None };
         return Ok(Prepared { outcome, writes: Vec::new(), base: 0 });
     };
+    let stored = reader.project(&desired.project)?;
     let mut plan = plan(reader, &desired, pass)?;
     locate(&mut plan, &sources);
     let refusal = plan.refusals.first().map(ToString::to_string);
@@ -234,7 +257,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let stale = pass.expect.as_ref().and_then(|expected| stale(expected, &stamp));
     let report = ReconcileReport { plan: Some(plan), problems, stamp: Some(stamp), stale, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal }, writes, base })
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, writes, base })
 }
 
 /// Why a plan is not the one that somebody looked at.

@@ -91,10 +91,12 @@ impl ProjectWatch {
 
     /// Makes a pass at once, and after every change, until told to stop.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
+        let mut again = self.reconciler.asked_again();
         loop {
             let retry_at = self.pass().await;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
+                Ok(()) = again.changed() => {}
                 () = self.change(retry_at) => {}
             }
         }
@@ -134,9 +136,10 @@ impl ProjectWatch {
             Ok(outcome) => {
                 self.reconciler.note(&self.root, &outcome);
                 self.say(&outcome);
+                let until = outcome.stored.as_ref().and_then(|stored| stored.suspension(clock::now())?.until);
                 self.follow(outcome.consulted);
                 self.remember(begun, &before);
-                None
+                until
             }
             Err(error) => {
                 self.say_failure(&error);

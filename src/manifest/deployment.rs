@@ -2,6 +2,7 @@
 //!
 //! Keys of all three generations are read here. Every problem is reported; what is wrong is left at its default, so
 //! that the rest of the deployment is still checked.
+use super::calendars::Calendars;
 use super::node::Node;
 use super::placeholders::{self, Placeholders};
 use super::report::{At, Problem, described, shown};
@@ -19,6 +20,7 @@ pub const KEYS: &[&str] = &[
     "name", "version", "tags", "description", "flow_name", "entrypoint", "command", "parameters", "enforce_parameter_schema",
     "schedule", "schedules", "paused", "concurrency_limit", "work_pool", "job_variables", "env", "working_dir", "retries",
     "retry_delay_seconds", "timeout_seconds", "build", "push", "pull", "triggers", "path",
+    "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
 ];
 /// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
 pub const OLD_KEYS: &[&str] = &[
@@ -36,6 +38,7 @@ pub struct Shared<'a> {
     pub placeholders: &'a Placeholders<'a>,
     pub code: &'a SourceCode<'a>,
     pub schedules: &'a schedule::Known,
+    pub calendars: &'a Calendars,
     pub steps: &'a Steps,
     /// The whole file is this deployment, as Prefect 2.0 wrote it: its old keys are then no news.
     pub one_deployment: bool,
@@ -119,7 +122,7 @@ impl Reader<'_> {
             work_queue: pool.queue,
             job_variables: pool.job_variables,
             pull_steps: self.pull_steps(),
-            schedules: schedule::read(node, self.shared.schedules),
+            schedules: schedule::read(node, self.shared.schedules, self.shared.calendars),
             paused: self.paused(),
             concurrency_limit: node.field("concurrency_limit").and_then(|limit| concurrency_limit(&limit)),
             env: node.field("env").map(|env| environment(&env)).unwrap_or_default(),

@@ -15,14 +15,19 @@
 //!   [`OnMissing::Warning`] in [`Input::missing_sources`] makes that a warning too, for reading a manifest alone.
 //! - **Keys that Prefect ignores** load with a warning; a key that would change when or whether something runs, and
 //!   is not supported yet, is refused.
+//! - **Policies and limits** stand on a deployment or on a schedule, whose word wins, key by key; each has one default. `0` and
+//!   `[]` ask for none where a deployment asks for some, `expire_after: never` likewise.
 //! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
 //!   `parameters: null`, a number as version) are read as they are meant, with a warning where it could matter.
+mod calendars;
 mod deployment;
 mod entrypoint;
+mod limits;
 mod locate;
 mod node;
 mod parameters;
 mod placeholders;
+mod policy;
 mod project;
 mod refuse;
 mod render;
@@ -53,7 +58,7 @@ pub enum FileContent {
     Unreadable(String),
 }
 
-/// The project's files beside the manifests: Python sources that entrypoints name.
+/// The project's files beside the manifests: Python sources that entrypoints name, and calendar files.
 pub trait Files {
     /// The content of a file; the path is relative to the root, with `/`.
     fn read(&self, path: &str) -> FileContent;
@@ -92,7 +97,7 @@ pub struct Input<'a> {
     pub strict: bool,
     /// Variables that are not set.
     pub missing_environment: OnMissing,
-    /// Python files that are not there although they should be.
+    /// Python and calendar files that are not there although they should be.
     pub missing_sources: OnMissing,
 }
 

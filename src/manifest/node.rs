@@ -213,6 +213,27 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// One of a few words. `also`: what others call them, for the help.
+    pub fn word<T: Copy>(&self, expected: &str, words: &[(&'static str, T)], also: &[(&str, &'static str)]) -> Option<T> {
+        let text = self.value.as_str();
+        if let Some((_, value)) = words.iter().find(|(word, _)| Some(*word) == text) {
+            return Some(*value);
+        }
+        let known = || words.iter().map(|(word, _)| *word);
+        let meant = text.and_then(|text| {
+            let plain = text.trim().to_lowercase().replace(['-', ' '], "_");
+            let other = also.iter().find(|(other, _)| *other == plain).map(|(_, meant)| *meant);
+            let exact = known().find(|word| *word == plain);
+            exact.or(other.filter(|meant| known().any(|word| word == *meant))).or_else(|| words::closest(text, known()))
+        });
+        let mut problem = self.unexpected(expected);
+        if let Some(meant) = meant {
+            problem = problem.help(format!("did you mean `{meant}`?"));
+        }
+        self.report.push(problem);
+        None
+    }
+
     /// A whole number in a range, also when it is written as a text (as an environment variable gives it).
     pub fn integer(&self, minimum: u32, maximum: u32) -> Option<u32> {
         let (number, whole) = match self.value {

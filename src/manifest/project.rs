@@ -1,4 +1,5 @@
 //! All files of a project: top-level keys, the deployments in them, and what must hold between files.
+use super::calendars::Calendars;
 use super::deployment::{self, Shared};
 use super::node::{Node, Path};
 use super::placeholders::Placeholders;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 /// The keys that are read at the top of a file.
 pub const KEYS: &[&str] = &[
     "name", "prefect-version", "description", "required_inputs", "build", "push", "pull", "deployments", "definitions", "work_pools",
-    "work_queues",
+    "work_queues", "calendars",
 ];
 
 /// A file that was parsed.
@@ -29,6 +30,10 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
     let code = SourceCode::new(input, report);
     let placeholders = Placeholders::new(input);
     let known = schedule::Known::default();
+    let mut calendars = Calendars::default();
+    for document in &documents {
+        calendars.add(&Node::new(&document.value, Path::file(document.index), report), input);
+    }
     let mut seen = work_pool::Seen::default();
     let mut desired = Desired { root: input.root.to_owned(), ..Desired::default() };
     desired.project = project_name(input, &documents, &placeholders, report);
@@ -37,7 +42,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
     for (document, own) in documents.iter().zip(&steps) {
         let steps = if own.is_empty() { common.as_ref().unwrap_or(own) } else { own };
         let one_deployment = is_one_deployment(&document.value);
-        let shared = Shared { placeholders: &placeholders, code: &code, schedules: &known, steps, one_deployment };
+        let shared = Shared { placeholders: &placeholders, code: &code, schedules: &known, calendars: &calendars, steps, one_deployment };
         let node = Node::new(&document.value, Path::file(document.index), report);
         let file = &input.manifests[document.index].path;
         if one_deployment {
@@ -52,6 +57,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
     if !report.has_errors() {
         desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
         desired.files.extend(code.files());
+        desired.files.extend(calendars.files());
     }
     desired
 }

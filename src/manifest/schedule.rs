@@ -3,8 +3,9 @@
 //! Rules and zones are read by `crate::schedule`; here their errors get a place. A schedule that cannot be read is
 //! reported and left out, so that the rest of the file is still checked.
 use super::node::Node;
+use super::calendars::Calendars;
 use super::report::{At, Problem, described, shown};
-use super::words;
+use super::{limits, policy, words};
 use crate::model::JsonMap;
 use crate::model::schedule::ScheduleDeclaration;
 use crate::schedule::{self, Every, RuleSpec, Spec};
@@ -16,9 +17,10 @@ use std::collections::{BTreeMap, HashSet};
 
 const RULES: [&str; 3] = ["cron", "interval", "rrule"];
 /// Every key of an entry of `schedules:`.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 25] = [
     "cron", "interval", "rrule", "timezone", "day_or", "anchor_date", "active", "parameters", "slug", "replaces",
-    "max_scheduled_runs", "max_active_runs", "catchup", "schedule",
+    "max_scheduled_runs", "max_active_runs", "catchup", "schedule", "missed", "on_resume", "overlap", "expire_after", "jitter",
+    "spread", "starts", "ends", "exclude", "include", "dst",
 ];
 
 /// Rules that were read before and are good: ten thousand deployments share a few schedules.
@@ -27,8 +29,19 @@ pub struct Known {
     crons: RefCell<HashSet<(String, bool, Option<String>)>>,
 }
 
+/// What all schedules of a deployment share.
+struct Shared<'a> {
+    known: &'a Known,
+    calendars: &'a Calendars,
+    /// What the deployment says, under what each schedule says.
+    policy: policy::Given,
+    limits: limits::Given,
+}
+
 /// The schedules of a deployment, from its mapping.
-pub fn read(deployment: &Node<'_>, known: &Known) -> Vec<ScheduleDeclaration> {
+pub fn read(deployment: &Node<'_>, known: &Known, calendars: &Calendars) -> Vec<ScheduleDeclaration> {
+    let (policy, limits) = (policy::Given::read(deployment), limits::Given::read(deployment, calendars));
+    let shared = Shared { known, calendars, policy, limits };
     let mut schedules = Vec::new();
     let one = deployment.field("schedule").filter(|node| !is_none(node.value));
     let many = deployment.field("schedules");
@@ -44,9 +57,9 @@ pub fn read(deployment: &Node<'_>, known: &Known) -> Vec<ScheduleDeclaration> {
     }
     if let Some(one) = one {
         match one.value {
-            Value::Array(_) => list(&one, known, &mut schedules),
-            Value::String(_) => schedules.extend(text_for_cron(&one)),
-            _ => schedules.extend(entry(&one, known)),
+            Value::Array(_) => list(&one, &shared, &mut schedules),
+            Value::String(_) => schedules.extend(text_for_cron(&one, &shared)),
+            _ => schedules.extend(entry(&one, &shared)),
         }
     }
     if let Some(many) = many {
@@ -54,12 +67,13 @@ pub fn read(deployment: &Node<'_>, known: &Known) -> Vec<ScheduleDeclaration> {
             Value::Object(_) if !is_none(many.value) => {
                 let message = "`schedules` is a mapping; expected a list";
                 deployment.report.push(many.warning("odd-schedule", message).help("read as a list of one: put `- ` before its first key"));
-                schedules.extend(entry(&many, known));
+                schedules.extend(entry(&many, &shared));
             }
-            _ => list(&many, known, &mut schedules),
+            _ => list(&many, &shared, &mut schedules),
         }
     }
     unique_slugs(deployment, &schedules);
+    without_schedules(deployment);
     schedules.into_iter().map(|read| read.declaration).collect()
 }
 
@@ -78,46 +92,53 @@ fn is_none(value: &Value) -> bool {
     }
 }
 
-fn list(node: &Node<'_>, known: &Known, schedules: &mut Vec<Read>) {
+fn list(node: &Node<'_>, shared: &Shared<'_>, schedules: &mut Vec<Read>) {
     let Some(items) = node.list("a list of schedules") else { return };
     for (index, item) in items.iter().enumerate() {
         let item = node.item(index, item);
         match item.value {
-            Value::String(_) => schedules.extend(text_for_cron(&item)),
+            Value::String(_) => schedules.extend(text_for_cron(&item, shared)),
             _ if is_none(item.value) => item.report.push(item.error("no-rule", "this schedule has no rule; expected one of `cron`, `interval`, `rrule`")),
-            _ => schedules.extend(entry(&item, known)),
+            _ => schedules.extend(entry(&item, shared)),
         }
     }
 }
 
 /// `schedule: "0 9 * * *"`: Prefect drops the whole file for it, and what is meant is plain.
-fn text_for_cron(node: &Node<'_>) -> Option<Read> {
+fn text_for_cron(node: &Node<'_>, shared: &Shared<'_>) -> Option<Read> {
     let text = node.value.as_str()?;
     let message = format!("{} is a text; expected a mapping", node.name());
     node.report.push(node.warning("odd-schedule", message).help(format!("read as `cron: {:?}`", text)));
     let spec = checked(node, node, RuleSpec::Cron { expression: spaced(text), day_or: true }, None)?;
-    Some(Read { declaration: ScheduleDeclaration::new(spec), slug_place: None })
+    let spec = limits::Given::default().over(&shared.limits, node, spec);
+    let policy = policy::Given::default().over(&shared.policy);
+    Some(Read { declaration: ScheduleDeclaration { policy, ..ScheduleDeclaration::new(spec) }, slug_place: None })
 }
 
 /// One schedule: flat (`cron:` beside `active:`), or with the rule nested under `schedule:`.
-fn entry(node: &Node<'_>, known: &Known) -> Option<Read> {
+fn entry(node: &Node<'_>, shared: &Shared<'_>) -> Option<Read> {
     node.mapping("a schedule (a mapping with `cron`, `interval` or `rrule`)")?;
     let nested = node.field("schedule");
-    node.unknown_keys("a schedule", &[&KEYS], words::SCHEDULE_LATER);
+    node.unknown_keys("a schedule", &[&KEYS], &[]);
     let rule_node = nested.as_ref().unwrap_or(node);
     if let Some(nested) = &nested {
         nested.mapping("a mapping with `cron`, `interval` or `rrule`")?;
-        nested.unknown_keys("a schedule", &[&KEYS[..6]], words::SCHEDULE_LATER);
+        nested.unknown_keys("a schedule", &[&KEYS[..6]], &[]);
         if let Some(beside) = KEYS[..6].iter().find_map(|key| node.field(key)) {
             let message = format!("{} stands beside a nested `schedule`; expected it inside", beside.name());
             node.report.push(Problem::error("misplaced-key", message, beside.place(At::Key)));
         }
     }
     unused(node);
-    let spec = rule(rule_node, known);
+    let spec = rule(rule_node, shared.known);
     let around = Around::read(node);
+    let policy = policy::Given::read_schedule(node);
+    let limits = limits::Given::read(node, shared.calendars);
     let slug_place = node.field("slug").map(|slug| slug.place(At::Value));
-    Some(Read { declaration: around.over(ScheduleDeclaration::new(spec?)), slug_place })
+    let spec = limits.over(&shared.limits, node, spec?);
+    policy.check_delays(&shared.policy, &spec, node);
+    let declaration = ScheduleDeclaration { policy: policy.over(&shared.policy), ..ScheduleDeclaration::new(spec) };
+    Some(Read { declaration: around.over(declaration), slug_place })
 }
 
 /// What stands around a rule.
@@ -144,11 +165,22 @@ impl Around {
     }
 }
 
-/// Prefect 3.0's own `deploy` wrote `max_active_runs: null` and `catchup: false`; anything else asks for something.
 fn unused(node: &Node<'_>) {
-    for key in ["max_active_runs", "catchup", "replaces"] {
-        if let Some(field) = node.field(key).filter(|field| field.value != &Value::Bool(false)) {
-            node.report.push(Problem::warning("not-acted-on", format!("`{key}` is not acted on yet"), field.place(At::Key)));
+    if let Some(field) = node.field("replaces") {
+        node.report.push(Problem::warning("not-acted-on", "`replaces` is not acted on yet", field.place(At::Key)));
+    }
+}
+
+/// Policies and limits are those of schedules: without one they do nothing.
+fn without_schedules(deployment: &Node<'_>) {
+    let given = |key: &str| deployment.field(key).is_some_and(|field| !is_none(field.value));
+    if given("schedule") || given("schedules") {
+        return;
+    }
+    for key in policy::KEYS.iter().chain(&limits::KEYS) {
+        if let Some(field) = deployment.field(key) {
+            let message = format!("`{key}` has no effect: this deployment has no schedule");
+            deployment.report.push(Problem::warning("no-effect", message, field.place(At::Key)));
         }
     }
 }
@@ -296,7 +328,7 @@ fn checked(node: &Node<'_>, rule: &Node<'_>, form: RuleSpec, timezone: Option<St
 }
 
 /// The problem for what `crate::schedule` refused, at the offending part of the text where that is known.
-fn refused(node: &Node<'_>, code: &'static str, error: &schedule::Error) -> Problem {
+pub fn refused(node: &Node<'_>, code: &'static str, error: &schedule::Error) -> Problem {
     let written = node.value.as_str().unwrap_or("");
     if written.contains("{{") {
         return node.unexpected("a value");

@@ -4,6 +4,8 @@
 //! together. Unknown keys are allowed, as Prefect allows them: YAML anchors need a home.
 #![allow(dead_code)] // The types are never built: only their schema is used.
 use schemars::generate::SchemaSettings;
+use super::policy::MOST_QUEUED;
+use crate::model::policy::MOST_MISSED_RUNS;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
@@ -84,6 +86,56 @@ fn interval(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({ "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string" }, { "type": "null" }] })
 }
 
+/// A duration: `90s`, `30m`, `2h`, `1d`, `1w`, seconds, ISO 8601 or `HH:MM:SS`.
+fn duration(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
+}
+
+/// A word, or a mapping.
+fn missed(_: &mut schemars::SchemaGenerator) -> Schema {
+    let words = json!({ "enum": ["skip", "latest", "all"] });
+    let time = json!({ "type": ["number", "string"] });
+    schemars::json_schema!({ "default": "latest", "anyOf": [
+        words,
+        { "type": "string", "pattern": "\\{\\{" },
+        { "type": "object", "properties": {
+            "run": { "default": "latest", "description": "Which of the missed slots run.", "enum": ["skip", "latest", "all"] },
+            "within": { "anyOf": [time], "description": "Only slots that are not older than this run. Default: however old." },
+            "limit": { "description": "With `run: all`: at most so many of the newest run.", "type": ["integer", "string"], "minimum": 1, "maximum": MOST_MISSED_RUNS, "default": MOST_MISSED_RUNS },
+        } },
+        { "type": "null" },
+    ] })
+}
+
+/// A word.
+fn on_resume(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "default": "skip", "anyOf": [{ "enum": ["skip", "latest"] }, { "type": "string", "pattern": "\\{\\{" }, { "type": "null" }] })
+}
+
+/// A word, or `{queue: N}`.
+fn overlap(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "default": "allow", "anyOf": [
+        { "enum": ["allow", "skip", "queue", "cancel_running"] },
+        { "type": "string", "pattern": "\\{\\{" },
+        { "type": "object", "required": ["queue"], "properties": { "queue": { "description": "At most so many runs wait.", "type": ["integer", "string"], "minimum": 1, "default": MOST_QUEUED } } },
+        { "type": "null" },
+    ] })
+}
+
+/// Settings of clock changes.
+fn dst(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": ["object", "null"], "properties": {
+        "gap": { "description": "A time that the clocks skip fires as much later (default; of rrules, earlier), earlier, or not at all.", "enum": ["later", "earlier", "skip"], "default": "later" },
+        "overlap": { "description": "A time that happens twice fires the first time (default), the last, or both.", "enum": ["first", "last", "both"], "default": "first" },
+    } })
+}
+
+/// By name, a list of spans of time, or a calendar file.
+fn calendars(_: &mut schemars::SchemaGenerator) -> Schema {
+    let file = json!({ "type": "object", "required": ["file"], "properties": { "file": { "description": "The path of a calendar file (iCalendar, RFC 5545), relative to the project's root. Recurring events are read for 20 years.", "type": "string" } } });
+    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }, file] } })
+}
+
 /// A project: flows' deployments, and the work pools they run in.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
@@ -115,6 +167,9 @@ pub struct Project {
     work_pools: Option<Vec<WorkPool>>,
     /// Work queues with a pool of their own choice.
     work_queues: Option<Vec<WorkQueue>>,
+    /// Names for spans of time, for `exclude` and `include`: a list of dates and ranges, or the path of an iCalendar file.
+    #[schemars(schema_with = "calendars")]
+    calendars: Option<Value>,
 }
 
 /// One deployment: what runs, with what, where and when.
@@ -186,6 +241,39 @@ pub struct Deployment {
     /// Where the code lies at run time, if not in the project's root.
     #[schemars(schema_with = "text")]
     path: Option<String>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "missed")]
+    missed: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "on_resume")]
+    on_resume: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "overlap")]
+    overlap: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "duration")]
+    expire_after: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "duration")]
+    jitter: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "duration")]
+    spread: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "text")]
+    starts: Option<String>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "text")]
+    ends: Option<String>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "texts")]
+    exclude: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "texts")]
+    include: Option<Value>,
+    /// As in a schedule, for those that do not say it themselves.
+    #[schemars(schema_with = "dst")]
+    dst: Option<Value>,
 }
 
 /// When runs start: exactly one of `cron`, `interval` and `rrule`.
@@ -223,14 +311,50 @@ pub struct Schedule {
     /// At most so many runs are planned ahead.
     #[schemars(schema_with = "count")]
     max_scheduled_runs: Option<Value>,
-    /// Not acted on yet.
+    /// Another scheduler's word: `1` is read as `overlap: queue`.
     #[schemars(schema_with = "count")]
     max_active_runs: Option<Value>,
-    /// Not acted on yet.
+    /// Another scheduler's word: `true` is read as `missed: all`, `false` as `missed: latest`.
     #[schemars(schema_with = "boolean")]
     catchup: Option<Value>,
     /// The rule, when `active` and the like stand around it.
     schedule: Option<Map<String, Value>>,
+    /// What happens to slots that passed while the daemon was down or the machine asleep: none runs, the newest (`latest`,
+    /// the default), or all, each of them with bounds: `{run: all, within: 6h, limit: 50}`.
+    #[schemars(schema_with = "missed")]
+    missed: Option<Value>,
+    /// What happens to slots that passed while the schedule was paused: none runs (`skip`, the default), or the newest.
+    #[schemars(schema_with = "on_resume")]
+    on_resume: Option<Value>,
+    /// What happens to a slot while an earlier run is still going: it runs beside it (`allow`, the default), not at all
+    /// (`skip`), after it (`queue`, at most 100 wait, or `{queue: N}`), or in its place (`cancel_running`).
+    #[schemars(schema_with = "overlap")]
+    overlap: Option<Value>,
+    /// A run that could not start within this time after it was due is cancelled. Default `never`.
+    #[schemars(schema_with = "duration")]
+    expire_after: Option<Value>,
+    /// Each run starts up to this much later, differently for each slot, and never past the next one. Default 0.
+    #[schemars(schema_with = "duration")]
+    jitter: Option<Value>,
+    /// All runs start later by one time up to this, different for each schedule, and never past the next slot. Default 0.
+    #[schemars(schema_with = "duration")]
+    spread: Option<Value>,
+    /// Nothing fires before this date or date-time of its zone. Default: no bound.
+    #[schemars(schema_with = "text")]
+    starts: Option<String>,
+    /// Nothing fires after this date (which is still inside) or date-time of its zone. Default: no bound.
+    #[schemars(schema_with = "text")]
+    ends: Option<String>,
+    /// Nothing fires in these: calendars by name, dates (`2026-12-24`), ranges (`2026-12-24/2027-01-01`), windows of the week
+    /// (`sat,sun`, `mon-fri 09:00-17:00`). Default: none.
+    #[schemars(schema_with = "texts")]
+    exclude: Option<Value>,
+    /// It fires in these only; written as `exclude`. Default: at all times.
+    #[schemars(schema_with = "texts")]
+    include: Option<Value>,
+    /// What becomes of times that a clock change skips or repeats.
+    #[schemars(schema_with = "dst")]
+    dst: Option<Value>,
 }
 
 /// A number, or a number with what happens to runs beyond it.

@@ -38,7 +38,7 @@ pub fn boolean(text: &str) -> Option<bool> {
 /// What to say of keys that belong somewhere else.
 pub fn elsewhere(key: &str) -> Option<String> {
     let place = match key {
-        "timezone" | "time_zone" | "cron" | "interval" | "rrule" | "anchor_date" | "day_or" => "this belongs into an entry of `schedules:`",
+        "timezone" | "time_zone" | "cron" | "interval" | "rrule" | "anchor_date" | "day_or" | "catchup" | "max_active_runs" | "max_scheduled_runs" => "this belongs into an entry of `schedules:`",
         "image" | "volumes" | "networks" | "cpu" | "memory" | "namespace" | "labels" => "this belongs into `job_variables:`",
         "cmd" | "script" | "run" | "shell" => "did you mean `command`?",
         "environment" | "environment_variables" | "envs" | "variables" => "did you mean `env`?",
@@ -79,30 +79,8 @@ impl NotYet {
     }
 }
 
-/// Keys of a schedule that change when it fires, or whether.
-pub const SCHEDULE_LATER: &[NotYet] = &[
-    NotYet::refused("missed"),
-    NotYet::refused("on_resume"),
-    NotYet::refused("overlap"),
-    NotYet::refused("expire_after"),
-    NotYet::refused("jitter"),
-    NotYet::refused("spread"),
-    NotYet::refused("starts"),
-    NotYet::refused("ends"),
-    NotYet::refused("exclude"),
-    NotYet::refused("include"),
-    NotYet::refused("dst"),
-];
-
 /// Keys of a deployment.
 pub const DEPLOYMENT_LATER: &[NotYet] = &[
-    NotYet::refused("missed"),
-    NotYet::refused("on_resume"),
-    NotYet::refused("overlap"),
-    NotYet::refused("expire_after"),
-    NotYet::refused("jitter"),
-    NotYet::refused("spread"),
-    NotYet::refused("exclude"),
     NotYet::refused("protect"),
     NotYet::refused("renamed_from"),
     NotYet::refused("user"),
@@ -129,5 +107,4 @@ pub const PROJECT_LATER: &[NotYet] = &[
     NotYet::warned("ignore_fields"),
     NotYet::warned("atomicity"),
     NotYet::warned("allow_prune"),
-    NotYet::warned("calendars"),
 ];

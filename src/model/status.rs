@@ -1,5 +1,6 @@
 //! What the daemon is doing about each project, in one value that feeds health, the terminal and `reeve status`.
 use super::problem::Problem;
+use super::stored::Suspension;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub struct ProjectStatus {
     /// When the last reconcile that ended well did so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_sync_since: Option<Timestamp>,
+    /// How often its definitions have changed.
+    #[serde(default)]
+    pub generation: u64,
     pub deployments: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Problem>,
@@ -29,6 +33,8 @@ pub enum Phase {
     Rejected { problems: Vec<Problem>, since: Timestamp },
     /// A guard refused the plan; the last good generation stays in force.
     Refused { reason: String, since: Timestamp },
+    /// Somebody has suspended it: the last good generation stays in force, whatever the files say.
+    Suspended(Suspension),
     /// Something outside the files failed; tried again at `retry_at`.
     Failing { error: String, retry_at: Timestamp },
 }

@@ -5,6 +5,7 @@ use super::work_pool::{WorkPool, WorkQueue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A snapshot of the definitions at one revision: all that the project owns, and whatever else bears a name that
 /// the project declares or refers to.
@@ -47,6 +48,40 @@ pub struct Project {
     /// How often its definitions changed.
     pub generation: u64,
     pub applied: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
+}
+
+impl Project {
+    /// The suspension that is in force.
+    pub fn suspension(&self, now: Timestamp) -> Option<&Suspension> {
+        self.suspended.as_ref().filter(|suspension| suspension.until.is_none_or(|until| now < until))
+    }
+}
+
+/// That a project is not reconciled: its files may change, and nothing here does. Its schedules go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    pub who: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl fmt::Display for Suspension {
+    /// `by alice since 2026-11-21T09:00:00Z until ...: database move`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {} since {}", self.who, self.since)?;
+        if let Some(until) = self.until {
+            write!(f, " until {until}")?;
+        }
+        match &self.why {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a pruned deployment was, kept for 7 days so that it can be restored with its id and history.

@@ -26,6 +26,7 @@ mod plan;
 mod planner;
 mod schedules;
 mod secret;
+mod shape;
 mod work_pools;
 mod work_queues;
 

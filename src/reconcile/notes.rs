@@ -5,7 +5,7 @@ use crate::model::deployment::{DeploymentSpec, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::Kind;
 use crate::model::schedule::Schedule;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The notes on the pools that the project declares or uses: one each, however many deployments are concerned.
@@ -97,38 +97,24 @@ fn remote_pools(planner: &Planner<'_>, users: &BTreeMap<&str, Users<'_>>) -> Vec
 /// with it, and nobody reads ten thousand remarks.
 pub(super) const MOST_SCHEDULES: usize = 1_000;
 
-/// How far ahead a schedule's instants are looked at for what is odd about them.
-const LOOK_AHEAD_DAYS: i64 = 7;
-
-/// What is odd about a schedule that is new or has another rule: that it never fires, that clocks change.
+/// What is odd about a schedule that is new or has another rule, in the year to come: that it never fires, that clocks change.
 pub(super) fn of_schedule(
     schedule: &Schedule,
     name: &FullName,
     declared: &Declared<DeploymentSpec>,
     now: Timestamp,
 ) -> Vec<Note> {
-    let until = now.saturating_add(SignedDuration::from_hours(24 * LOOK_AHEAD_DAYS)).unwrap_or(Timestamp::MAX);
-    let spec = &schedule.declared.spec;
-    let said = match spec.parse() {
-        Ok(rule) if rule.next(now).is_none() => {
-            vec![(NoteLevel::Warning, "schedule-never-fires", rule.notes(now, until))]
-        }
-        Ok(rule) => vec![(NoteLevel::Info, "schedule", rule.notes(now, until))],
-        // The manifest refuses what cannot be read; a client's record may still hold it.
-        Err(_) => Vec::new(),
-    };
-    let notes =
-        said.into_iter().flat_map(|(level, code, notes)| notes.into_iter().map(move |note| (level, code, note)));
-    let note = |(level, code, note): (NoteLevel, &str, crate::schedule::Note)| Note {
-        level,
-        code: code.to_owned(),
+    // A rule that cannot be read has none: the manifest refuses it, and a client's record may still hold it.
+    let note = |note: crate::schedule::Note| Note {
+        level: if note.never { NoteLevel::Warning } else { NoteLevel::Info },
+        code: if note.never { "schedule-never-fires" } else { "schedule" }.to_owned(),
         kind: Kind::Schedule,
         name: format!("{name}#{}", schedule.key),
-        message: format!("the schedule of `{name}` ({}): {}", spec.describe(), note.text),
+        message: note.text,
         help: None,
         file: Some(declared.file.clone()),
         pointer: Some(declared.pointer.clone()),
         position: None,
     };
-    notes.map(note).collect()
+    schedule.declared.spec.notes_ahead(now).into_iter().map(note).collect()
 }

@@ -166,7 +166,7 @@ pub struct Note {
     #[schemars(with = "shape::Kind")]
     pub kind: Kind,
     pub name: String,
-    /// A sentence for people.
+    /// A sentence for people; of a schedule, without its name.
     pub message: String,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,6 +215,8 @@ pub enum Refusal {
     PrunesMany { prunes: usize, owned: usize, limit: usize },
     /// A number of prunes was allowed, and the plan has another.
     AllowanceDiffers { prunes: usize, allowed: usize },
+    /// Somebody has suspended the project.
+    Suspended { project: String, suspension: String },
 }
 
 /// How many objects each action concerns.
@@ -306,6 +308,16 @@ impl Plan {
     }
 }
 
+impl Note {
+    /// The message as it may stand alone: with the schedule that it is about.
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self.kind {
+            Kind::Schedule => format!("the schedule `{}`: {}", self.name, self.message).into(),
+            _ => self.message.as_str().into(),
+        }
+    }
+}
+
 impl Counts {
     /// How many objects are written or removed.
     pub fn changes(&self) -> usize {
@@ -367,6 +379,9 @@ impl fmt::Display for Refusal {
                 "nothing is declared any more, and all {prunes} objects of the project would be pruned: \
                  if that is meant, say --allow-prune={prunes}"
             ),
+            Refusal::Suspended { project, suspension } => {
+                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")
+            }
             Refusal::PrunesMany { prunes, owned, limit } => write!(
                 f,
                 "{prunes} of the project's {owned} objects would be pruned, and at most {limit} are unasked: \

@@ -104,12 +104,18 @@ impl<'a> Planner<'a> {
             refusals: self.refusals,
             project_write: None,
         };
+        let project = self.stored.project.as_ref();
+        if let Some(suspension) = project.and_then(|project| project.suspension(self.now)).filter(|_| !plan.is_empty()) {
+            let suspension = suspension.to_string();
+            plan.refusals.insert(0, Refusal::Suspended { project: plan.project.clone(), suspension });
+        }
         if !plan.is_empty() {
             plan.project_write = Some(Project {
                 name: self.desired.project.clone(),
                 root: self.desired.root.clone(),
-                generation: self.stored.project.as_ref().map_or(0, |project| project.generation) + 1,
+                generation: project.map_or(0, |project| project.generation) + 1,
                 applied: self.now,
+                suspended: project.and_then(|project| project.suspension(self.now)).cloned(),
             });
         }
         plan

@@ -3,15 +3,14 @@
 //! A record's key names its slots for ever (G2), so that what goes on keeps key and id however its file is edited.
 //! Which declaration goes on with which record is decided by what was declared, not by the key: a key says only
 //! how the schedule began.
-use super::fields;
 use super::plan::{FieldChange, Made};
+use super::{fields, shape};
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::FullName;
 use crate::model::id::{self, HomeId, Kind, ScheduleId};
 use crate::model::schedule::{Schedule, ScheduleDeclaration};
-use crate::schedule::{RuleSpec, Spec};
+use crate::schedule::{Limits, Spec};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the new records depend on besides the declarations.
@@ -59,7 +58,7 @@ pub(super) fn reconcile(context: &Context<'_>, old: &[Schedule], new: &[Schedule
     }
     let gone = (0..old.len()).filter(|index| !found.contains(&Some(*index)));
     for schedule in gone.map(|index| &old[index]) {
-        let mut change = fields::change(format!("schedules/{}", schedule.key), Some(&shape(&schedule.declared)), None);
+        let mut change = fields::change(format!("schedules/{}", schedule.key), Some(&shape::of(&schedule.declared)), None);
         change.in_words = Some(schedule.declared.spec.describe());
         outcome.changes.push(change);
     }
@@ -79,7 +78,7 @@ impl Outcome {
         let key = unique(declared.natural_key(), keys);
         let name = format!("{}#{key}", context.deployment);
         let id = id::of_new_object(context.home, Kind::Schedule, &name, context.base_revision);
-        let mut change = fields::change(format!("schedules/{key}"), None, Some(&shape(declared)));
+        let mut change = fields::change(format!("schedules/{key}"), None, Some(&shape::of(declared)));
         change.in_words = Some(declared.spec.describe());
         self.changes.push(change);
         self.made.push(Made { kind: Kind::Schedule, name, id });
@@ -126,11 +125,12 @@ impl Outcome {
 
 fn differences(old: &Schedule, new: &ScheduleDeclaration, moved: bool) -> Vec<FieldChange> {
     let prefix = format!("schedules/{}/", old.key);
-    let (mut before, after) = (shape(&old.declared), shape(new));
+    let (mut before, after) = (shape::of(&old.declared), shape::of(new));
     if !moved {
-        restate_rule(&mut before, &after);
+        shape::restate_rule(&mut before, &after);
     }
     let mut changes = fields::changes(&before, &after);
+    changes.extend(shape::calendar_changes(&old.declared.spec.limits, &new.spec.limits));
     changes.iter_mut().for_each(|change| change.field.insert_str(0, &prefix));
     fields::shade(&mut changes, &prefix, &old.overrides);
     if moved && let Some(first) = changes.first_mut() {
@@ -139,21 +139,10 @@ fn differences(old: &Schedule, new: &ScheduleDeclaration, moved: bool) -> Vec<Fi
     changes
 }
 
-/// Gives `before` the rule of `after`: they mean the same, and a spelling is not shown as a change.
-fn restate_rule(before: &mut Value, after: &Value) {
-    if let (Value::Object(before), Value::Object(after)) = (before, after) {
-        for field in RULE_FIELDS {
-            before.remove(field);
-            if let Some(value) = after.get(field) {
-                before.insert(field.to_owned(), value.clone());
-            }
-        }
-    }
-}
-
 /// For each declaration the record that it goes on with. Tried in this order, each only among what is left over:
 /// the same in all that is declared; the same slug; the same rule and parameters, without a slug and then whatever
-/// the slugs (a slug was given, taken away or renamed); last, one left on either side without slugs is a change.
+/// the slugs (a slug was given, taken away or renamed); the same but for its limits, without a slug; last, one left on
+/// either side without slugs is a change.
 fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> {
     if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.declared == *new) {
         return (0..new.len()).map(Some).collect();
@@ -161,10 +150,11 @@ fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> 
     let old: Vec<Face<'_>> = old.iter().map(|schedule| Face::of(&schedule.declared)).collect();
     let new: Vec<Face<'_>> = new.iter().map(Face::of).collect();
     let mut pairs = Pairs { of_new: vec![None; new.len()], taken: vec![false; old.len()] };
-    pairs.by(&old, &new, |face| Some((face.slug, &face.rule, face.active, face.most)));
+    pairs.by(&old, &new, |face| Some((face.slug, &face.rule, face.active, face.most, &face.policy)));
     pairs.by(&old, &new, |face| face.slug);
     pairs.by(&old, &new, |face| face.slug.is_none().then_some(&face.rule));
     pairs.by(&old, &new, |face| Some(&face.rule));
+    pairs.by(&old, &new, |face| face.slug.is_none().then_some(&face.unlimited));
     let mut gone = (0..old.len()).filter(|index| !pairs.taken[*index] && old[*index].slug.is_none());
     let mut added = (0..new.len()).filter(|index| pairs.of_new[*index].is_none() && new[*index].slug.is_none());
     if let (Some(gone), None, Some(added), None) = (gone.next(), gone.next(), added.next(), added.next()) {
@@ -178,18 +168,32 @@ struct Face<'a> {
     slug: Option<&'a str>,
     /// Stands for rule and parameters, in normal form.
     rule: String,
+    /// The same without its limits.
+    unlimited: String,
     active: bool,
     most: Option<u32>,
+    policy: String,
 }
 
 impl<'a> Face<'a> {
     fn of(declared: &'a ScheduleDeclaration) -> Self {
         let nameless = ScheduleDeclaration { slug: None, ..declared.clone() };
+        let rule = nameless.natural_key();
+        let spec = &declared.spec;
+        let unlimited = match spec.limits.is_none() && spec.dst.is_none() {
+            true => rule.clone(),
+            false => {
+                let spec = Spec { dst: None, limits: Limits::default(), ..spec.clone() };
+                ScheduleDeclaration { spec, ..nameless }.natural_key()
+            }
+        };
         Face {
             slug: declared.slug.as_deref(),
-            rule: nameless.natural_key(),
+            rule,
+            unlimited,
             active: declared.active,
             most: declared.max_scheduled_runs,
+            policy: if declared.policy.is_default() { String::new() } else { fields::value(&declared.policy).to_string() },
         }
     }
 }
@@ -232,6 +236,7 @@ fn alike(a: &ScheduleDeclaration, b: &ScheduleDeclaration) -> bool {
         && *max_scheduled_runs == b.max_scheduled_runs
         && *parameters == b.parameters
         && same_rule(spec, &b.spec)
+        && (spec.limits == b.spec.limits || spec.limits.normal() == b.spec.limits.normal())
 }
 
 fn same_rule(a: &Spec, b: &Spec) -> bool {
@@ -247,53 +252,4 @@ fn unique(key: String, taken: &mut BTreeSet<String>) -> String {
         candidate = format!("{key}-{counter}");
     }
     candidate
-}
-
-const RULE_FIELDS: [&str; 6] = ["cron", "day_or", "interval", "anchor_date", "rrule", "timezone"];
-
-/// A schedule as its author writes it, for showing: rule, zone, and what is not at its default.
-fn shape(declared: &ScheduleDeclaration) -> Value {
-    let mut map = Map::new();
-    let mut set = |field: &str, value: Value| map.insert(field.to_owned(), value);
-    match &declared.spec.rule {
-        RuleSpec::Cron { expression, day_or } => {
-            set("cron", json!(expression));
-            if !day_or {
-                set("day_or", json!(false));
-            }
-        }
-        RuleSpec::Interval { every, anchor } => {
-            set("interval", seconds(every.microseconds()));
-            if let Some(anchor) = anchor {
-                set("anchor_date", json!(anchor.to_string()));
-            }
-        }
-        RuleSpec::Rrule { text } => {
-            set("rrule", json!(text));
-        }
-    }
-    if let Some(zone) = &declared.spec.timezone {
-        set("timezone", json!(zone));
-    }
-    if let Some(slug) = &declared.slug {
-        set("slug", json!(slug));
-    }
-    if !declared.active {
-        set("active", json!(false));
-    }
-    if !declared.parameters.is_empty() {
-        set("parameters", Value::Object(declared.parameters.clone()));
-    }
-    if let Some(most) = declared.max_scheduled_runs {
-        set("max_scheduled_runs", json!(most));
-    }
-    Value::Object(map)
-}
-
-/// Whole microseconds as seconds: a whole number where it is one.
-fn seconds(microseconds: u64) -> Value {
-    match microseconds % 1_000_000 {
-        0 => json!(microseconds / 1_000_000),
-        _ => json!(microseconds as f64 / 1e6),
-    }
 }

@@ -3,6 +3,7 @@
 
 use super::cron::{Cron, Days};
 use super::interval::Interval;
+use super::limits::{Limits, Period, Span};
 use super::rrule::{Frequency, Recurrence, RecurrenceSet};
 use super::rule::{Body, Rule};
 use jiff::tz::TimeZone;
@@ -13,13 +14,55 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 /// More clock times than this are given as sets.
 const MOST_TIMES: u32 = 6;
+/// More excluded or included spans than this are counted.
+const MOST_SPANS: usize = 3;
 
 /// `timezone` is the schedule's own name for its zone.
 pub(super) fn rule(rule: &Rule, timezone: &str) -> String {
-    match &rule.body {
+    let words = match &rule.body {
         Body::Cron(cron) => format!("{}, {timezone}", cron_words(cron)),
         Body::Interval(interval) => interval_words(interval, &rule.zone, timezone),
         Body::Rrule(set) => format!("{}, {timezone}", set_words(set)),
+    };
+    words + &limits_words(&rule.limits)
+}
+
+/// `, only mon-fri, not in holidays, from 2026-12-01, until 2026-12-31`.
+fn limits_words(limits: &Limits) -> String {
+    let mut words = String::new();
+    for (word, periods) in [("only", &limits.include), ("not", &limits.exclude)] {
+        if !periods.is_empty() {
+            words += &format!(", {word} {}", periods_words(periods));
+        }
+    }
+    for (word, bound) in [("from", limits.starts_text()), ("until", limits.ends_text())] {
+        words += &bound.map_or(String::new(), |bound| format!(", {word} {bound}"));
+    }
+    words
+}
+
+/// Calendars by their names, other spans as they are written; only the first few.
+fn periods_words(periods: &[Period]) -> String {
+    let mut named: Vec<String> = Vec::new();
+    for period in periods {
+        let words = match (period.calendar(), period.span) {
+            (Some(calendar), _) => format!("in {calendar}"),
+            (None, Span::Days { from, to }) if from == to => format!("on {from}"),
+            (None, Span::Weekly { .. }) => period.span.to_string(),
+            (None, span) => format!("in {span}"),
+        };
+        if !named.contains(&words) {
+            named.push(words);
+        }
+    }
+    let more = named.len().saturating_sub(MOST_SPANS);
+    if more > 0 {
+        named.truncate(MOST_SPANS);
+        named.push(format!("{more} more"));
+    }
+    match named.pop() {
+        Some(last) if !named.is_empty() => format!("{} or {last}", named.join(", ")),
+        last => last.unwrap_or_default(),
     }
 }
 
@@ -361,4 +404,36 @@ fn recurrence_days(rule: &Recurrence) -> Option<String> {
 
 fn of_month(rule: &Recurrence) -> &'static str {
     if rule.months.is_empty() || rule.frequency > Frequency::Yearly { " of the month" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schedule::{Limits, Period, RuleSpec, Spec};
+
+    #[test]
+    fn limits_are_said_after_the_rule() {
+        let period = |text: &str| {
+            let (span, name) = text.split_once(' ').map_or((text, None), |(span, name)| (span, Some(name.to_owned())));
+            Period { span: span.parse().expect("a span"), name }
+        };
+        for (exclude, include, starts, ends, expected) in [
+            (&["2026-12-24 holidays: Christmas Eve", "2026-12-25 holidays"][..], &[][..], None, Some("2026-12-31"), ", not in holidays, until 2026-12-31"),
+            (&["2026-12-24"], &[], None, None, ", not on 2026-12-24"),
+            (&["sat,sun", "2026-12-24 holidays", "2026-12-29/2026-12-31"], &[], None, None, ", not sat,sun, in holidays or in 2026-12-29/2026-12-31"),
+            (&["2026-12-01", "2026-12-02", "2026-12-03", "2026-12-04", "2026-12-05"], &[], None, None, ", not on 2026-12-01, on 2026-12-02, on 2026-12-03 or 2 more"),
+            (&[], &["09:00-17:00"], Some("2026-12-01T08:00"), None, ", only 09:00-17:00, from 2026-12-01T08:00"),
+            (&[], &[], None, None, ""),
+        ] {
+            let spec = Spec {
+                limits: Limits {
+                    starts: starts.and_then(|text| Limits::parse_starts(text).ok()),
+                    ends: ends.and_then(|text| Limits::parse_ends(text).ok()),
+                    exclude: exclude.iter().map(|text| period(text)).collect(),
+                    include: include.iter().map(|text| period(text)).collect(),
+                },
+                ..Spec::new(RuleSpec::Cron { expression: "0 9 * * *".to_owned(), day_or: true }, None)
+            };
+            assert_eq!(spec.describe(), format!("every day at 09:00, UTC{expected}"));
+        }
+    }
 }

@@ -87,7 +87,7 @@ pub fn parse_interval(text: &str) -> Result<Every, Error> {
 }
 
 /// A decimal number times a unit, exactly, rounded half up to microseconds.
-fn scaled(number: &str, unit: u64) -> Option<u64> {
+pub(super) fn scaled(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() && fraction.is_empty() || !digits(whole) || !digits(fraction) {

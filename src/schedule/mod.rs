@@ -18,6 +18,8 @@
 //! - **2100** is no leap year, and rules go on past it; only a year field ends (croniter's 1970 to 2099). Instants end with 9998.
 //! - **29 February** fires in leap years only. **:60** is refused: no clock here has leap seconds.
 //! - Sub-second starts round up.
+//! - **Limits** (`limits`): starts, ends, excluded and included spans, all on the schedule's clock. A skipped time that moves is
+//!   judged by where it lands.
 //! - A rule that never fires ends: cron after the 41 years in which every date recurs, rrules after one cycle of the calendar,
 //!   or 200,000 fruitless candidates where steps are a day or shorter.
 //!
@@ -29,8 +31,10 @@
 //!   `INTERVAL=0` (Prefect hangs on it) and a lone `BYMONTHDAY=0`. `BYDAY=MO,2TU` is an OR, as RFC 5545 has it.
 //! - An rrule whose UNTIL is UTC but which has no DTSTART works (Prefect accepts it and then fails).
 
+mod calendar;
 mod cron;
 mod describe;
+mod duration;
 mod error;
 mod eval;
 mod interval;
@@ -38,16 +42,19 @@ mod limits;
 mod notes;
 mod rrule;
 mod rule;
+mod span;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod zone;
 
+pub use calendar::{Calendar, Remark, read_calendar};
+pub use duration::parse_duration;
 pub use error::Error;
 pub use eval::evaluate_case_line;
 pub use interval::{Every, parse_interval};
 pub use limits::{Barred, Limits, Period, Span};
-pub use notes::Note;
+pub use notes::{NOTES_AHEAD, Note};
 pub use rule::Rule;
 pub use spec::{RuleSpec, Spec};
 pub use zone::{Gap, Overlap, Resolution};

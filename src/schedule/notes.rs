@@ -4,7 +4,7 @@
 use super::describe::MONTHS;
 use super::rrule::Frequency;
 use super::rule::{Body, Rule};
-use super::zone::{self, Gap, Overlap, Settled};
+use super::zone::{self, Gap, Overlap, Resolution, Settled};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -14,32 +14,34 @@ const MOST_CHANGES: usize = 64;
 /// Times named one by one for one clock change; more are summed up.
 const MOST_NAMED: usize = 2;
 
+/// So far ahead a schedule's instants are looked at for what is odd about them: a year, so that both clock changes are seen.
+pub const NOTES_AHEAD: SignedDuration = SignedDuration::from_hours(365 * 24);
+
 /// One remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The day it is about, in the schedule's zone; `None` if it is about the rule.
     pub on: Option<Date>,
+    /// Nothing fires any more: somebody should act.
+    pub never: bool,
     /// A sentence without a full stop, complete in itself (it names its day).
     pub text: String,
 }
 
 impl Note {
     fn on(date: Date, text: String) -> Self {
-        Self { on: Some(date), text }
+        Self { on: Some(date), never: false, text }
     }
 
     fn always(text: impl Into<String>) -> Self {
-        Self { on: None, text: text.into() }
+        Self { on: None, never: false, text: text.into() }
     }
 }
 
 /// Remarks on the rule itself first, then by date.
 pub(super) fn of(rule: &Rule, from: Timestamp, until: Timestamp) -> Vec<Note> {
     if rule.next(from).is_none() {
-        let start = rule.zone.to_datetime(from).date();
-        let ever = rule.next(Timestamp::UNIX_EPOCH).is_some();
-        let text = if ever { format!("does not fire again after {start}") } else { "never fires".to_owned() };
-        return vec![Note::always(text)];
+        return vec![Note { never: true, ..Note::always(never(rule, from)) }];
     }
     let mut notes = missing_days(rule);
     let changes = rule.zone.following(from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from)).take_while(|change| change.timestamp() <= until);
@@ -49,6 +51,24 @@ pub(super) fn of(rule: &Rule, from: Timestamp, until: Timestamp) -> Vec<Note> {
         }
     }
     notes
+}
+
+/// Why a rule has no instants left: it has none itself, or its limits leave none.
+fn never(rule: &Rule, from: Timestamp) -> String {
+    let start = rule.zone.to_datetime(from).date();
+    let ever = |at: Timestamp| rule.unlimited(at).next().is_some();
+    if !ever(from) {
+        let text = if ever(Timestamp::UNIX_EPOCH) { format!("does not fire again after {start}") } else { "never fires".to_owned() };
+        return text;
+    }
+    let limits = &rule.limits;
+    let ended = limits.ends.filter(|ends| *ends < rule.zone.to_datetime(from));
+    match (ended, limits.ends_text()) {
+        (Some(_), Some(ends)) => format!("does not fire again: it ended on {ends}"),
+        (None, Some(ends)) => format!("never fires: its limits leave nothing up to its end on {ends}"),
+        _ if limits.include.is_empty() => "never fires: all of its times are excluded".to_owned(),
+        _ => "never fires: none of its times is included and not excluded".to_owned(),
+    }
 }
 
 fn clock_change(rule: &Rule, at: Timestamp, before: Offset, after: Offset, notes: &mut Vec<Note>) {
@@ -64,7 +84,7 @@ fn clock_change(rule: &Rule, at: Timestamp, before: Offset, after: Offset, notes
     let mut more = false;
     for wall in walls.take_while(|wall| *wall < end) {
         let Some(settled) = zone::settle(&rule.zone, wall) else { continue };
-        if matches!(settled, Settled::Plain(_)) || coincides(rule, settled) {
+        if matches!(settled, Settled::Plain(_)) || coincides(rule, settled) || is_barred(rule, settled) {
             continue;
         }
         if named.len() == MOST_NAMED {
@@ -90,6 +110,20 @@ fn coincides(rule: &Rule, settled: Settled) -> bool {
     };
     let wall = rule.zone.to_datetime(moved);
     rule.walls(wall).and_then(|mut walls| walls.next()) == Some(wall)
+}
+
+/// Whether the rule's limits let nothing fire there that a change could move or repeat. A time that is left out is judged by
+/// where it would have landed.
+fn is_barred(rule: &Rule, settled: Settled) -> bool {
+    let barred = |at: Timestamp| rule.bar(at).is_some();
+    match (settled, rule.resolution()) {
+        (Settled::Plain(at), _) => barred(at),
+        (Settled::Gap { earlier, .. }, Resolution { gap: Gap::Earlier, .. }) => barred(earlier),
+        (Settled::Gap { later, .. }, _) => barred(later),
+        (Settled::Overlap { first, .. }, Resolution { overlap: Overlap::First, .. }) => barred(first),
+        (Settled::Overlap { last, .. }, Resolution { overlap: Overlap::Last, .. }) => barred(last),
+        (Settled::Overlap { first, last }, _) => barred(first) || barred(last),
+    }
 }
 
 fn one(rule: &Rule, wall: DateTime, settled: Settled) -> Note {
@@ -192,5 +226,50 @@ fn apart(length: SignedDuration) -> String {
         30 => "half an hour".to_owned(),
         minutes if minutes % 60 == 0 => format!("{} hours", minutes / 60),
         minutes => format!("{minutes} minutes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schedule::{Gap, Limits, Overlap, Period, Resolution, RuleSpec, Spec};
+    use jiff::Timestamp;
+
+    /// The year's notes of a rule in Berlin.
+    fn notes(expression: &str, dst: Option<Resolution>, limits: Limits) -> Vec<String> {
+        let rule = RuleSpec::Cron { expression: expression.to_owned(), day_or: true };
+        let spec = Spec { dst, limits, ..Spec::new(rule, Some("Europe/Berlin".to_owned())) };
+        let from: Timestamp = "2026-11-21T00:00:00Z".parse().expect("an instant");
+        spec.notes_ahead(from).into_iter().map(|note| note.text).collect()
+    }
+
+    fn spans(spans: &[&str]) -> Vec<Period> {
+        spans.iter().map(|span| Period { span: span.parse().expect("a span"), name: None }).collect()
+    }
+
+    #[test]
+    fn remarks_keep_to_dst_and_limits() {
+        let dst = |gap, overlap| Some(Resolution { gap, overlap });
+        let none = Limits::default;
+        let (spring, autumn) = ("02:30 does not exist on 2027-03-28; fires at 03:30", "02:30 happens twice on 2027-10-31; fires at the first");
+        for (expression, dst, limits, expected) in [
+            ("30 2 * * *", None, none(), &[spring, autumn][..]),
+            ("30 2 * * *", dst(Gap::Skip, Overlap::Both), none(), &["02:30 does not exist on 2027-03-28; does not fire", "02:30 happens twice on 2027-10-31; fires twice an hour apart"]),
+            ("30 2 * * *", dst(Gap::Earlier, Overlap::Last), none(), &["02:30 does not exist on 2027-03-28; fires at 01:30", "02:30 happens twice on 2027-10-31; fires at the last"]),
+            ("30 2 * * *", None, Limits { exclude: spans(&["2027-03-28"]), ..none() }, &[autumn]),
+            ("30 2 * * *", None, Limits { exclude: spans(&["sat,sun"]), ..none() }, &[]),
+            ("30 2 * * *", None, Limits { include: spans(&["mon-sat"]), ..none() }, &[]),
+            ("30 2 * * *", None, Limits { ends: Limits::parse_ends("2027-06-30").ok(), ..none() }, &[spring]),
+            ("30 2 * * *", None, Limits { starts: Limits::parse_starts("2027-06-30").ok(), ..none() }, &[autumn]),
+            ("30 2 * * *", None, Limits { ends: Limits::parse_ends("2026-06-30").ok(), ..none() }, &["does not fire again: it ended on 2026-06-30"]),
+            ("0 0 1 1 *", None, Limits { ends: Limits::parse_ends("2026-12-31").ok(), ..none() }, &["never fires: its limits leave nothing up to its end on 2026-12-31"]),
+            // It is left with the moved time alone.
+            ("30 2 * * *", None, Limits { exclude: spans(&["02:00-03:00"]), ..none() }, &[spring]),
+            ("30 4 * * *", None, Limits { exclude: spans(&["04:00-05:00"]), ..none() }, &["never fires: all of its times are excluded"]),
+            ("30 4 * * *", None, Limits { include: spans(&["05:00-06:00"]), ..none() }, &["never fires: none of its times is included and not excluded"]),
+            ("0 0 31 2 *", None, Limits { exclude: spans(&["sat"]), ..none() }, &["never fires"]),
+        ] {
+            let found = notes(expression, dst, limits.clone());
+            assert_eq!(found, expected, "{expression} {limits:?}");
+        }
     }
 }

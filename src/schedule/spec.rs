@@ -6,6 +6,7 @@ use super::error::Error;
 use super::interval::{self, Every, Interval};
 use super::rrule::RecurrenceSet;
 use super::limits::Limits;
+use super::notes::{NOTES_AHEAD, Note};
 use super::rule::{Body, Rule};
 use super::zone::Resolution;
 use super::{describe, zone};
@@ -102,9 +103,15 @@ impl Spec {
             form.push_str(&format!(" gap={gap:?} overlap={overlap:?}"));
         }
         if !self.limits.is_none() {
-            form.push_str(&format!(" limits={}", serde_json::json!(self.limits)));
+            form.push_str(&format!(" limits={}", serde_json::json!(self.limits.nameless())));
         }
         form
+    }
+
+    /// What a person should know about the year from `now` on; nothing for a rule that cannot be read.
+    pub fn notes_ahead(&self, now: Timestamp) -> Vec<Note> {
+        let until = now.saturating_add(NOTES_AHEAD).unwrap_or(Timestamp::MAX);
+        self.parse().map(|rule| rule.notes(now, until)).unwrap_or_default()
     }
 
     /// Plain words: `weekdays at 09:00, Europe/Berlin`. Where words would mislead, a truthful technical form.

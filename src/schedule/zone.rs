@@ -124,10 +124,17 @@ pub(super) fn settle(zone: &TimeZone, wall: DateTime) -> Option<Settled> {
     })
 }
 
-/// The wall-clock time from which on times can settle at or after `from`: `from` itself, or earlier by the length of a gap
-/// that has just passed.
+/// The wall-clock time from which on times can settle at or after `from`: `from` itself, earlier by the length of a gap
+/// that has just passed, or the start of an overlap whose times are still to come again.
 pub(super) fn first_wall(zone: &TimeZone, from: Timestamp) -> DateTime {
     let now = zone.to_offset(from);
+    let wall = now.to_datetime(from);
+    if let Some(Settled::Overlap { first, .. }) = settle(zone, wall)
+        && from <= first
+        && let Some(change) = zone.following(from).next()
+    {
+        return change.offset().to_datetime(change.timestamp()).min(wall);
+    }
     let Ok(yesterday) = from.checked_sub(LONGEST_CHANGE) else { return now.to_datetime(from) };
     let before = zone.to_offset(yesterday);
     let gained = SignedDuration::from_secs(i64::from(now.seconds()) - i64::from(before.seconds()));

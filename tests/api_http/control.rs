@@ -5,6 +5,7 @@ use reeve::model::deployment::{Deployment, Flow};
 use reeve::model::id::*;
 use reeve::model::run::FlowRun;
 use reeve::model::state::{Proposed, State, StateType};
+use reeve::model::stored::{Project, Suspension};
 use reeve::model::status::{NextFire, RunCounts, Status};
 use reeve::model::transition::{Context, Decision};
 use reeve::model::work_pool::*;
@@ -58,6 +59,10 @@ impl Control for FakeControl {
 
     fn watch_status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    fn suspend_project(&self, name: String, _suspension: Option<Suspension>) -> Answer<'_, Project> {
+        Box::pin(async move { Err(absent(&format!("Project {name}"))) })
     }
 
     fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {

@@ -3,6 +3,7 @@
 //! The same object serves a running daemon and a CLI that opened the store itself: it only reads and commits; the
 //! daemon's tasks hear of every commit through the ledger's feed.
 mod deployments;
+mod projects;
 mod runs;
 mod work_pools;
 
@@ -17,6 +18,7 @@ use crate::model::overrides::Override;
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::{NextFire, RunCounts, Status};
+use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
@@ -103,6 +105,10 @@ impl Control for Commands {
 
     fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
         Box::pin(self.reconciler.reconcile(request))
+    }
+
+    fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project> {
+        Box::pin(self.suspend_project_until(name, suspension))
     }
 
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>> {

@@ -19,7 +19,7 @@ pub fn annotations(plan: Option<&Plan>, problems: &[Problem], prefix: &str) -> S
     for note in &plan.notes {
         let level = if note.level == NoteLevel::Warning { "warning" } else { "notice" };
         let help = note.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        lines.push(line(level, note.position.as_ref(), note.file.as_deref(), &note.code, &format!("{}{help}", note.message), prefix));
+        lines.push(line(level, note.position.as_ref(), note.file.as_deref(), &note.code, &format!("{}{help}", note.sentence()), prefix));
     }
     for step in plan.steps.iter().filter(|step| step.action == Action::Prune) {
         let message = format!("{} {} will stop: {}", step.kind.words(), step.name, step.reason);

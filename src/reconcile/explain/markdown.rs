@@ -42,7 +42,7 @@ fn notes(plan: &Plan) -> Vec<String> {
         let word = if note.level == NoteLevel::Warning { "warning" } else { "note" };
         let place = note.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
         let help = note.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        format!("- {}\n", literal(&format!("{place}{word}: {}{help}", note.message)))
+        format!("- {}\n", literal(&format!("{place}{word}: {}{help}", note.sentence())))
     };
     plan.notes.iter().map(line).collect()
 }

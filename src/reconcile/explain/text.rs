@@ -12,6 +12,8 @@ const MOST_STEPS: usize = 50;
 const MOST_NOTES: usize = 10;
 /// Of each step so many changed fields are shown unasked.
 const MOST_FIELDS: usize = 20;
+/// What a whole schedule's words do not say.
+const POLICIES: [&str; 7] = ["missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "dst"];
 
 /// The whole plan. Ends with a newline.
 pub fn text(plan: &Plan, style: Style) -> String {
@@ -120,7 +122,7 @@ fn group(page: &mut Page, plan: &Plan, style: Style, kind: Kind, title: &str) {
             }
             left -= 1;
         }
-        step(page, shown, style);
+        step(page, shown, plan, style);
     }
     if hidden > 0 {
         page.line(&[(Ink::Faint, &format!("  ... and {} more (--verbose lists them)", thousands(hidden)))]);
@@ -139,7 +141,7 @@ fn only_moved(step: &Step) -> bool {
     step.action == Action::Update && matches!(&step.changes[..], [change] if change.field == "root")
 }
 
-fn step(page: &mut Page, step: &Step, style: Style) {
+fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     let (mark, ink) = match step.action {
         Action::Create | Action::Restore => ("+", Ink::Good),
         Action::Update => ("~", Ink::Change),
@@ -162,7 +164,7 @@ fn step(page: &mut Page, step: &Step, style: Style) {
     if !says_itself {
         page.line(&[(Ink::Plain, &format!("      {}: {}", step.action.word(), step.reason))]);
     }
-    fields(page, step, style);
+    fields(page, step, plan, style);
     if style.verbose {
         for made in &step.makes {
             let line = format!("      with the {} {}  id {}", made.kind.words(), made.name, made.id);
@@ -171,12 +173,20 @@ fn step(page: &mut Page, step: &Step, style: Style) {
     }
 }
 
-fn fields(page: &mut Page, step: &Step, style: Style) {
+fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     let new = step.action == Action::Create;
     let changes: Vec<_> = step.changes.iter().filter(|change| !new || style.verbose || is_telling(change)).collect();
     let most = if style.verbose { usize::MAX } else { MOST_FIELDS };
-    for change in changes.iter().take(most) {
+    let mut shown = changes.iter().take(most).peekable();
+    while let Some(change) = shown.next() {
         field(page, change, style, new);
+        let key = schedule_key(&change.field);
+        if let Some(key) = key.filter(|_| shown.peek().and_then(|next| schedule_key(&next.field)) != key) {
+            for note in plan.notes.iter().filter(|note| note.kind == Kind::Schedule && note.name.strip_prefix(&step.name) == Some(&format!("#{key}"))) {
+                let (word, ink) = level(note);
+                page.paragraph(ink, &format!("        {word}: "), 10, &note.message);
+            }
+        }
     }
     if changes.len() > most {
         page.line(&[(
@@ -184,6 +194,11 @@ fn fields(page: &mut Page, step: &Step, style: Style) {
             &format!("      ... and {} more fields (--verbose lists them)", changes.len() - most),
         )]);
     }
+}
+
+/// The schedule that a field belongs to.
+fn schedule_key(field: &str) -> Option<&str> {
+    field.strip_prefix("schedules/")?.split('/').next()
 }
 
 /// What one wants to know first of a new object: what starts, where, when.
@@ -223,8 +238,12 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
 fn shown(change: &FieldChange, value: &Value) -> String {
     match change.in_words.as_ref().filter(|_| is_whole_schedule(change)) {
         None => value.to_string(),
-        Some(words) if value.get("active") == Some(&Value::Bool(false)) => format!("{words} (inactive)"),
-        Some(words) => words.clone(),
+        Some(words) => {
+            let inactive = (value.get("active") == Some(&Value::Bool(false))).then(|| "inactive".to_owned());
+            let policy = POLICIES.iter().filter_map(|field| Some(format!("{field}: {}", bare(value.get(field)?))));
+            let aside: Vec<String> = inactive.into_iter().chain(policy).collect();
+            if aside.is_empty() { words.clone() } else { format!("{words} ({})", aside.join("; ")) }
+        }
     }
 }
 
@@ -305,21 +324,35 @@ fn by_whom(by: &Override) -> String {
 
 fn notes(page: &mut Page, plan: &Plan, style: Style) {
     let quiet = plan.is_empty() && !style.verbose;
-    let mut told: Vec<&Note> = plan.notes.iter().filter(|note| note.level == NoteLevel::Warning || !quiet).collect();
+    // What is said of schedules stands under them; of what is not shown, only what wants somebody to act.
+    let elsewhere = |note: &Note| note.kind == Kind::Schedule && (note.level == NoteLevel::Info || shows(plan, style, note));
+    let mut told: Vec<&Note> =
+        plan.notes.iter().filter(|note| (note.level == NoteLevel::Warning || !quiet) && !elsewhere(note)).collect();
     told.sort_by_key(|note| note.level == NoteLevel::Info);
     let most = if style.verbose { usize::MAX } else { MOST_NOTES };
     for note in told.iter().take(most) {
-        let (word, ink) = match note.level {
-            NoteLevel::Warning => ("warning", Ink::Change),
-            NoteLevel::Info => ("note", Ink::Plain),
-        };
+        let (word, ink) = level(note);
         page.gap();
-        page.paragraph(ink, &format!("{}{word}: ", place(note)), 2, &note.message);
+        page.paragraph(ink, &format!("{}{word}: ", place(note)), 2, &note.sentence());
         if let Some(help) = &note.help {
             page.paragraph(Ink::Faint, "  help: ", 4, help);
         }
     }
     more(page, told.len().saturating_sub(most), "notes");
+}
+
+fn level(note: &Note) -> (&'static str, Ink) {
+    match note.level {
+        NoteLevel::Warning => ("warning", Ink::Change),
+        NoteLevel::Info => ("note", Ink::Plain),
+    }
+}
+
+/// Whether a note on a schedule stands under it: nothing was left out of the plan's deployments.
+fn shows(plan: &Plan, style: Style, note: &Note) -> bool {
+    let Some((deployment, _)) = note.name.rsplit_once('#') else { return false };
+    let listed = plan.steps.iter().filter(|step| step.kind == Kind::Deployment && step.action != Action::Unchanged);
+    style.verbose || listed.clone().count() <= MOST_STEPS && listed.clone().any(|step| step.name == deployment && step.changes.len() <= MOST_FIELDS)
 }
 
 fn refusals(page: &mut Page, plan: &Plan, style: Style) {

@@ -2,9 +2,10 @@
 use super::desired::{Declare, cron, full, named, project};
 use super::home::{Home, fields, over};
 use crate::model::desired::Desired;
+use crate::model::policy::{Missed, MissedRun, OnResume, Overlap, Policy};
 use crate::model::schedule::{Schedule, ScheduleDeclaration};
 use crate::reconcile::{NoteLevel, Plan};
-use crate::schedule::RuleSpec;
+use crate::schedule::{Every, Gap, Limits, Overlap as Twice, Period, Resolution, RuleSpec, Spec};
 use serde_json::json;
 
 fn with(schedules: Vec<ScheduleDeclaration>) -> Desired {
@@ -201,4 +202,115 @@ fn a_schedule_that_never_fires_is_noted_when_it_comes_and_not_again() {
     assert!(home.plan(&desired).notes.is_empty());
     let plan = home.apply(&with(vec![named("n", "0 0 30 2 *")]));
     assert_eq!(plan.notes.len(), 1);
+}
+
+/// `n` every night, after an edit.
+fn nightly(edit: impl FnOnce(&mut ScheduleDeclaration)) -> ScheduleDeclaration {
+    let mut declared = named("n", "0 2 * * *");
+    edit(&mut declared);
+    declared
+}
+
+fn days(calendar: Option<&str>, days: &[&str]) -> Vec<Period> {
+    days.iter().map(|day| Period { span: day.parse().unwrap(), name: calendar.map(str::to_owned) }).collect()
+}
+
+fn minutes(minutes: u64) -> Option<Every> {
+    Every::from_microseconds(minutes * 60_000_000).ok()
+}
+
+#[test]
+fn policies_are_shown_as_they_are_written_and_move_no_slot() {
+    let policies = |policy: &mut Policy| {
+        *policy = Policy {
+            missed: Missed { run: MissedRun::All, within: minutes(360), limit: Some(50) },
+            on_resume: OnResume::Latest,
+            overlap: Overlap::Queue { most: 3 },
+            expire_after: minutes(1440),
+            jitter: minutes(5),
+            spread: minutes(90),
+        }
+    };
+    let edited = nightly(|n| policies(&mut n.policy));
+    let (before, after, plan) = edit(vec![nightly(|_| {})], vec![edited.clone()]);
+    assert_eq!((after[0].id, &after[0].key, after[0].effective_since), (before[0].id, &before[0].key, before[0].effective_since));
+    assert_eq!(after[0].declared, edited);
+    assert_eq!(
+        fields(&plan.steps[0]),
+        [
+            "schedules/n/missed/run: absent -> \"all\"",
+            "schedules/n/missed/within: absent -> \"6h\"",
+            "schedules/n/missed/limit: absent -> 50",
+            "schedules/n/on_resume: absent -> \"latest\"",
+            "schedules/n/overlap/queue: absent -> 3",
+            "schedules/n/expire_after: absent -> \"1d\"",
+            "schedules/n/jitter: absent -> \"5m\"",
+            "schedules/n/spread: absent -> \"90m\"",
+        ]
+    );
+    for (overlap, shown) in [(Overlap::Skip, "\"skip\""), (Overlap::CancelRunning, "\"cancel_running\"")] {
+        let (_, _, plan) = edit(vec![nightly(|_| {})], vec![nightly(|n| n.policy.overlap = overlap)]);
+        assert_eq!(fields(&plan.steps[0]), [format!("schedules/n/overlap: absent -> {shown}")]);
+    }
+}
+
+#[test]
+fn limits_and_clock_changes_move_slots_and_keep_the_record() {
+    for (change, shown) in [
+        (Box::new(|spec: &mut Spec| spec.limits.starts = Limits::parse_starts("2027-01-01").ok()) as Box<dyn Fn(&mut Spec)>, "starts: absent -> \"2027-01-01\""),
+        (Box::new(|spec| spec.limits.ends = Limits::parse_ends("2027-12-31").ok()), "ends: absent -> \"2027-12-31\""),
+        (Box::new(|spec| spec.limits.exclude = days(None, &["2026-12-24", "sat,sun"])), "exclude: absent -> [\"2026-12-24\",\"sat,sun\"]"),
+        (Box::new(|spec| spec.limits.include = days(Some("office"), &["mon-fri", "2026-12-27"])), "include: absent -> [\"office\"]"),
+        (Box::new(|spec| spec.dst = Some(Resolution { gap: Gap::Skip, overlap: Twice::First })), "dst/gap: absent -> \"skip\""),
+    ] {
+        let (before, after, plan) = edit(vec![nightly(|_| {})], vec![nightly(|n| change(&mut n.spec))]);
+        assert_eq!((after[0].id, &after[0].key), (before[0].id, &before[0].key), "{shown}");
+        assert_eq!(after[0].effective_since, plan.made, "{shown}");
+        assert_eq!(fields(&plan.steps[0]), [format!("schedules/n/{shown}")]);
+        assert!(plan.steps[0].changes[0].in_words.is_some());
+        // Without slugs, and among siblings that change likewise, each is still itself.
+        let pair = |edit: &dyn Fn(&mut Spec)| {
+            let mut pair = vec![cron("0 2 * * *"), cron("0 3 * * *")];
+            pair.iter_mut().for_each(|declared| edit(&mut declared.spec));
+            pair
+        };
+        let (before, after, _) = edit(pair(&|_| {}), pair(&change));
+        let keys = |schedules: &[Schedule]| schedules.iter().map(|schedule| (schedule.id, schedule.key.clone())).collect::<Vec<_>>();
+        assert_eq!(keys(&before), keys(&after), "{shown}");
+    }
+}
+
+#[test]
+fn what_changed_in_a_calendar_is_shown() {
+    let with_days = |list: &[&str]| nightly(|n| n.spec.limits.exclude = days(Some("holidays: Christmas"), list));
+    let (_, after, plan) = edit(vec![with_days(&["2026-12-24", "2026-12-25"])], vec![with_days(&["2026-12-25", "2026-12-26"])]);
+    assert_eq!(
+        fields(&plan.steps[0]),
+        ["schedules/n/exclude/holidays: [\"2026-12-24 (Christmas)\"] -> [\"2026-12-26 (Christmas)\"]"]
+    );
+    assert_eq!(after[0].effective_since, plan.made);
+    // Order says nothing; a name is stored and moves nothing.
+    let (_, _, plan) = edit(vec![with_days(&["2026-12-24", "2026-12-25"])], vec![with_days(&["2026-12-25", "2026-12-24"])]);
+    assert!(plan.is_empty());
+    let renamed = nightly(|n| n.spec.limits.exclude = days(Some("holidays: Xmas"), &["2026-12-24"]));
+    let (before, after, plan) = edit(vec![with_days(&["2026-12-24"])], vec![renamed.clone()]);
+    assert_eq!((after[0].effective_since, &after[0].declared), (before[0].effective_since, &renamed));
+    assert_eq!(plan.steps[0].changes.len(), 1);
+}
+
+#[test]
+fn notes_look_a_year_ahead_and_keep_to_limits() {
+    let zoned = |edit: &dyn Fn(&mut Spec)| {
+        nightly(|n| {
+            n.spec = Spec::new(RuleSpec::Cron { expression: "30 2 * * *".into(), day_or: true }, Some("Europe/Berlin".into()));
+            edit(&mut n.spec);
+        })
+    };
+    let notes = |declared: ScheduleDeclaration| {
+        let plan = Home::new().apply(&with(vec![declared]));
+        plan.notes.into_iter().map(|note| note.message).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(zoned(&|_| {})).len(), 2);
+    assert!(notes(zoned(&|spec| spec.limits.exclude = days(None, &["sun"]))).is_empty());
+    assert_eq!(notes(zoned(&|spec| spec.limits.exclude = days(None, &["mon-sun"]))), ["never fires: all of its times are excluded"]);
 }
