@@ -1,16 +1,18 @@
 //! `/deployments`.
 use super::Api;
 use super::error::ApiError;
-use super::extract::{Caller, OptionalBody, Path};
-use super::filter::DeploymentSort;
+use super::extract::{Body, Caller, OptionalBody, Path};
+use super::filter::{DeploymentSort, FlowRunFilter, FlowRunSort};
 use super::filter::selection::Selection;
-use super::flow_runs::created;
+use super::flow_runs::{self, created};
 use super::page::Page;
+use super::wire::WireTime;
 use super::wire::deployment::DeploymentResponse;
 use super::wire::directory::Directory;
 use super::wire::flow_run::FlowRunResponse;
 use super::wire::flow_run_request::DeploymentFlowRunCreate;
 use super::wire::schedule::ScheduleResponse;
+use crate::clock;
 use crate::model::deployment::{Deployment, FullName};
 use crate::model::id::DeploymentId;
 use crate::store::ledger::LedgerError;
@@ -19,12 +21,14 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
+use serde::Deserialize;
 use std::cmp::Reverse;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/deployments/filter", post(filter))
         .route("/deployments/count", post(count))
+        .route("/deployments/get_scheduled_flow_runs", post(scheduled_flow_runs))
         .route("/deployments/name/{flow}/{name}", get(by_name))
         .route("/deployments/{id}", get(by_id).delete(delete))
         .route("/deployments/{id}/create_flow_run", post(create_flow_run))
@@ -64,7 +68,7 @@ async fn filter(
     let answer = api.read(move |api| {
         let mut places: Vec<Result<_, LedgerError>> = Vec::new();
         let sort = selection.sort.unwrap_or_default();
-        selection.each_deployment(&api.reader, |deployment| places.push(Ok((rank(sort, deployment), deployment.id))))?;
+        selection.each_deployment(&api.reader, clock::now(), |deployment| places.push(Ok((rank(sort, deployment), deployment.id))))?;
         let directory = Directory::read(&api.reader, &*api.control)?;
         let mut found = Vec::new();
         for id in page.sorted(places.into_iter())? {
@@ -104,7 +108,7 @@ async fn count(
 ) -> Result<Json<usize>, ApiError> {
     let answer = api.read(move |api| {
         let mut count = 0;
-        selection.each_deployment(&api.reader, |_| count += 1)?;
+        selection.each_deployment(&api.reader, clock::now(), |_| count += 1)?;
         Ok(count)
     });
     Ok(Json(answer.await?))
@@ -123,6 +127,29 @@ async fn create_flow_run(
 ) -> Result<(StatusCode, Json<FlowRunResponse>), ApiError> {
     let made = api.control.create_run(body.request(id, author.who)).await?;
     created(&api, made).await
+}
+
+/// What is asked of the runs that wait.
+#[derive(Debug, Deserialize)]
+struct Scheduled {
+    deployment_ids: Vec<DeploymentId>,
+    scheduled_before: Option<WireTime>,
+    limit: Option<i64>,
+}
+
+/// The runs of these deployments that wait to start, stored and virtual, in the order in which they are to start. Prefect's runners
+/// (`serve`) poll it.
+async fn scheduled_flow_runs(
+    State(api): State<Api>,
+    Body(asked): Body<Scheduled>,
+) -> Result<Json<Vec<FlowRunResponse>>, ApiError> {
+    let page = Page::new(asked.limit, None)?;
+    let selection = Selection {
+        flow_runs: Some(FlowRunFilter::scheduled(asked.deployment_ids, asked.scheduled_before)),
+        sort: Some(FlowRunSort::NextScheduledStartTimeAsc),
+        ..Selection::default()
+    };
+    Ok(Json(api.read(move |api| flow_runs::shown(api, selection.find_runs(&api.reader, page, clock::now())?)).await?))
 }
 
 async fn pause(State(api): State<Api>, Path(id): Path<DeploymentId>, Caller(author): Caller) -> Result<(), ApiError> {

@@ -51,14 +51,14 @@ pub(super) async fn created(api: &Api, made: Made<FlowRun>) -> Result<(StatusCod
     shown.pop().map(|run| (status, Json(run))).ok_or_else(absent)
 }
 
-fn shown(api: &Api, runs: Vec<FlowRun>) -> Result<Vec<FlowRunResponse>, ApiError> {
+pub(super) fn shown(api: &Api, runs: Vec<FlowRun>) -> Result<Vec<FlowRunResponse>, ApiError> {
     let directory = Directory::read(&api.reader, &*api.control)?;
     let now = clock::now();
     Ok(runs.into_iter().map(|run| FlowRunResponse::of(run, &directory, now)).collect())
 }
 
 async fn by_id(State(api): State<Api>, Path(id): Path<FlowRunId>) -> Result<Json<FlowRunResponse>, ApiError> {
-    let mut found = api.read(move |api| shown(api, api.reader.run(id)?.into_iter().collect())).await?;
+    let mut found = api.read(move |api| shown(api, api.reader.run_or_virtual(id, clock::now())?.into_iter().collect())).await?;
     found.pop().map(Json).ok_or_else(absent)
 }
 
@@ -67,14 +67,14 @@ async fn filter(
     OptionalBody(selection): OptionalBody<Selection<FlowRunSort>>,
 ) -> Result<Json<Vec<FlowRunResponse>>, ApiError> {
     let page = Page::new(selection.limit, selection.offset)?;
-    Ok(Json(api.read(move |api| shown(api, selection.find_runs(&api.reader, page)?)).await?))
+    Ok(Json(api.read(move |api| shown(api, selection.find_runs(&api.reader, page, clock::now())?)).await?))
 }
 
 async fn count(
     State(api): State<Api>,
     OptionalBody(selection): OptionalBody<Selection<FlowRunSort>>,
 ) -> Result<Json<usize>, ApiError> {
-    Ok(Json(api.read(move |api| Ok(selection.count_runs(&api.reader)?)).await?))
+    Ok(Json(api.read(move |api| Ok(selection.count_runs(&api.reader, clock::now())?)).await?))
 }
 
 async fn set_state(

@@ -7,6 +7,7 @@ use super::filter::selection::Selection;
 use super::page::Page;
 use super::wire::flow::{FlowCreate, FlowResponse};
 use crate::control::Made;
+use crate::clock;
 use crate::model::deployment::Flow;
 use crate::model::id::FlowId;
 use axum::extract::State;
@@ -54,7 +55,7 @@ async fn filter(
 }
 
 fn sorted(selection: &Selection<FlowSort>, api: &Api) -> Result<Vec<Flow>, ApiError> {
-    let mut flows = selection.find_flows(&api.reader)?;
+    let mut flows = selection.find_flows(&api.reader, clock::now())?;
     match selection.sort.unwrap_or_default() {
         FlowSort::CreatedDesc => flows.sort_by_key(|flow| Reverse((flow.created, flow.id))),
         FlowSort::UpdatedDesc => flows.sort_by_key(|flow| Reverse((flow.updated, flow.id))),
@@ -68,5 +69,5 @@ async fn count(
     State(api): State<Api>,
     OptionalBody(selection): OptionalBody<Selection<FlowSort>>,
 ) -> Result<Json<usize>, ApiError> {
-    Ok(Json(api.read(move |api| Ok(selection.find_flows(&api.reader)?.len())).await?))
+    Ok(Json(api.read(move |api| Ok(selection.find_flows(&api.reader, clock::now())?.len())).await?))
 }

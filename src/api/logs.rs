@@ -8,6 +8,7 @@ use super::log_records::{Record, Records};
 use super::page::Page;
 use super::wire::WireTime;
 use super::wire::log::{LogResponse, level};
+use crate::clock;
 use crate::model::id::FlowRunId;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -92,7 +93,7 @@ fn runs(api: &Api, filter: &LogFilter) -> Result<Vec<FlowRunId>, ApiError> {
 
 /// `/flow_runs/{id}/logs/download`: the whole log as CSV (RFC 4180), streamed.
 pub(super) async fn download(State(api): State<Api>, Path(id): Path<FlowRunId>) -> Result<Response, ApiError> {
-    let run = api.reader.run(id)?.ok_or_else(absent)?;
+    let run = api.read(move |api| Ok(api.reader.run_or_virtual(id, clock::now())?)).await?.ok_or_else(absent)?;
     let records = api.read(move |api| Ok(Records::of(api, [id])?)).await?;
     let header = Bytes::from_static(b"timestamp,level,flow_run_id,task_run_id,message\r\n");
     let chunks = stream::unfold((Some(header), records), async |(header, records)| match header {

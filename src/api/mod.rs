@@ -20,6 +20,8 @@ mod page;
 mod projects;
 mod reeve;
 mod states;
+mod upcoming;
+mod why;
 mod wire;
 mod work_pools;
 mod work_queues;
@@ -99,6 +101,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(automations::routes())
         .merge(projects::routes())
         .merge(reeve::routes())
+        .merge(upcoming::routes())
+        .merge(why::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::no_route())
         .layer(middleware::from_fn(health::check_client_version))

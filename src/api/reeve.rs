@@ -4,8 +4,7 @@ use super::error::ApiError;
 use super::extract::{Body, Path, Query};
 use super::flow_runs::absent;
 use super::log_stream;
-use super::page::MAX_LIMIT;
-use super::wire::WireTime;
+use crate::clock;
 use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::id::FlowRunId;
 use crate::model::status::Status;
@@ -15,14 +14,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/reeve/version", get(version))
         .route("/reeve/status", get(status))
         .route("/reeve/reconcile", post(reconcile))
-        .route("/reeve/upcoming", get(upcoming))
         .route("/reeve/flow_runs/{id}/logs/stream", get(stream_logs))
         .route("/reeve/flow_runs/{id}/logs/follow", get(follow_logs))
 }
@@ -38,34 +36,6 @@ async fn status(State(api): State<Api>) -> Json<Status> {
 /// 200 with the report also where the files are wrong or a guard refused: the report says so.
 async fn reconcile(State(api): State<Api>, Body(request): Body<ReconcileRequest>) -> Result<Json<ReconcileReport>, ApiError> {
     Ok(Json(api.control.reconcile(request).await?))
-}
-
-#[derive(Debug, Deserialize)]
-struct Upcoming {
-    limit: Option<u32>,
-}
-
-/// An instant at which a schedule is due.
-#[derive(Debug, Serialize)]
-struct Fire {
-    at: WireTime,
-    /// `flow/name`
-    deployment: String,
-    /// The schedule's key.
-    schedule: String,
-}
-
-/// The next fires that the daemon knows of, soonest first.
-async fn upcoming(State(api): State<Api>, Query(query): Query<Upcoming>) -> Result<Json<Vec<Fire>>, ApiError> {
-    let limit = query.limit.unwrap_or(20);
-    if i64::from(limit) > MAX_LIMIT {
-        return Err(ApiError::meaningless(format!("Invalid limit: must be less than or equal to {MAX_LIMIT}.")));
-    }
-    let mut next = api.control.status().next;
-    next.sort_by(|one, other| (one.at, &one.deployment, &one.schedule).cmp(&(other.at, &other.deployment, &other.schedule)));
-    next.truncate(limit as usize);
-    let fires = next.into_iter().map(|fire| Fire { at: fire.at.into(), deployment: fire.deployment, schedule: fire.schedule });
-    Ok(Json(fires.collect()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +59,7 @@ async fn stream_logs(
     Path(id): Path<FlowRunId>,
     Query(query): Query<FromWhere>,
 ) -> Result<Response, ApiError> {
-    streamed(api, id, query)
+    streamed(api, id, query).await
 }
 
 /// The same, following.
@@ -98,11 +68,12 @@ async fn follow_logs(
     Path(id): Path<FlowRunId>,
     Query(query): Query<FromWhere>,
 ) -> Result<Response, ApiError> {
-    streamed(api, id, FromWhere { follow: true, ..query })
+    streamed(api, id, FromWhere { follow: true, ..query }).await
 }
 
-fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
-    api.reader.run(id)?.ok_or_else(absent)?;
+/// A virtual run has no log yet: it is empty, and ends.
+async fn streamed(api: Api, id: FlowRunId, query: FromWhere) -> Result<Response, ApiError> {
+    api.read(move |api| Ok(api.reader.run_or_virtual(id, clock::now())?)).await?.ok_or_else(absent)?;
     let lines = log_stream::lines(api, id, (query.attempt, query.position), query.follow);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], StreamBody::from_stream(lines)).into_response())
 }

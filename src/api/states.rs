@@ -3,6 +3,7 @@ use super::Api;
 use super::error::ApiError;
 use super::extract::{Path, Query};
 use super::wire::state::StateResponse;
+use crate::clock;
 use crate::model::id::{FlowRunId, StateId};
 use crate::model::run::FlowRun;
 use axum::extract::State;
@@ -21,7 +22,8 @@ struct OfRun {
 
 /// All that the run remembers, oldest first; of a run that is not there, none.
 async fn of_run(State(api): State<Api>, Query(query): Query<OfRun>) -> Result<Json<Vec<StateResponse>>, ApiError> {
-    Ok(Json(api.reader.run(query.flow_run_id)?.map(history).unwrap_or_default()))
+    let run = api.read(move |api| Ok(api.reader.run_or_virtual(query.flow_run_id, clock::now())?));
+    Ok(Json(run.await?.map(history).unwrap_or_default()))
 }
 
 fn history(run: FlowRun) -> Vec<StateResponse> {

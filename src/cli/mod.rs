@@ -8,6 +8,7 @@ pub mod exit;
 pub mod screen;
 
 mod apply;
+mod calendar;
 mod completions;
 mod daemon;
 mod deployment;
@@ -22,8 +23,10 @@ mod schedule;
 mod schema;
 mod status;
 mod suspend;
+mod upcoming;
 mod validate;
 mod when;
+mod why;
 mod wire;
 mod words;
 mod work_pool;
@@ -84,6 +87,8 @@ enum Command {
     Resume(suspend::ResumeArguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
+    Upcoming(upcoming::Arguments),
+    Why(why::Arguments),
     /// List, inspect, run, pause and delete deployments.
     #[command(subcommand)]
     Deployment(deployment::Command),
@@ -140,6 +145,8 @@ pub async fn call(
     let cli = Cli::try_parse_from(arguments).map_err(|error| CliError::new(error.to_string()))?;
     match cli.command {
         Command::Status(arguments) => status::call(&arguments, client, screen).await,
+        Command::Upcoming(arguments) => upcoming::call(&arguments, client, screen).await,
+        Command::Why(arguments) => why::call(&arguments, client, screen).await,
         Command::Reconcile(arguments) => reconcile::call(&arguments, &reconcile::request(&arguments)?, client, screen).await,
         Command::Apply(arguments) => apply::call_with(&arguments, client, screen).await,
         Command::Deployment(command) => command.call(client, screen).await,
@@ -173,6 +180,8 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
         Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
+        Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
+        Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),
         Command::Deployment(command) => wait_for(command.run(connection, screen)),
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),
         Command::WorkPool(command) => wait_for(command.run(connection, screen)),

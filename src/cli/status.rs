@@ -3,7 +3,7 @@ use super::client::{Access, Client, Connection, view};
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
-use super::words::{count, elapsed, local, relative};
+use super::words::{count, elapsed, fire, relative};
 use crate::model::problem::Problem;
 use crate::model::status::{Phase, ProjectStatus, Status};
 
@@ -61,8 +61,8 @@ fn daemon(status: &Status, screen: &mut Screen) {
         screen.line("next:");
     }
     for next in &status.next {
-        let at = local(next.at, &screen.zone);
-        screen.line(format!("  {at}  {:<15}  {}", relative(next.at, screen.now), next.deployment));
+        let at = fire(next.at, screen.now, &screen.zone);
+        screen.line(format!("  {at:<41}  {}  {}", next.deployment, next.schedule));
     }
 }
 

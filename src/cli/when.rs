@@ -7,8 +7,13 @@ use jiff::{Span, Timestamp, ToSpan, Zoned};
 
 /// `10 minutes`, `1h 30m`, `2 days`, `PT45M` from now; days and longer run on the wall clock.
 pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
+    after("--start-in", text, now)
+}
+
+/// The same after any instant, for any option.
+pub fn after(option: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let wrong = |why: String| {
-        CliError::new(format!("`--start-in {text}` is not a duration: {why}"))
+        CliError::new(format!("`{option} {text}` is not a duration: {why}"))
             .hint("write it like `10 minutes`, `1h 30m`, `2 days` or `PT45M`")
     };
     let span: Span = text.trim().parse().map_err(|error: jiff::Error| wrong(error.to_string()))?;
@@ -22,6 +27,7 @@ pub fn start_in(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
 pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let at = instant("--start-at", text, now)?;
     if at < now.timestamp() {
+        let text = text.trim();
         return Err(CliError::new(format!("`--start-at {text}` is over: that was {}", relative(at, now.timestamp())))
             .hint("leave --start-at out to start now"));
     }
@@ -29,14 +35,17 @@ pub fn start_at(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
 }
 
 /// `2026-11-21T09:00:00+01:00`, `2026-11-21 09:00`, `tomorrow 09:00`, `friday 6pm`, `18:30`; what names no zone is
-/// on the clock of `now`. A time alone is the next one. A wall-clock time that a clock change skips counts as later. `flag` is
-/// what the text was given for.
+/// on the clock of `now`. A time alone is the next one, `now` is now. A wall-clock time that a clock change skips counts as later.
+/// `flag` is what the text was given for.
 pub fn instant(flag: &str, text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
     let wrong = |why: &str| {
         CliError::new(format!("`{flag} {text}` is not a time: {why}"))
             .hint("write it like `2026-11-21 09:00`, `2026-11-21T09:00:00+01:00`, `tomorrow 09:00`, `friday 6pm` or `18:30`")
     };
     let text = text.trim();
+    if text == "now" {
+        return Ok(now.timestamp());
+    }
     if let Ok(instant) = text.parse::<Timestamp>().or_else(|_| text.parse::<Zoned>().map(|zoned| zoned.timestamp())) {
         return Ok(instant);
     }

@@ -193,3 +193,41 @@ impl Orchestration {
         self.details["reason"].as_str().unwrap_or("no reason was given")
     }
 }
+
+/// An instant at which a schedule is due.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Fire {
+    /// The run's.
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub start: Timestamp,
+    pub deployment: String,
+    pub words: String,
+    /// When its schedule was last changed.
+    pub updated: Timestamp,
+}
+
+/// The answer to `why`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Why {
+    pub deployment: String,
+    pub at: Timestamp,
+    pub summary: String,
+    pub schedules: Vec<Chain>,
+}
+
+/// One schedule's part of it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Chain {
+    pub schedule: String,
+    pub words: String,
+    pub links: Vec<Link>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Link {
+    pub about: String,
+    /// `ok`, `note` or `stops`.
+    pub mark: String,
+    pub text: String,
+}

@@ -56,6 +56,11 @@ pub fn local(instant: Timestamp, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
+/// `2024-07-03 19:20:02 +04 (in 5 minutes)`: a fire, wherever one is named.
+pub fn fire(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    format!("{} ({})", local(instant, zone), relative(instant, now))
+}
+
 /// `hour`, `90 seconds`, `day`: what follows "every", in the largest unit that divides it.
 pub fn interval(seconds: f64) -> String {
     const UNITS: [(f64, &str); 5] =

@@ -2,6 +2,8 @@
 //!
 //! * `due`: which slots of a schedule are due, and which one is next.
 //! * `scheduled`: the run that stands for a slot.
+//! * `upcoming`: the runs of slots that are still to come, as far ahead as they are shown.
+//! * `why`: the chain of all that, in words, for one instant.
 //! * `overlap`: what becomes of a slot that meets an earlier run of its deployment.
 //! * `queue`: which waiting runs may start, in which order, and why the others wait.
 //!
@@ -10,3 +12,5 @@ pub mod due;
 pub mod overlap;
 pub mod queue;
 pub mod scheduled;
+pub mod upcoming;
+pub mod why;

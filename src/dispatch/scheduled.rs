@@ -69,9 +69,10 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
 
 /// Whether a run stands for a slot that is no more, and has not come to its start: its schedule was paused, switched off, removed
 /// or changed since the run was made, a moment before its time. A slot that came before the change stands; where a daemon was down
-/// between the change and the slot, the change is still known to have come first while nothing else has been changed since.
+/// between the change and the slot, the change is still known to have come first while nothing else has been changed since. A run that
+/// somebody touched stands.
 pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -> bool {
-    let Some(slot) = run.slot.as_ref().filter(|_| run.run_count == 0) else { return false };
+    let Some(slot) = run.slot.as_ref().filter(|_| run.run_count == 0 && !stands_by_itself(run)) else { return false };
     let to_come = slot.at > now;
     let has_it = |schedule: &Schedule| match schedule.effective_since <= slot.at {
         // Asked of the rule itself: the run may have been made while the change was on its way to the disk.
@@ -80,6 +81,12 @@ pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -
     };
     let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(|schedule| schedule.id == slot.schedule && has_it(schedule)));
     !stands && (to_come || deployment.is_some_and(|deployment| deployment.updated < slot.at))
+}
+
+/// Whether a run that is still Scheduled was touched by somebody since it was made of its slot: such a run stands, whatever becomes
+/// of its schedule. What the scheduler makes a moment before its time was updated when it was created.
+pub fn stands_by_itself(run: &FlowRun) -> bool {
+    run.updated != run.created
 }
 
 /// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The

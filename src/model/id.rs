@@ -103,6 +103,18 @@ pub fn schedule_part(run: FlowRunId) -> [u8; 10] {
     part
 }
 
+/// The id of the run of a slot of whole milliseconds, of the schedule whose slots share `part`: `of_slot` without the hash.
+pub fn of_slot_of_part(part: [u8; 10], slot: Timestamp) -> FlowRunId {
+    let mut bytes = [0; 16];
+    bytes[6..].copy_from_slice(&part);
+    FlowRunId(Uuid::from_bytes(with_time(slot, bytes)))
+}
+
+/// Whether an id can be that of a slot's run.
+pub fn is_of_slot(run: FlowRunId) -> bool {
+    run.0.get_version_num() == 8
+}
+
 /// The id of a run that somebody asked for at `now`, from 10 bytes of randomness.
 pub fn of_requested_run(now: Timestamp, randomness: [u8; 10]) -> FlowRunId {
     let mut bytes = [0; 16];
@@ -175,6 +187,7 @@ mod tests {
         assert_eq!(time_of_run(of_slot(deployment, "k", early)), Some(early));
         assert!(of_slot(deployment, "k", early) < of_slot(deployment, "k", late));
         assert!(first_run_at(early) <= of_slot(deployment, "k", early));
+        assert_eq!(of_slot_of_part(schedule_part(of_slot(deployment, "k", early)), late), of_slot(deployment, "k", late));
         assert_ne!(of_slot(deployment, "k", early), of_slot(deployment, "l", early));
         assert_eq!(of_slot(deployment, "k", early).0.get_version_num(), 8);
         assert_eq!(of_requested_run(early, [255; 10]).0.get_version_num(), 7);

@@ -132,14 +132,14 @@ impl Control for FakeControl {
     fn set_state(&self, run: FlowRunId, proposed: Proposed, force: bool) -> Answer<'_, (FlowRun, Decision)> {
         Box::pin(async move {
             let context = Context { now: reeve::clock::now(), force, has_infrastructure: false };
-            let outcome = self.ledger.propose(run, proposed, context).await?;
+            let outcome = self.ledger.propose_or_make_real(run, proposed, context).await?;
             Ok((outcome.run, outcome.decision))
         })
     }
 
     fn update_run(&self, run: FlowRunId, patch: RunPatch) -> Answer<'_, FlowRun> {
         Box::pin(async move {
-            let amended = self.ledger.amend_run(run, |run| {
+            let amended = self.ledger.amend_or_make_real(run, reeve::clock::now(), |run| {
                 run.name = patch.name.clone().unwrap_or_else(|| run.name.clone());
                 run.tags = patch.tags.clone().unwrap_or_else(|| run.tags.clone());
                 run.infrastructure_pid = patch.infrastructure_pid.clone().or_else(|| run.infrastructure_pid.clone());
@@ -151,9 +151,8 @@ impl Control for FakeControl {
 
     fn delete_run(&self, run: FlowRunId) -> Answer<'_, ()> {
         Box::pin(async move {
-            let mut unit = self.ledger.unit();
-            unit.delete_run(run)?;
-            Ok(unit.commit().await?)
+            let context = Context { now: reeve::clock::now(), force: false, has_infrastructure: false };
+            Ok(self.ledger.delete_or_skip(run, context).await?)
         })
     }
 

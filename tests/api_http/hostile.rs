@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
 /// Every route with its method; `{id}` and `{name}` are filled in.
-const ROUTES: [(&str, &str); 58] = [
+const ROUTES: [(&str, &str); 60] = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/hello"),
@@ -65,6 +65,8 @@ const ROUTES: [(&str, &str); 58] = [
     ("GET", "/reeve/version"),
     ("POST", "/reeve/reconcile"),
     ("GET", "/reeve/upcoming"),
+    ("POST", "/deployments/get_scheduled_flow_runs"),
+    ("GET", "/reeve/deployments/{id}/why"),
     ("GET", "/reeve/flow_runs/{id}/logs/stream"),
 ];
 

@@ -1,6 +1,7 @@
 //! The HTTP API in process: a ledger in memory, a control that stands in for the daemon, no socket.
 mod control;
 mod filters;
+mod future;
 mod guard;
 mod hostile;
 mod logs;

@@ -27,7 +27,7 @@ async fn prefects_models_read_our_answers() {
         eprintln!("SKIPPED: REEVE_TEST_PREFECT_PYTHON names no Python with prefect");
         return;
     };
-    let server = Server::seeded().await;
+    let server = super::future::server().await;
     let mut answers = Vec::new();
     let mut all = |kind: &str, list: &serde_json::Value| {
         answers.extend(list.as_array().unwrap().iter().map(|value| json!([kind, value]).to_string()));
@@ -80,12 +80,22 @@ async fn prefects_command_line_works() {
         eprintln!("SKIPPED: REEVE_TEST_PREFECT_PYTHON names no Python with prefect");
         return;
     };
-    let server = Server::seeded().await;
+    let server = super::future::server().await;
+    let to_come = server.post("/deployments/get_scheduled_flow_runs", json!({"deployment_ids": [of("etl/often")]})).await.expect(200);
+    let (virtual_run, another) = (to_come[0]["id"].as_str().unwrap(), to_come[1]["id"].as_str().unwrap());
+    let name = to_come[0]["name"].as_str().unwrap();
+    let of_virtual_runs: [(&[&str], &str); 5] = [
+        (&["flow-run", "ls", "--limit", "50"], name),
+        (&["flow-run", "ls", "--state-type", "SCHEDULED"], name),
+        (&["flow-run", "inspect", virtual_run], "auto_scheduled=True"),
+        (&["flow-run", "cancel", virtual_run], "was successfully"),
+        (&["flow-run", "delete", another], "Successfully deleted"),
+    ];
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, server.router.clone()).into_future());
     let profile = tempfile::tempdir().unwrap();
-    for (arguments, expected) in COMMANDS {
+    for (arguments, expected) in COMMANDS.into_iter().chain(of_virtual_runs) {
         let mut command = tokio::process::Command::new(&python);
         command.args(["-m", "prefect"]).args(arguments).env("PREFECT_API_URL", format!("http://{address}/api"));
         command.env("PREFECT_HOME", profile.path()).env("COLUMNS", "200").env("NO_COLOR", "1").stdin(Stdio::null());

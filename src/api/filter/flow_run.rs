@@ -1,15 +1,18 @@
 //! `FlowRunFilter`, and where the runs that it can match are to be found.
 use super::criteria::{AnyOf, AnyOrNotAny, AnyOrNull, NameCriterion, Operator, OptionalTimeCriterion, TagsCriterion, TimeCriterion};
+use crate::api::wire::WireTime;
 use crate::api::wire::flow_run::{created_by, idempotency_key};
 use crate::model::id::{DeploymentId, FlowRunId};
+use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
+use crate::store::ledger::VirtualRun;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::cmp::Reverse;
 use uuid::Uuid;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct FlowRunFilter {
     #[serde(default)]
@@ -39,6 +42,15 @@ struct StateCriterion {
     #[serde(rename = "type")]
     kind: Option<AnyOrNotAny<StateType>>,
     name: Option<AnyOrNotAny<String>>,
+}
+
+impl StateCriterion {
+    fn holds(&self, kind: StateType, name: &str) -> bool {
+        self.operator.over([
+            self.kind.as_ref().map(|wanted| wanted.holds(Some(&kind))),
+            self.name.as_ref().map(|wanted| wanted.holds(Some(name))),
+        ])
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,6 +84,24 @@ impl CreatedByCriterion {
     }
 }
 
+/// Which virtual runs (slots to come, as runs in state Scheduled) can match.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in crate::api) struct VirtualReach {
+    /// None at all.
+    pub nothing: bool,
+    /// Only those of these deployments.
+    pub deployments: Option<Vec<DeploymentId>>,
+    /// Only these.
+    pub ids: Option<Vec<FlowRunId>>,
+    /// Only those with such a name, which their id tells.
+    pub name: Option<NameCriterion>,
+    /// Only those that start at or after, and at or before, these instants.
+    pub after: Option<Timestamp>,
+    pub before: Option<Timestamp>,
+    /// All that are within the bounds above match: none need be looked at.
+    pub exact: bool,
+}
+
 /// Which runs have to be looked at to find all that match.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::api) enum Candidates {
@@ -83,6 +113,17 @@ pub(in crate::api) enum Candidates {
 }
 
 impl FlowRunFilter {
+    /// The runs of these deployments that wait to start, at or before `before` where given.
+    pub fn scheduled(deployments: Vec<DeploymentId>, before: Option<WireTime>) -> Self {
+        let kind = AnyOrNotAny { any_: Some(vec![StateType::Scheduled]), not_any_: None };
+        FlowRunFilter {
+            deployment_id: Some(AnyOrNull { operator: Operator::And, any_: Some(deployments), is_null_: None }),
+            state: Some(StateCriterion { operator: Operator::And, kind: Some(kind), name: None }),
+            next_scheduled_start_time: before.map(|before| TimeCriterion { before_: Some(before), after_: None }),
+            ..FlowRunFilter::default()
+        }
+    }
+
     pub fn matches(&self, run: &FlowRun) -> bool {
         // No run has a parent or a flow version: those are recorded once clients' own runs are.
         const UNKNOWN: Option<&Uuid> = None;
@@ -92,12 +133,7 @@ impl FlowRunFilter {
             self.tags.as_ref().map(|tags| tags.holds(&run.tags)),
             self.deployment_id.as_ref().map(|id| id.holds(run.deployment_id.as_ref())),
             self.work_queue_name.as_ref().map(|queue| queue.holds(run.work_queue.as_deref())),
-            self.state.as_ref().map(|state| {
-                state.operator.over([
-                    state.kind.as_ref().map(|kind| kind.holds(Some(&run.state.kind))),
-                    state.name.as_ref().map(|name| name.holds(Some(run.state.name.as_str()))),
-                ])
-            }),
+            self.state.as_ref().map(|state| state.holds(run.state.kind, &run.state.name)),
             self.flow_version.as_ref().map(|version| version.holds(None::<&str>)),
             self.start_time.as_ref().map(|time| time.holds(run.start_time)),
             self.end_time.as_ref().map(|time| time.holds(run.end_time)),
@@ -108,6 +144,46 @@ impl FlowRunFilter {
             self.idempotency_key.as_ref().map(|key| key.holds(idempotency_key(run).as_deref())),
             self.created_by.as_ref().map(|by| by.holds(run)),
         ])
+    }
+
+    /// Which virtual runs to look at. What is the same for all of them (their state, that they have not started) is told at once.
+    pub fn virtual_reach(&self) -> VirtualReach {
+        let fixed = [
+            self.state.as_ref().map(|state| state.holds(StateType::Scheduled, StateType::Scheduled.title())),
+            self.flow_version.as_ref().map(|version| version.holds(None::<&str>)),
+            self.start_time.as_ref().map(|time| time.holds(None)),
+            self.end_time.as_ref().map(|time| time.holds(None)),
+            self.parent_flow_run_id.as_ref().map(|parent| parent.any_.is_none()),
+            self.parent_task_run_id.as_ref().map(|parent| parent.holds(None::<&Uuid>)),
+        ];
+        // What would have to be looked at in each run.
+        let open = self.tags.is_some()
+            || self.work_queue_name.is_some()
+            || self.idempotency_key.is_some()
+            || self.created_by.is_some();
+        let bounded = self.id.is_some()
+            || self.name.is_some()
+            || self.deployment_id.is_some()
+            || self.expected_start_time.is_some()
+            || self.next_scheduled_start_time.is_some();
+        if !open && !bounded {
+            return VirtualReach { nothing: !self.operator.over(fixed), exact: true, ..VirtualReach::default() };
+        }
+        if self.operator == Operator::Or {
+            return VirtualReach::default();
+        }
+        let times = [&self.expected_start_time, &self.next_scheduled_start_time];
+        let deployment = self.deployment_id.as_ref();
+        let only_any = |id: &AnyOrNull<DeploymentId>| id.is_null_.is_none();
+        VirtualReach {
+            nothing: !self.operator.over(fixed),
+            deployments: deployment.filter(|id| only_any(id)).and_then(|id| id.any_.clone()),
+            ids: self.id.as_ref().and_then(|id| id.any_.clone()),
+            name: self.name.clone(),
+            after: times.iter().filter_map(|time| Some(time.as_ref()?.after_?.0)).max(),
+            before: times.iter().filter_map(|time| Some(time.as_ref()?.before_?.0)).min(),
+            exact: !open && self.id.is_none() && deployment.is_none_or(only_any),
+        }
     }
 
     /// Where to look: by id, among the runs that are not over, or everywhere.
@@ -170,6 +246,22 @@ impl FlowRunSort {
             FlowRunSort::NameDesc => Place::Last(Reverse(run.name.clone())),
             FlowRunSort::NextScheduledStartTimeAsc => Place::Earliest(run.next_scheduled_start_time),
             FlowRunSort::EndTimeDesc => Place::Latest(Reverse(run.end_time)),
+        };
+        Rank(place, Reverse(run.id))
+    }
+
+    /// The same of a virtual run: it starts when it is expected to, and has not ended.
+    pub fn rank_of_virtual(self, run: &VirtualRun) -> Rank {
+        let start = Some(run.start);
+        let place = match self {
+            FlowRunSort::IdDesc => Place::Same,
+            FlowRunSort::StartTimeAsc | FlowRunSort::ExpectedStartTimeAsc | FlowRunSort::NextScheduledStartTimeAsc => {
+                Place::Earliest(start)
+            }
+            FlowRunSort::StartTimeDesc | FlowRunSort::ExpectedStartTimeDesc => Place::Latest(Reverse(start)),
+            FlowRunSort::NameAsc => Place::First(name::of_run(run.id)),
+            FlowRunSort::NameDesc => Place::Last(Reverse(name::of_run(run.id))),
+            FlowRunSort::EndTimeDesc => Place::Latest(Reverse(None)),
         };
         Rank(place, Reverse(run.id))
     }

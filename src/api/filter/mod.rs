@@ -15,10 +15,11 @@ mod work_queue;
 mod worker;
 
 pub(super) mod selection;
+mod union;
 
 pub(super) use deployment::{DeploymentFilter, DeploymentSort};
 pub(super) use flow::{FlowFilter, FlowSort};
-pub(super) use flow_run::{Candidates, FlowRunFilter, FlowRunSort};
+pub(super) use flow_run::{Candidates, FlowRunFilter, FlowRunSort, VirtualReach};
 pub(super) use log::{LogFilter, LogSort};
 pub(super) use task_run::TaskRunFilter;
 pub(super) use work_pool::WorkPoolFilter;

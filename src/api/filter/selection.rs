@@ -2,6 +2,7 @@
 //!
 //! A filter on a related object means that such an object exists (a run whose flow matches). The related objects are gathered into
 //! sets once; then each candidate is one pure test. Everything here may scan: call it off the async threads.
+use super::union::{self, Union};
 use super::{Candidates, DeploymentFilter, FlowFilter, FlowRunFilter, FlowRunSort, TaskRunFilter, WorkPoolFilter, WorkQueueFilter};
 use crate::api::page::Page;
 use crate::model::deployment::{Deployment, Flow};
@@ -9,6 +10,7 @@ use crate::model::id::{DeploymentId, FlowId};
 use crate::model::run::FlowRun;
 use crate::model::work_pool::DEFAULT_QUEUE;
 use crate::store::ledger::{LedgerError, Reader};
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -37,6 +39,11 @@ struct Related {
 }
 
 impl Related {
+    /// Whether nothing is asked of the related objects.
+    fn is_any(&self) -> bool {
+        self.flows.is_none() && self.deployments.is_none() && self.pools.is_none() && self.queues.is_none()
+    }
+
     fn allows_place(&self, pool: Option<&str>, queue: Option<&str>) -> bool {
         let (Some(pool), queue) = (pool, queue.unwrap_or(DEFAULT_QUEUE)) else {
             return self.pools.is_none() && self.queues.is_none();
@@ -84,6 +91,7 @@ impl<S> Selection<S> {
     fn of_runs<T: Eq + std::hash::Hash>(
         &self,
         reader: &Reader,
+        now: Timestamp,
         of: impl Fn(&FlowRun) -> Option<T>,
     ) -> Result<Option<HashSet<T>>, LedgerError> {
         if self.task_runs.is_some() {
@@ -97,17 +105,14 @@ impl<S> Selection<S> {
                 found.extend(of(&run));
             }
         }
+        for run in union::virtual_runs(reader, Some(filter), now)? {
+            found.extend(reader.run_or_virtual(run.id, now)?.as_ref().and_then(&of));
+        }
         Ok(Some(found))
     }
 
-    /// The runs that match, newest first.
-    fn runs<'a>(
-        &'a self,
-        reader: &'a Reader,
-    ) -> Result<Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + 'a>, LedgerError> {
-        if self.task_runs.is_some() {
-            return Ok(Box::new(std::iter::empty()));
-        }
+    /// The objects that the runs asked for must belong to.
+    fn related_to_runs(&self, reader: &Reader) -> Result<Related, LedgerError> {
         let mut related = self.places(reader)?;
         related.flows = self.flow_ids(reader)?;
         if let Some(filter) = &self.deployments {
@@ -117,43 +122,47 @@ impl<S> Selection<S> {
             });
             related.deployments = Some(ids.collect::<Result<_, _>>()?);
         }
+        Ok(related)
+    }
+
+    /// The runs that match, stored and virtual.
+    fn runs<'a>(&'a self, reader: &'a Reader, now: Timestamp) -> Result<Union<'a>, LedgerError> {
+        if self.task_runs.is_some() {
+            return Ok(Union::nothing(reader, now));
+        }
+        let related = self.related_to_runs(reader)?;
         let filter = self.flow_runs.as_ref();
+        // The virtual ones first: one that is made real meanwhile is then known here already, and not listed twice.
+        let to_come = match related.is_any() {
+            true => union::virtual_runs(reader, filter, now)?,
+            false => union::virtual_runs_tested(reader, filter, now, |run| related.allows_run(run))?,
+        };
         let found = candidates(reader, filter.map_or(Candidates::All, FlowRunFilter::candidates))?;
-        Ok(Box::new(found.filter(move |run| match run {
+        let stored = found.filter(move |run| match run {
             Ok(run) => filter.is_none_or(|filter| filter.matches(run)) && related.allows_run(run),
             Err(_) => true,
-        })))
+        });
+        Ok(Union::new(reader, now, Box::new(stored), to_come))
     }
 }
 
 impl Selection<FlowRunSort> {
-    /// One page of the matching runs. Under `ID_DESC` no more is read than the page needs.
-    pub fn find_runs(&self, reader: &Reader, page: Page) -> Result<Vec<FlowRun>, LedgerError> {
-        let runs = self.runs(reader)?;
-        let sort = self.sort.unwrap_or_default();
-        if sort == FlowRunSort::IdDesc {
-            return page.cut(runs);
-        }
-        let ids = page.sorted(runs.map(|run| run.map(|run| (sort.rank(&run), run.id))))?;
-        ids.into_iter().filter_map(|id| reader.run(id).transpose()).collect()
+    /// One page of the matching runs. Under `ID_DESC` no more of the stored ones is read than the page needs.
+    pub fn find_runs(&self, reader: &Reader, page: Page, now: Timestamp) -> Result<Vec<FlowRun>, LedgerError> {
+        self.runs(reader, now)?.page(self.sort.unwrap_or_default(), page)
     }
 
-    pub fn count_runs(&self, reader: &Reader) -> Result<usize, LedgerError> {
-        let mut count = 0;
-        for run in self.runs(reader)? {
-            run?;
-            count += 1;
-        }
-        Ok(count)
+    pub fn count_runs(&self, reader: &Reader, now: Timestamp) -> Result<usize, LedgerError> {
+        self.runs(reader, now)?.count()
     }
 }
 
 impl<S> Selection<S> {
     /// Calls `visit` with each deployment that matches.
-    pub fn each_deployment(&self, reader: &Reader, mut visit: impl FnMut(&Deployment)) -> Result<(), LedgerError> {
+    pub fn each_deployment(&self, reader: &Reader, now: Timestamp, mut visit: impl FnMut(&Deployment)) -> Result<(), LedgerError> {
         let mut related = self.places(reader)?;
         related.flows = self.flow_ids(reader)?;
-        related.deployments = self.of_runs(reader, |run| run.deployment_id)?;
+        related.deployments = self.of_runs(reader, now, |run| run.deployment_id)?;
         for deployment in reader.deployments() {
             let deployment = deployment?;
             if self.deployments.as_ref().is_none_or(|filter| filter.matches(&deployment)) && related.allows_deployment(&deployment) {
@@ -164,12 +173,12 @@ impl<S> Selection<S> {
     }
 
     /// The flows that match, in no order.
-    pub fn find_flows(&self, reader: &Reader) -> Result<Vec<Flow>, LedgerError> {
+    pub fn find_flows(&self, reader: &Reader, now: Timestamp) -> Result<Vec<Flow>, LedgerError> {
         let deployed = match &self.flows {
             Some(filter) => deployed_flows(filter, reader)?,
             None => HashSet::new(),
         };
-        let with_runs = self.of_runs(reader, |run| Some(run.flow_id))?;
+        let with_runs = self.of_runs(reader, now, |run| Some(run.flow_id))?;
         let with_deployments = self.flows_of_deployments(reader)?;
         let mut flows = reader.flows()?;
         flows.retain(|flow| {

@@ -91,7 +91,7 @@ impl DeploymentResponse {
         let limit = global_limit(&deployment, directory)?;
         let paused = deployment.paused();
         let schedules = ScheduleResponse::all_of(&mut deployment);
-        let reeve = beyond(&mut deployment, directory);
+        let reeve = beyond(&mut deployment, directory)?;
         let declared = deployment.declared;
         let pool = declared.work_pool.as_deref();
         let held = pool.is_some_and(|pool| directory.is_paused(pool));
@@ -149,11 +149,11 @@ fn global_limit(deployment: &Deployment, directory: &Directory) -> Result<Option
     }))
 }
 
-fn beyond(deployment: &mut Deployment, directory: &Directory) -> Beyond {
+fn beyond(deployment: &mut Deployment, directory: &Directory) -> Result<Beyond, LedgerError> {
     let declared = &mut deployment.declared;
     let full_name = deployment.name.to_string();
-    Beyond {
-        next: directory.next_fire(&full_name).map(WireTime),
+    Ok(Beyond {
+        next: directory.next_fire(deployment.id)?.map(WireTime),
         full_name,
         flow_name: deployment.name.flow.clone(),
         project: deployment.owner.as_ref().map(|owner| owner.project.clone()),
@@ -170,5 +170,5 @@ fn beyond(deployment: &mut Deployment, directory: &Directory) -> Beyond {
         retry_delay_seconds: std::mem::take(&mut declared.retry_delay_seconds),
         timeout_seconds: declared.timeout_seconds,
         overrides: std::mem::take(&mut deployment.overrides),
-    }
+    })
 }

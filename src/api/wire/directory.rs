@@ -1,4 +1,5 @@
 //! What responses name besides their own object: pools and queues with their ids, slots in use, next fires.
+use crate::clock;
 use crate::control::Control;
 use crate::executor;
 use crate::model::id::{DeploymentId, WorkPoolId, WorkQueueId};
@@ -13,7 +14,6 @@ pub(in crate::api) struct Directory {
     reader: Reader,
     pools: HashMap<String, WorkPool>,
     queues: HashMap<(String, String), WorkQueueId>,
-    next: HashMap<String, Timestamp>,
     serving: bool,
     slots: OnceCell<Slots>,
 }
@@ -29,16 +29,11 @@ struct Slots {
 impl Directory {
     pub fn read(reader: &Reader, control: &dyn Control) -> Result<Self, LedgerError> {
         let status = control.status();
-        let mut next: HashMap<String, Timestamp> = HashMap::new();
-        for fire in status.next {
-            next.entry(fire.deployment).and_modify(|at| *at = fire.at.min(*at)).or_insert(fire.at);
-        }
         let queues = reader.work_queues()?.into_iter().map(|queue| ((queue.pool, queue.name), queue.id));
         Ok(Directory {
             reader: reader.clone(),
             pools: reader.work_pools()?.into_iter().map(|pool| (pool.name.clone(), pool)).collect(),
             queues: queues.collect(),
-            next,
             serving: status.ready,
             slots: OnceCell::new(),
         })
@@ -53,9 +48,11 @@ impl Directory {
         self.queues.get(&(pool.to_owned(), queue.unwrap_or(DEFAULT_QUEUE).to_owned())).copied()
     }
 
-    /// The deployment's next known fire; `name` is its full name.
-    pub fn next_fire(&self, name: &str) -> Option<Timestamp> {
-        self.next.get(name).copied()
+    /// When one of the deployment's schedules is next due.
+    pub fn next_fire(&self, deployment: DeploymentId) -> Result<Option<Timestamp>, LedgerError> {
+        let now = clock::now();
+        let firsts = self.reader.first_slots(Some(&[deployment]), now, now)?;
+        Ok(firsts.into_iter().map(|first| first.slot).min())
     }
 
     /// Whether this daemon runs what is sent to the pool (`None`: its own executor, outside any pool), pauses aside.

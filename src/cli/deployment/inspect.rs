@@ -5,7 +5,7 @@ use super::super::exit::Exit;
 use super::super::resolve;
 use super::super::screen::{OutputOption, Screen, one_line};
 use super::super::wire::FlowRun;
-use super::super::words::{local, relative};
+use super::super::words::fire;
 use super::{Name, schedule_line};
 use jiff::Timestamp;
 use serde_json::json;
@@ -76,7 +76,6 @@ async fn upcoming(
     let mut instants: Vec<Timestamp> = runs.iter().filter_map(FlowRun::when).chain(next).collect();
     instants.sort();
     instants.dedup();
-    let line = |at: &Timestamp| format!("{} ({})", local(*at, &screen.zone), relative(*at, screen.now));
-    let lines: Vec<String> = instants.iter().take(UPCOMING).map(line).collect();
+    let lines: Vec<String> = instants.iter().take(UPCOMING).map(|at| fire(*at, screen.now, &screen.zone)).collect();
     Ok(Some(lines.join("\n")).filter(|lines| !lines.is_empty()))
 }

@@ -108,10 +108,11 @@ impl Commands {
         proposed: Proposed,
         force: bool,
     ) -> Result<(FlowRun, Decision), ControlError> {
-        let current = self.run(run)?;
-        let has_infrastructure = current.infrastructure.is_some() || current.infrastructure_pid.is_some();
+        let current = self.reader.run(run)?;
+        let has_infrastructure = current.is_some_and(|run| run.infrastructure.is_some() || run.infrastructure_pid.is_some());
         let context = Context { now: clock::now(), force, has_infrastructure };
-        let outcome = self.writer()?.propose(run, proposed, context).await?;
+        self.know_the_future(run).await;
+        let outcome = self.writer()?.propose_or_make_real(run, proposed, context).await?;
         Ok((outcome.run, outcome.decision))
     }
 
@@ -119,10 +120,11 @@ impl Commands {
         if let Some(name) = &patch.name {
             check_run_name(name)?;
         }
+        self.know_the_future(run).await;
         let now = clock::now();
         let changed = self
             .writer()?
-            .amend_run(run, |run| {
+            .amend_or_make_real(run, now, |run| {
                 let before = run.clone();
                 if let Some(name) = &patch.name {
                     run.name.clone_from(name);
@@ -151,23 +153,29 @@ impl Commands {
     }
 
     /// Deletes a run that is over or has not begun. One that is going on must be cancelled first: its processes
-    /// would be nobody's.
+    /// would be nobody's. Of a run whose slot is still to come remains that it is skipped.
     pub(super) async fn delete_run_of(&self, run: FlowRunId) -> Result<(), ControlError> {
-        let current = self.run(run)?;
-        if current.state.kind.holds_slots() && current.infrastructure.is_some() {
+        if let Some(current) = self.reader.run(run)?
+            && current.state.kind.holds_slots()
+            && current.infrastructure.is_some()
+        {
             return Err(ControlError::Refused(format!(
                 "flow run '{}' is {}: cancel it first (reeve flow-run cancel {run})",
                 current.name, current.state.name
             )));
         }
-        let mut unit = self.writer()?.unit();
-        unit.delete_run(run)?;
-        unit.commit().await?;
-        Ok(())
+        self.know_the_future(run).await;
+        let context = Context { now: clock::now(), force: false, has_infrastructure: false };
+        Ok(self.writer()?.delete_or_skip(run, context).await?)
     }
 
-    fn run(&self, run: FlowRunId) -> Result<FlowRun, ControlError> {
-        self.reader.run(run)?.ok_or_else(|| ControlError::NotFound("Flow run not found".to_owned()))
+    /// The first question about a run that is not stored reads every deployment: off the async threads. What it finds is asked again
+    /// where it is acted on, and is then known.
+    async fn know_the_future(&self, run: FlowRunId) {
+        if matches!(self.reader.run(run), Ok(None)) {
+            let reader = self.reader.clone();
+            drop(tokio::task::spawn_blocking(move || reader.virtual_run(run, clock::now())).await);
+        }
     }
 }
 

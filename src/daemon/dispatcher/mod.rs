@@ -17,7 +17,7 @@ use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
 use crate::dispatch::queue::{Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
-use crate::dispatch::scheduled::is_void;
+use crate::dispatch::scheduled::{is_void, stands_by_itself};
 use crate::executor::{Executor, KINDS, Report};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
@@ -303,7 +303,7 @@ impl Dispatcher {
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, (None, "its deployment was deleted before it could start".to_owned())).await;
         };
-        if run.slot.is_some() && run.run_count == 0 && deployment.paused() {
+        if run.slot.is_some() && run.run_count == 0 && deployment.paused() && !stands_by_itself(&run) {
             return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;
         }
         self.blocked.remove(&run.id);

@@ -11,12 +11,14 @@
 //! * what is over has no row among the active runs.
 mod definitions;
 mod feed;
+mod future;
 mod key;
 mod record;
 mod runs;
 mod unit;
 
 pub use feed::{Changed, Feed};
+pub use future::VirtualRun;
 pub use runs::ProposalOutcome;
 pub use unit::Unit;
 
@@ -30,6 +32,7 @@ use std::sync::Arc;
 pub struct Reader {
     store: Arc<dyn ReadStore>,
     home: HomeId,
+    future: future::Known,
 }
 
 /// What can be read and written.
@@ -75,7 +78,7 @@ impl From<CommitError> for LedgerError {
 impl Reader {
     pub fn new(store: Arc<dyn ReadStore>) -> Self {
         let home = HomeId(store.home().id);
-        Reader { store, home }
+        Reader { store, home, future: future::Known::default() }
     }
 
     pub fn home(&self) -> HomeId {

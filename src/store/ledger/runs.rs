@@ -95,7 +95,7 @@ impl Ledger {
         self.retry(|unit| unit.amend_run(id, &amend)).await
     }
 
-    async fn retry<T>(&self, mut step: impl FnMut(&mut super::Unit) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    pub(super) async fn retry<T>(&self, mut step: impl FnMut(&mut super::Unit) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let mut last = LedgerError::Conflict(String::new());
         for _ in 0..MOST_TRIES {
             let mut unit = self.unit();
