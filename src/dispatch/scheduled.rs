@@ -79,7 +79,7 @@ pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -
         false => !to_come,
     };
     let stands = deployment.is_some_and(|deployment| deployment.firing_schedules().any(|schedule| schedule.id == slot.schedule && has_it(schedule)));
-    !stands && (to_come || deployment.is_some_and(|deployment| deployment.updated <= slot.at))
+    !stands && (to_come || deployment.is_some_and(|deployment| deployment.updated < slot.at))
 }
 
 /// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The

@@ -232,6 +232,7 @@ impl World {
     /// The file is read and applied, as a reconcile pass does it.
     async fn deploy(&mut self) -> Result<(), String> {
         let before = self.faces();
+        self.tell(|| format!("the file: {:?}", self.file.deployments));
         match self.apply().await {
             Ok(_) => {
                 self.note_definitions()?;
@@ -317,7 +318,9 @@ impl World {
             for schedule in &deployment.schedules {
                 let declared = &schedule.declared;
                 let rule = meaning(&declared.spec.rule, declared.spec.timezone.as_deref());
-                let face = format!("{} {rule} {:?} {:?} {:?} {}", deployment.name, declared.spec.dst, declared.slug, declared.parameters, declared.active);
+                // Twins are the same to everybody, and so are a default and its absence.
+                let dst = declared.spec.dst.unwrap_or_else(|| declared.spec.rule.resolution());
+                let face = format!("{} {rule} {dst:?} {:?} {:?} {}", deployment.name, declared.slug, declared.parameters, declared.active);
                 faces.entry(face).or_default().push(schedule.id.0);
             }
         }
