@@ -124,23 +124,22 @@ pub(super) fn settle(zone: &TimeZone, wall: DateTime) -> Option<Settled> {
     })
 }
 
-/// The wall-clock time from which on times can settle at or after `from`: `from` itself, or earlier by the length of a gap that has
-/// just passed, or of an overlap that has begun: times that were read already are read again.
+/// The wall-clock time from which on times can settle at or after `from`: `from` itself, earlier by the length of a gap
+/// that has just passed, or the start of an overlap whose times are still to come again.
 pub(super) fn first_wall(zone: &TimeZone, from: Timestamp) -> DateTime {
     let now = zone.to_offset(from);
-    let seconds = |offset: Offset| i64::from(offset.seconds());
-    let offset_at = |instant: Result<Timestamp, jiff::Error>| instant.map_or(now, |instant| zone.to_offset(instant));
-    let before = offset_at(from.checked_sub(LONGEST_CHANGE));
-    let gained = SignedDuration::from_secs(seconds(now) - seconds(before));
-    if gained.is_positive() && offset_at(from.checked_sub(gained)) != now {
-        return before.to_datetime(from);
+    let wall = now.to_datetime(from);
+    if let Some(Settled::Overlap { first, .. }) = settle(zone, wall)
+        && from <= first
+        && let Some(change) = zone.following(from).next()
+    {
+        return change.offset().to_datetime(change.timestamp()).min(wall);
     }
-    let after = offset_at(from.checked_add(LONGEST_CHANGE));
-    let lost = SignedDuration::from_secs(seconds(now) - seconds(after));
-    if lost.is_positive() && offset_at(from.checked_add(lost)) != now {
-        return after.to_datetime(from);
-    }
-    now.to_datetime(from)
+    let Ok(yesterday) = from.checked_sub(LONGEST_CHANGE) else { return now.to_datetime(from) };
+    let before = zone.to_offset(yesterday);
+    let gained = SignedDuration::from_secs(i64::from(now.seconds()) - i64::from(before.seconds()));
+    let recent = gained.is_positive() && from.checked_sub(gained).is_ok_and(|start| zone.to_offset(start) != now);
+    if recent { before.to_datetime(from) } else { now.to_datetime(from) }
 }
 
 /// Turns ascending wall-clock times into strictly increasing instants at or after a start.
