@@ -3,23 +3,31 @@ use super::client::{Access, Client, Connection, view};
 use super::daemon::absolute;
 use super::error::CliError;
 use super::exit::Exit;
-use super::screen::{OutputOption, Screen};
+use super::screen::Screen;
 use super::validate;
 use crate::control::{ReconcileReport, ReconcileRequest};
+use crate::daemon::{self, AtRevision};
 use crate::model::problem::Severity;
 use crate::reconcile::explain::{self, Tense};
+use crate::settings::Home;
+use clap::ValueEnum;
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Make this host equal to a project's files: create, update and prune what they declare, or no longer do.
 ///
-/// With a daemon on this home it goes through the daemon; without one it opens the home itself. Exit codes: 0 done, or in
-/// sync; 1 the files are wrong, or an error; 2 (dry run) changes, all safe; 3 refused by a guard; 4 (dry run) changes that
-/// delete something; 5 drift only.
+/// With a daemon on this home it goes through the daemon; without one it opens the home itself; with --against it needs neither.
+/// Exit codes: 0 done, or in sync; 1 the files are wrong, or an error; 2 (dry run) changes, all safe; 3 refused by a guard;
+/// 4 (dry run) changes that delete something; 5 drift only. In a GitHub workflow the output is annotations and the step's summary.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   reeve reconcile --dry-run
   reeve reconcile
   reeve reconcile --project /srv/etl --allow-prune=7
+  reeve reconcile --dry-run --against origin/main
+  reeve reconcile --dry-run --against origin/main -o markdown --fail-on refused
   reeve reconcile --dry-run -o json > plan.json")]
 pub struct Arguments {
     /// Show what would change, and change nothing.
@@ -37,18 +45,77 @@ pub struct Arguments {
     /// Warnings about the files are errors.
     #[arg(long)]
     pub strict: bool,
+    /// Compare with the same files at a git revision (a branch, a tag, a commit) instead of a home or a daemon.
+    #[arg(long, value_name = "REVISION", requires = "dry_run")]
+    pub against: Option<String>,
+    /// What a dry run's exit code tells; anything else that it finds ends with 0. Errors always end with 1.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "dry_run",
+        default_values_t = [Finding::Changes, Finding::Destructive, Finding::Refused, Finding::Drift])]
+    pub fail_on: Vec<Finding>,
     /// Show everything: ids, every field of new objects, no cap on lists.
     #[arg(short, long)]
     pub verbose: bool,
-    #[command(flatten)]
-    pub output: OutputOption,
+    /// `text` for people, `json` for programs, `markdown` for a comment on a pull request, `github` for a workflow's annotations.
+    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
+    pub output: Option<Format>,
+}
+
+/// How the report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+    Github,
+}
+
+/// What a dry run may find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Finding {
+    /// Changes that are all safe (exit code 2).
+    Changes,
+    /// Changes that delete or stop something (4).
+    Destructive,
+    /// A guard says no (3).
+    Refused,
+    /// What is stored has moved away from the files (5).
+    Drift,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
+}
+
+impl Arguments {
+    /// In a GitHub workflow, where nothing else is asked for, what GitHub shows best.
+    fn format(&self) -> Format {
+        let in_workflow = || std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        self.output.unwrap_or_else(|| if in_workflow() { Format::Github } else { Format::Text })
+    }
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     let access = if arguments.dry_run { Access::Read } else { Access::Create };
     let request = request(arguments)?;
-    let client = Client::connect(connection, access).await?;
+    let client = match &arguments.against {
+        Some(revision) => match at_revision(&request, revision).await? {
+            AtRevision::Home(router) => Client::in_process(router),
+            AtRevision::Wrong(problems) => {
+                validate::show_problems(&problems, screen);
+                return Err(CliError::new(format!("the project's files at {revision} are wrong themselves, so nothing can be compared with them")));
+            }
+        },
+        None => Client::connect(connection, access).await?,
+    };
     call(arguments, &request, &client, screen).await
+}
+
+async fn at_revision(request: &ReconcileRequest, revision: &str) -> Result<AtRevision, CliError> {
+    let home = Home::from_environment().map_err(CliError::new)?;
+    let there = daemon::at_revision(&home, request.root.clone(), request.files.clone(), revision.to_owned());
+    there.await.map_err(|error| CliError::new(error.to_string()))
 }
 
 /// The same over a connection that is there already.
@@ -61,15 +128,34 @@ pub async fn call(
     let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
     let json = client.post("/reeve/reconcile", body).await?;
     let report: ReconcileReport = view(&json)?;
-    if arguments.output.is_json() {
-        screen.json(&json);
-    } else {
-        show(&report, arguments, client, screen);
-        if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
-            screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
+    match arguments.format() {
+        Format::Json => screen.json(&json),
+        Format::Markdown => screen.write(&explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref())),
+        Format::Github => {
+            show(&report, arguments, client, screen);
+            annotate(&report, arguments, &request.root, screen)?;
+        }
+        Format::Text => {
+            show(&report, arguments, client, screen);
+            if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
+                screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
+            }
         }
     }
-    Ok(exit(&report, arguments.dry_run))
+    Ok(exit(&report, arguments))
+}
+
+/// Annotations on the output, where the workflow's runner looks for them, and the plan in the step's summary.
+fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen: &mut Screen) -> Result<(), CliError> {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    let below = workspace.and_then(|workspace| root.strip_prefix(workspace).ok().map(Path::to_path_buf)).unwrap_or_default();
+    let prefix = if below.as_os_str().is_empty() { String::new() } else { format!("{}/", below.display()) };
+    screen.write(&explain::annotations(report.plan.as_ref(), &report.problems, &prefix));
+    let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let text = explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref());
+    let file = File::options().append(true).create(true).open(&summary);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| CliError::because(format!("failed to write the step's summary {}", Path::new(&summary).display()), &error))
 }
 
 /// The wish as the daemon takes it: absolute paths, since it has a working directory of its own.
@@ -116,9 +202,15 @@ fn show(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen
     }
 }
 
-fn exit(report: &ReconcileReport, dry_run: bool) -> Exit {
-    match &report.plan {
-        None => Exit::Error,
-        Some(plan) => Exit::of_plan(plan.exit_code(dry_run)),
-    }
+fn exit(report: &ReconcileReport, arguments: &Arguments) -> Exit {
+    let Some(plan) = &report.plan else { return Exit::Error };
+    let exit = Exit::of_plan(plan.exit_code(arguments.dry_run));
+    let finding = match exit {
+        Exit::Changes => Finding::Changes,
+        Exit::Destructive => Finding::Destructive,
+        Exit::Refused => Finding::Refused,
+        Exit::Drift => Finding::Drift,
+        Exit::Done | Exit::Error => return exit,
+    };
+    if !arguments.dry_run || arguments.fail_on.contains(&finding) { exit } else { Exit::Done }
 }

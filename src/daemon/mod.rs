@@ -21,7 +21,8 @@ pub mod timers;
 mod watch;
 
 pub use error::DaemonError;
-pub use offline::{offline, offline_read_only};
+pub use offline::{AtRevision, at_revision, offline, offline_read_only};
+pub use reconciler::PassError;
 
 use crate::api::{self, Api};
 use crate::clock;

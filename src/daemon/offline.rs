@@ -4,15 +4,18 @@
 //! implementation of everything. What needs the daemon's tasks (a run that is to start) waits for the next daemon.
 use super::commands::Commands;
 use super::error::DaemonError;
-use super::reconciler::Reconciler;
+use super::reconciler::{Pass, PassError, Reconciler};
 use super::scheduler::Upcoming;
 use crate::api::{self, Api};
 use crate::clock;
+use crate::model::problem::Problem;
 use crate::model::status::{RunCounts, Status};
 use crate::settings::Home;
+use crate::source::SourceError;
 use crate::store::ledger::{Ledger, Reader};
 use crate::store::{self, ReadStore, StoreError};
 use axum::Router;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -46,6 +49,33 @@ pub fn offline_read_only(home: &Home) -> Result<Router, DaemonError> {
     Ok(router(home, None, Reader::new(store)))
 }
 
+/// What a git revision of a project makes of an empty home.
+pub enum AtRevision {
+    /// The API over that home, which cannot be written any more.
+    Home(Router),
+    /// The revision's own files are wrong.
+    Wrong(Vec<Problem>),
+}
+
+/// A home in memory that is equal to a project at a git revision; an empty one where the project was not there yet. For comparing
+/// what lies in the directory with that revision, without a home and without a daemon.
+///
+/// # Errors
+/// There is no such revision, or its files cannot be read.
+pub async fn at_revision(home: &Home, root: PathBuf, files: Vec<PathBuf>, revision: String) -> Result<AtRevision, PassError> {
+    let store = store::open("ram:", Uuid::nil()).map_err(|error| PassError::Ledger(error.into()))?;
+    let ledger = Ledger::new(store);
+    let reader = ledger.reader();
+    let base = Reconciler::new(Some(ledger), reader.clone(), starting(home));
+    let pass = Pass { root, files, revision: Some(revision), ..Pass::default() };
+    match base.pass(pass).await {
+        Ok(outcome) if outcome.report.plan.is_none() => return Ok(AtRevision::Wrong(outcome.report.problems)),
+        Ok(_) | Err(PassError::Source(SourceError::NoManifest { .. })) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(AtRevision::Home(router(home, None, reader)))
+}
+
 /// A directory that was never a home and holds something of somebody else's is not made one: it was named by mistake.
 fn refuse_foreign(home: &Home) -> Result<(), StoreError> {
     if home.store().exists() {
@@ -66,8 +96,9 @@ fn store_url(home: &Home) -> String {
     format!("sled:{}", home.store().display())
 }
 
-fn router(home: &Home, writer: Option<Ledger>, reader: Reader) -> Router {
-    let status = Status {
+/// The status of what is no daemon.
+fn starting(home: &Home) -> Status {
+    Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: clock::now(),
         ready: false,
@@ -76,8 +107,11 @@ fn router(home: &Home, writer: Option<Ledger>, reader: Reader) -> Router {
         projects: Vec::new(),
         runs: RunCounts::default(),
         next: Vec::new(),
-    };
-    let reconciler = Reconciler::new(writer.clone(), reader.clone(), status);
+    }
+}
+
+fn router(home: &Home, writer: Option<Ledger>, reader: Reader) -> Router {
+    let reconciler = Reconciler::new(writer.clone(), reader.clone(), starting(home));
     let control = Commands { ledger: writer, reader: reader.clone(), reconciler, upcoming: Upcoming::default(), counts: watch::channel(RunCounts::default()).1 };
     let api = Api::new(reader, Arc::new(control), home.clone());
     api::router(api, api::Guard::default())

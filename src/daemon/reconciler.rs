@@ -43,6 +43,8 @@ pub struct Pass {
     pub dry_run: bool,
     pub strict: bool,
     pub allow_prune: Option<usize>,
+    /// A git revision to read instead of what lies in the directory.
+    pub revision: Option<String>,
 }
 
 /// What a pass found, for its caller.
@@ -87,6 +89,7 @@ impl Reconciler {
             dry_run: request.dry_run,
             strict: request.strict,
             allow_prune: request.allow_prune,
+            revision: None,
         };
         let dry_run = pass.dry_run;
         let served = self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == pass.root);
@@ -201,7 +204,10 @@ struct Prepared {
 }
 
 fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
-    let sources = source::read_directory(&pass.root, &pass.files)?;
+    let sources = match &pass.revision {
+        Some(revision) => source::read_revision(&pass.root, &pass.files, revision)?,
+        None => source::read_directory(&pass.root, &pass.files)?,
+    };
     let (mut desired, mut problems) = load(&sources, pass.strict);
     if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
         problems.push(two_roots(&pass.root, other));

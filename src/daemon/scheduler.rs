@@ -11,7 +11,7 @@ use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::timers::{Timer, Timers};
 use crate::clock;
-use crate::dispatch::due::{Due, Progress, due, open_from};
+use crate::dispatch::due::{CLOCK_TOLERANCE, Due, Progress, due, open_from};
 use crate::dispatch::scheduled::run_of_slot;
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
@@ -27,6 +27,9 @@ use tokio::sync::watch;
 /// A slot's run is made this long before its instant, so that only its start is left to do then. Until it is claimed
 /// the dispatcher takes it back when its schedule is paused, removed or changed.
 const AHEAD: SignedDuration = SignedDuration::from_secs(1);
+
+/// Slots at an instant are open when the cursor stands this much before it.
+const BEFORE: SignedDuration = SignedDuration::from_micros(1);
 
 /// At most this many timers are taken in one pass; the rest follow at once in the next.
 const TIMERS_PER_PASS: usize = 1_000;
@@ -68,13 +71,17 @@ pub struct Scheduler {
     feed: Feed,
     timers: Upcoming,
     alarm: Alarm,
+    /// The instant of the last pass: a clock that is far behind it has been set back.
+    last_pass: Timestamp,
+    /// Cursors that a clock which was ahead has left, to be set back.
+    ahead: Vec<(ScheduleId, Cursor)>,
 }
 
 impl Scheduler {
     /// Reads every deployment's schedules and sets their timers.
     pub fn load(ledger: Ledger, timers: Upcoming, now: Timestamp) -> Result<Self, DaemonError> {
         let feed = ledger.feed();
-        let scheduler = Scheduler { ledger, feed, timers, alarm: Alarm::new()? };
+        let mut scheduler = Scheduler { ledger, feed, timers, alarm: Alarm::new()?, last_pass: now, ahead: Vec::new() };
         scheduler.load_all(now)?;
         scheduler.note_revision()?;
         Ok(scheduler)
@@ -101,18 +108,22 @@ impl Scheduler {
 
     /// When there is something to do next.
     pub fn wakes_at(&self) -> Option<Timestamp> {
+        if !self.ahead.is_empty() {
+            return Some(Timestamp::MIN);
+        }
         self.timers.lock().earliest().map(|at| at.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN))
     }
 
-    fn load_all(&self, now: Timestamp) -> Result<(), DaemonError> {
-        for deployment in self.ledger.deployments() {
+    fn load_all(&mut self, now: Timestamp) -> Result<(), DaemonError> {
+        let ledger = self.ledger.clone();
+        for deployment in ledger.deployments() {
             self.set_timers(&deployment?, now)?;
         }
         Ok(())
     }
 
     /// Sets the timers of what has changed.
-    pub fn follow(&self, changed: &[Changed], now: Timestamp) -> Result<(), DaemonError> {
+    pub fn follow(&mut self, changed: &[Changed], now: Timestamp) -> Result<(), DaemonError> {
         for change in changed {
             match change {
                 Changed::Deployment(id) => match self.ledger.deployment(*id)? {
@@ -139,10 +150,13 @@ impl Scheduler {
     }
 
     /// A timer stands at the first slot that is still open, which may lie in the past: then it rings at once.
-    fn set_timers(&self, deployment: &Deployment, now: Timestamp) -> Result<(), LedgerError> {
+    fn set_timers(&mut self, deployment: &Deployment, now: Timestamp) -> Result<(), LedgerError> {
         let mut timers = Vec::new();
         for schedule in deployment.firing_schedules() {
             let progress = self.progress(schedule)?;
+            if progress.is_ahead(now) {
+                self.ahead.push((schedule.id, Cursor { slot: now.saturating_sub(BEFORE).unwrap_or(now) }));
+            }
             match schedule.declared.spec.parse() {
                 Ok(rule) => {
                     let at = open_from(&rule, progress, now);
@@ -161,8 +175,15 @@ impl Scheduler {
         Ok(Progress { effective_since: schedule.effective_since, cursor })
     }
 
-    /// Makes runs of everything that is due `AHEAD` of `now`.
-    pub async fn fire(&self, now: Timestamp) -> Result<(), DaemonError> {
+    /// Makes runs of everything that is due `AHEAD` of `now`. After the clock was set back the timers stand where the wrong clock had
+    /// brought them, so they are set anew.
+    pub async fn fire(&mut self, now: Timestamp) -> Result<(), DaemonError> {
+        if self.last_pass.saturating_sub(CLOCK_TOLERANCE).is_ok_and(|earlier| now < earlier) {
+            tracing::warn!("the clock was set back from {} to {now}", self.last_pass);
+            self.load_all(now)?;
+        }
+        self.last_pass = now;
+        self.set_cursors_back().await?;
         let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
         let timers = self.timers.lock().due(horizon, TIMERS_PER_PASS);
         let mut unit = self.ledger.unit();
@@ -172,6 +193,17 @@ impl Scheduler {
             moves.push((timer, next));
         }
         self.commit(unit, &mut moves).await
+    }
+
+    async fn set_cursors_back(&mut self) -> Result<(), DaemonError> {
+        let mut unit = self.ledger.unit();
+        for (schedule, cursor) in std::mem::take(&mut self.ahead) {
+            if !unit.has_room() {
+                std::mem::replace(&mut unit, self.ledger.unit()).commit().await?;
+            }
+            unit.set_cursor(schedule, cursor)?;
+        }
+        Ok(unit.commit().await?)
     }
 
     /// Adds the runs of one schedule's due slots to the unit, and returns when to look at it again.

@@ -4,7 +4,7 @@
 //! down, or the machine asleep. Which of the missed ones run is the schedule's policy (`latest`: the newest, and only when no late
 //! one does); the others are recorded, the newest `MOST_RECORDED` one by one and the rest as one count, so that an outage costs
 //! no more than that, however long it was. A cursor more than `CLOCK_TOLERANCE` ahead of the clock comes from a clock that was
-//! wrong: it is set aside, and the slots' own records prevent doubles.
+//! wrong: it is set aside, slots begin at the clock's present instant, and their own records prevent doubles.
 use crate::model::policy::{MOST_MISSED_RUNS, Missed, MissedRun, OnResume, Policy};
 use crate::model::run::MissedSlots;
 use crate::model::schedule::Schedule;
@@ -59,12 +59,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The instant from which on slots are still open, inclusive.
-    fn open_from(self, now: Timestamp) -> Timestamp {
+    /// Whether the cursor was brought where it is by a clock that was ahead.
+    pub fn is_ahead(self, now: Timestamp) -> bool {
         let limit = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+        self.cursor.is_some_and(|cursor| cursor > limit)
+    }
+
+    /// The instant from which on slots are still open, inclusive. All slots up to the cursor were dealt with; so where it is ahead,
+    /// everything before `now` was too, and what was dealt with too early has its record.
+    fn open_from(self, now: Timestamp) -> Timestamp {
         match self.cursor {
-            Some(cursor) if cursor <= limit => self.effective_since.max(just_after(cursor)),
-            _ => self.effective_since,
+            _ if self.is_ahead(now) => self.effective_since.max(now),
+            Some(cursor) => self.effective_since.max(just_after(cursor)),
+            None => self.effective_since,
         }
     }
 }

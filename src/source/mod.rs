@@ -2,6 +2,8 @@
 //!
 //! Never gives a part of a set: a file that should be there and cannot be read is an error, so that nothing is
 //! pruned because of it. Reads regular files only, and none larger than a manifest may be.
-mod directory;
+mod git;
+mod set;
+mod tree;
 
-pub use directory::{SourceError, SourceSet, discover, read_directory};
+pub use set::{SourceError, SourceSet, discover, read_directory, read_revision};

@@ -1,8 +1,12 @@
-//! A plan for its readers: text for people, JSON for machines. Only what stands in the plan is shown, so that a plan
+//! A plan for its readers: text for people, JSON for machines, Markdown and annotations for a pull request. Only what stands in the plan is shown, so that a plan
 //! that came from the daemon reads as one that was made here.
+mod github;
+mod markdown;
 mod paint;
 mod text;
 
+pub use github::annotations;
+pub use markdown::markdown;
 pub use text::{summary, text};
 
 use super::plan::Plan;

@@ -19,18 +19,29 @@ pub fn text(plan: &Plan, style: Style) -> String {
     if !plan.is_empty() || plan.is_refused() {
         header(&mut page, plan);
     }
-    for (kind, title) in
-        [(Kind::WorkPool, "work pools"), (Kind::WorkQueue, "work queues"), (Kind::Deployment, "deployments")]
-    {
-        group(&mut page, plan, style, kind, title);
-    }
-    shadows(&mut page, plan, style);
+    steps(&mut page, plan, style);
     notes(&mut page, plan, style);
     refusals(&mut page, plan, style);
     page.gap();
     let ink = if plan.is_refused() { Ink::Bad } else { Ink::Strong };
     page.paragraph(ink, "", 2, &summary(plan, style.tense));
     page.finish()
+}
+
+/// What changes and which overrides stand over it, without what surrounds that in [`text`].
+pub(super) fn changes(plan: &Plan, style: Style) -> String {
+    let mut page = Page::new(style);
+    steps(&mut page, plan, style);
+    page.finish()
+}
+
+fn steps(page: &mut Page, plan: &Plan, style: Style) {
+    for (kind, title) in
+        [(Kind::WorkPool, "work pools"), (Kind::WorkQueue, "work queues"), (Kind::Deployment, "deployments")]
+    {
+        group(page, plan, style, kind, title);
+    }
+    shadows(page, plan, style);
 }
 
 /// The closing line: `2 to create, 1 to update, 9,996 unchanged`, or `In sync: nothing to change, 10 objects`.

@@ -6,7 +6,8 @@ use crate::model::desired::Desired;
 use crate::model::position::Position;
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
 use crate::reconcile::Plan;
-use crate::reconcile::explain::{Style, Tense, summary, text};
+use crate::model::problem::{Problem, Severity};
+use crate::reconcile::explain::{Style, Tense, annotations, markdown, summary, text};
 use crate::schedule::{Every, RuleSpec};
 use serde_json::json;
 use std::path::PathBuf;
@@ -27,6 +28,19 @@ fn located(mut plan: Plan) -> Plan {
         Some(Position { file: file.to_owned(), line: 10 * (index + 1), column: 5 })
     });
     plan
+}
+
+/// What a hostile file might put into a comment.
+fn problems() -> Vec<Problem> {
+    let problem = |message: &str| Problem {
+        severity: Severity::Warning,
+        code: "unknown-key".to_owned(),
+        message: message.to_owned(),
+        position: Some(Position { file: "a,b.yaml".to_owned(), line: 3, column: 7 }),
+        help: None,
+        source: None,
+    };
+    vec![problem("unknown key `tags_`: <img src=x> @everyone 100%"), problem("a lone ` and a\nline")]
 }
 
 fn shop() -> Desired {
@@ -102,6 +116,8 @@ fn changes_of_every_sort() {
     let plan = located(home.plan(&next));
     compare("changes.txt", &text(&plan, Style { width: Some(100), ..Default::default() }));
     compare("changes-60-columns.txt", &text(&plan, Style { width: Some(60), ..Default::default() }));
+    compare("changes.md", &markdown(Some(&plan), &problems(), Some("origin/main")));
+    compare("changes-annotations.txt", &annotations(Some(&plan), &problems(), "etl/"));
     compare("changes-colour.txt", &text(&plan, Style { colour: true, ..Default::default() }));
     assert_eq!(summary(&plan, Tense::Done), "2 created, 2 updated, 1 adopted, 1 restored, 1 pruned, 3 unchanged");
 }
@@ -132,6 +148,8 @@ fn refused() {
     home.apply(&project("ops").with("etl/daily", |_| {}));
     home.apply(&(0..12).fold(shop().without("etl/daily"), |d, n| d.with(&format!("old/{n}"), |_| {})));
     let plan = located(home.plan(&shop()));
+    compare("refused.md", &markdown(Some(&plan), &[], None));
+    compare("refused-annotations.txt", &annotations(Some(&plan), &[], ""));
     compare("refused.txt", &text(&plan, Style { width: Some(80), ..Default::default() }));
     assert!(
         text(&plan, Style { tense: Tense::Done, ..Default::default() }).contains("nothing is written (12 to prune")
@@ -183,4 +201,19 @@ fn a_renamed_project_is_refused_without_a_wall_of_text() {
     let page = text(&plan, Style::default());
     assert_eq!((plan.refusals.len(), page.matches("refused: ").count()), (70, 10));
     assert!(page.contains("... and 60 more refusals (--verbose lists them)\n"), "{page}");
+}
+
+#[test]
+fn a_comment_is_never_longer_than_github_takes() {
+    let mut many = project("many");
+    for number in 0..3_000 {
+        many = many.with(&format!("flow/{}-{number}", "long-name".repeat(20)), |_| {});
+    }
+    let mut home = Home::new();
+    home.apply(&many);
+    home.options.allow_prune = Some(3_000);
+    let plan = home.plan(&project("many"));
+    let comment = markdown(Some(&plan), &[], None);
+    assert!(comment.len() <= 60_200, "{}", comment.len());
+    assert!(comment.contains("more lines, which `reeve reconcile --dry-run` shows"));
 }

@@ -1,10 +1,11 @@
-//! A project in a directory of this host.
+//! A project's files: which they are, and reading them as one set.
+use super::git::Revision;
+use super::tree::{Directory, Refusal, Tree};
 use crate::manifest::{self, FileContent, Files, ManifestFile};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
@@ -12,9 +13,6 @@ use thiserror::Error;
 const NAMES: [&str; 2] = ["deployment.yaml", "deployment.yml"];
 /// Prefect's name, used when none of the others is there, or for its steps beside one.
 const PREFECT: [&str; 2] = ["prefect.yaml", "prefect.yml"];
-/// Entries of a directory that are looked at for "did you mean".
-const NEAR_ENTRIES: usize = 1_000;
-
 /// Why there is no complete set of files. Sentences read after "failed to read the project: ".
 #[derive(Debug, Error)]
 pub enum SourceError {
@@ -35,6 +33,10 @@ pub enum SourceError {
     TooLarge { file: PathBuf, bytes: u64 },
     #[error("the file `{}` is given twice", file.display())]
     GivenTwice { file: PathBuf },
+    #[error("the revision `{revision}` of `{}` cannot be read: {why}", directory.display())]
+    NoRevision { directory: PathBuf, revision: String, why: String },
+    #[error("the file `{}` is not below `{}`, and so is in no revision of it", file.display(), directory.display())]
+    Outside { file: PathBuf, directory: PathBuf },
 }
 
 /// The manifests of the project in `root`: those that are `named` (relative to the root, or absolute), else
@@ -49,22 +51,29 @@ pub fn discover(root: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>, SourceEr
         return distinct(named.iter().map(|file| within(root, file)).collect());
     }
     std::fs::read_dir(root).map_err(|error| SourceError::NoDirectory { directory: root.to_owned(), error })?;
-    let there = |names: &[&str]| -> Vec<PathBuf> {
-        names.iter().map(|name| root.join(name)).filter(|file| file.symlink_metadata().is_ok()).collect()
+    Ok(by_name(&Directory(root.to_owned()), root)?.iter().map(|name| root.join(name)).collect())
+}
+
+/// The names of the manifests that lie in a tree's root.
+fn by_name(tree: &dyn Tree, root: &Path) -> Result<Vec<&'static str>, SourceError> {
+    let unreadable = |name: &str, error| SourceError::Unreadable { file: root.join(name), error };
+    let there = |names: [&'static str; 2]| -> Result<Vec<&'static str>, SourceError> {
+        let looked = names.into_iter().map(|name| Ok((name, tree.has(name).map_err(|error| unreadable(name, error))?)));
+        let looked = looked.collect::<Result<Vec<_>, SourceError>>()?;
+        Ok(looked.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect())
     };
-    let prefect = there(&PREFECT).into_iter().next();
-    match (there(&NAMES).as_slice(), prefect) {
+    let prefect = there(PREFECT)?.into_iter().next();
+    match (there(NAMES)?.as_slice(), prefect) {
         ([], None) => Err(SourceError::NoManifest { directory: root.to_owned() }),
         ([], Some(prefect)) => Ok(vec![prefect]),
         ([_, _, ..], _) => Err(SourceError::TwoManifests { directory: root.to_owned() }),
-        ([deployment], None) => Ok(vec![deployment.clone()]),
+        ([deployment], None) => Ok(vec![deployment]),
         ([deployment], Some(prefect)) => {
-            let text = String::from_utf8_lossy(&read_manifest(deployment)?).into_owned();
-            if manifest::is_kubernetes(&text) {
+            let text = |name| Ok(String::from_utf8_lossy(&read_manifest(tree, root, name)?).into_owned());
+            if manifest::is_kubernetes(&text(deployment)?) {
                 return Ok(vec![prefect]);
             }
-            let steps = String::from_utf8_lossy(&read_manifest(&prefect)?).into_owned();
-            Ok(if holds_only_steps(&steps) { vec![deployment.clone(), prefect] } else { vec![deployment.clone()] })
+            Ok(if holds_only_steps(&text(prefect)?) { vec![deployment, prefect] } else { vec![deployment] })
         }
     }
 }
@@ -109,13 +118,40 @@ fn plain(path: &Path) -> PathBuf {
 /// # Errors
 /// Anything that keeps the set from being complete.
 pub fn read_directory(root: &Path, named: &[PathBuf]) -> Result<SourceSet, SourceError> {
+    let root = normal(root)?;
+    let tree = Directory(root.clone());
+    let names = discover(&root, named)?.iter().map(|file| relative(&root, file)).collect();
+    SourceSet::read(root, names, Box::new(tree))
+}
+
+/// The same as a revision of the directory's git repository has them.
+///
+/// # Errors
+/// As above; no repository or no such revision; a named file that is not below the root.
+pub fn read_revision(root: &Path, named: &[PathBuf], revision: &str) -> Result<SourceSet, SourceError> {
+    let root = normal(root)?;
+    let no_revision = |why| SourceError::NoRevision { directory: root.clone(), revision: revision.to_owned(), why };
+    let tree = Revision::open(&root, revision).map_err(no_revision)?;
+    let names = match named {
+        [] => by_name(&tree, &root)?.into_iter().map(str::to_owned).collect(),
+        named => {
+            let named = distinct(named.iter().map(|file| plain(&within(&root, file))).collect())?;
+            named.into_iter().map(|file| below(&root, file)).collect::<Result<_, _>>()?
+        }
+    };
+    SourceSet::read(root, names, Box::new(tree))
+}
+
+fn normal(root: &Path) -> Result<PathBuf, SourceError> {
     let no_directory = |error| SourceError::NoDirectory { directory: root.to_owned(), error };
-    let root = std::path::absolute(root).map(|root| plain(&root)).map_err(no_directory)?;
-    let manifests = discover(&root, named)?
-        .iter()
-        .map(|file| Ok(ManifestFile { path: relative(&root, file), content: read_manifest(file)? }))
-        .collect::<Result<Vec<_>, SourceError>>()?;
-    Ok(SourceSet { root, manifests, read: RefCell::default() })
+    std::path::absolute(root).map(|root| plain(&root)).map_err(no_directory)
+}
+
+fn below(root: &Path, file: PathBuf) -> Result<String, SourceError> {
+    match file.strip_prefix(root) {
+        Ok(below) => Ok(below.to_string_lossy().into_owned()),
+        Err(_) => Err(SourceError::Outside { file, directory: root.to_owned() }),
+    }
 }
 
 /// The path below the root with `/`; what lies outside keeps its full path.
@@ -124,39 +160,13 @@ fn relative(root: &Path, file: &Path) -> String {
     file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned()
 }
 
-fn read_manifest(file: &Path) -> Result<Vec<u8>, SourceError> {
-    match read_regular(file) {
-        Ok(content) => Ok(content),
-        Err(Refusal::Error(error)) => Err(SourceError::Unreadable { file: file.to_owned(), error }),
-        Err(Refusal::NotAFile) => Err(SourceError::NotAFile { file: file.to_owned() }),
-        Err(Refusal::TooLarge(bytes)) => Err(SourceError::TooLarge { file: file.to_owned(), bytes }),
-    }
-}
-
-enum Refusal {
-    Error(io::Error),
-    NotAFile,
-    TooLarge(u64),
-}
-
-/// A regular file's content, if it is not larger than a manifest may be. Does not block on pipes and devices.
-fn read_regular(path: &Path) -> Result<Vec<u8>, Refusal> {
-    let limit = manifest::MAXIMUM_BYTES as u64;
-    // Looked at before it is opened: opening a pipe without a writer waits for one.
-    let metadata = std::fs::metadata(path).map_err(Refusal::Error)?;
-    if !metadata.is_file() {
-        return Err(Refusal::NotAFile);
-    }
-    if metadata.len() > limit {
-        return Err(Refusal::TooLarge(metadata.len()));
-    }
-    let mut content = Vec::with_capacity(metadata.len() as usize);
-    let file = File::open(path).map_err(Refusal::Error)?;
-    file.take(limit + 1).read_to_end(&mut content).map_err(Refusal::Error)?;
-    if content.len() as u64 > limit {
-        return Err(Refusal::TooLarge(content.len() as u64));
-    }
-    Ok(content)
+fn read_manifest(tree: &dyn Tree, root: &Path, name: &str) -> Result<Vec<u8>, SourceError> {
+    let file = || root.join(name);
+    tree.read(name).map_err(|refusal| match refusal {
+        Refusal::Error(error) => SourceError::Unreadable { file: file(), error },
+        Refusal::NotAFile => SourceError::NotAFile { file: file() },
+        Refusal::TooLarge(bytes) => SourceError::TooLarge { file: file(), bytes },
+    })
 }
 
 /// The manifests of a project, and its other files on demand: each is read once, so that one reading sees one state.
@@ -164,10 +174,17 @@ fn read_regular(path: &Path) -> Result<Vec<u8>, Refusal> {
 pub struct SourceSet {
     root: PathBuf,
     manifests: Vec<ManifestFile>,
+    tree: Box<dyn Tree>,
     read: RefCell<BTreeMap<String, FileContent>>,
 }
 
 impl SourceSet {
+    fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
+        let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
+        let manifests = names.into_iter().map(read).collect::<Result<_, SourceError>>()?;
+        Ok(SourceSet { root, manifests, tree, read: RefCell::default() })
+    }
+
     /// Absolute.
     pub fn root(&self) -> &Path {
         &self.root
@@ -210,7 +227,7 @@ impl SourceSet {
         if Path::new(path).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return FileContent::Unreadable("it lies outside the project's root".to_owned());
         }
-        match read_regular(&self.root.join(path)) {
+        match self.tree.read(path) {
             Ok(content) => FileContent::Found(content),
             Err(Refusal::Error(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => FileContent::Missing,
             Err(Refusal::Error(error)) => FileContent::Unreadable(error.to_string()),
@@ -231,20 +248,14 @@ impl Files for SourceSet {
     }
 
     fn near(&self, path: &str) -> Vec<String> {
-        let (directory, _) = path.rsplit_once('/').unwrap_or(("", path));
-        let Ok(entries) = std::fs::read_dir(self.root.join(directory)) else { return Vec::new() };
-        let names = entries.take(NEAR_ENTRIES).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut near: Vec<String> =
-            names.map(|name| if directory.is_empty() { name } else { format!("{directory}/{name}") }).collect();
-        near.sort();
-        near
+        self.tree.near(path)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, File};
 
     const DEPLOYMENT: &str = "deployments:\n- {name: a, command: 'true'}\n";
 

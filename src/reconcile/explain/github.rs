@@ -1,0 +1,53 @@
+//! A plan as a workflow's annotations: GitHub shows each at its line of the pull request.
+//!
+//! The form is that of workflow commands: `::error file=F,line=L,col=C,title=T::message`, with `%`, line ends and, in properties,
+//! `:` and `,` percent-encoded.
+use crate::model::position::Position;
+use crate::model::problem::{Problem, Severity};
+use crate::reconcile::plan::{Action, NoteLevel, Plan, Refusal};
+
+/// One line for each thing that somebody should look at. `prefix` leads from the repository's root to the project's: empty, or with a
+/// `/` at its end.
+pub fn annotations(plan: Option<&Plan>, problems: &[Problem], prefix: &str) -> String {
+    let mut lines = Vec::new();
+    for problem in problems {
+        let level = if problem.severity == Severity::Error { "error" } else { "warning" };
+        let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        lines.push(line(level, problem.position.as_ref(), None, &problem.code, &format!("{}{help}", problem.message), prefix));
+    }
+    let Some(plan) = plan else { return lines.concat() };
+    for note in &plan.notes {
+        let level = if note.level == NoteLevel::Warning { "warning" } else { "notice" };
+        let help = note.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        lines.push(line(level, note.position.as_ref(), note.file.as_deref(), &note.code, &format!("{}{help}", note.message), prefix));
+    }
+    for step in plan.steps.iter().filter(|step| step.action == Action::Prune) {
+        let message = format!("{} {} will stop: {}", step.kind.words(), step.name, step.reason);
+        lines.push(line("warning", None, step.file.as_deref(), "prune", &message, prefix));
+    }
+    for refusal in &plan.refusals {
+        let position = if let Refusal::Owned { position, .. } = refusal { position.as_ref() } else { None };
+        lines.push(line("error", position, None, "refused", &refusal.to_string(), prefix));
+    }
+    lines.concat()
+}
+
+fn line(level: &str, position: Option<&Position>, file: Option<&str>, code: &str, message: &str, prefix: &str) -> String {
+    let mut properties = Vec::new();
+    if let Some(file) = position.map(|position| position.file.as_str()).or(file) {
+        properties.push(format!("file={}", property(&format!("{prefix}{file}"))));
+    }
+    if let Some(position) = position {
+        properties.push(format!("line={},col={}", position.line, position.column));
+    }
+    properties.push(format!("title={}", property(&format!("reeve: {code}"))));
+    format!("::{level} {}::{}\n", properties.join(","), data(message))
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

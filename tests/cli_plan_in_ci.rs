@@ -1,0 +1,101 @@
+//! Planning in CI: against a git revision, without a home, a daemon or production; what a workflow sees.
+mod common;
+
+use common::{Answer, Host};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const THEN: &str = "
+name: etl
+work_pools: [{name: local, type: process, concurrency_limit: 2}]
+deployments:
+  - {name: nightly, command: 'echo load', work_pool: {name: local}, schedule: {cron: '0 2 * * *'}}
+  - {name: old, command: 'echo old'}
+";
+
+const NOW: &str = "
+name: etl
+work_pools: [{name: local, type: process, concurrency_limit: 4}]
+deployments:
+  - {name: nightly, command: 'echo load', work_pool: {name: local}, schedule: {cron: '0 3 * * *'}}
+  - {name: fresh, command: 'echo fresh'}
+";
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=reeve", "-c", "user.email=reeve@example.org", "-c", "init.defaultBranch=main"];
+    let output = Command::new("git").arg("-C").arg(directory).args(identity).args(arguments).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A project whose first commit is `then`; its working tree is `now`.
+fn repository(then: &str, now: &str) -> Host {
+    let host = Host::new(then);
+    git(&host.project(), &["init", "-q"]);
+    git(&host.project(), &["add", "."]);
+    git(&host.project(), &["commit", "-q", "-m", "then"]);
+    host.write("deployment.yaml", now);
+    host
+}
+
+fn against(host: &Host, revision: &str, more: &[&str]) -> Answer {
+    let mut arguments = vec!["reconcile", "--dry-run", "--against", revision];
+    arguments.extend(more);
+    host.cli(&arguments)
+}
+
+#[test]
+fn a_working_tree_is_planned_against_a_revision_without_a_home() {
+    let host = repository(THEN, NOW);
+    let texts = ["+ fresh/fresh", "~ concurrency_limit: 2 -> 4", "every day at 03:00", "- old/old", "1 to create, 2 to update, 1 to prune"];
+    against(&host, "HEAD", &[]).exits(4).says(&texts);
+    against(&host, "HEAD", &["--fail-on", "refused,drift"]).exits(0);
+    against(&host, "HEAD", &["--fail-on", "destructive"]).exits(4);
+    let plan = against(&host, "main", &["-o", "json"]).exits(4).json();
+    assert_eq!(plan["plan"]["counts"], serde_json::json!({"create": 1, "update": 2, "adopt": 0, "rename": 0, "restore": 0, "prune": 1, "unchanged": 0}));
+    against(&host, "HEAD", &["-o", "markdown"]).exits(4).says(&["### reeve plan for `etl` against `HEAD`", "```diff", "-  old/old"]);
+    assert!(!host.home().exists(), "no home is needed, and none was made");
+    host.write("deployment.yaml", THEN);
+    against(&host, "HEAD", &[]).exits(0).says(&["In sync"]);
+}
+
+#[test]
+fn what_cannot_be_compared_says_why() {
+    let host = repository("name: etl\ndeployments: [{name: x, command: y, schedule: {cron: never}}]\n", NOW);
+    against(&host, "HEAD", &[]).exits(1).says(&["the project's files at HEAD are wrong themselves"]);
+    against(&host, "nowhere", &[]).exits(1).says(&["git knows no commit `nowhere` here"]);
+    host.cli(&["reconcile", "--against", "HEAD"]).exits(1).says(&["--dry-run"]);
+    // The project is new: everything is to create.
+    let fresh = repository("name: etl\n", NOW);
+    git(&fresh.project(), &["rm", "-q", "-f", "deployment.yaml"]);
+    git(&fresh.project(), &["commit", "-q", "--allow-empty", "-m", "none"]);
+    fresh.write("deployment.yaml", NOW);
+    against(&fresh, "HEAD", &[]).exits(2).says(&["to create"]);
+}
+
+#[test]
+fn a_github_workflow_gets_annotations_and_a_summary() {
+    let host = repository(THEN, &NOW.replace("command: 'echo fresh'", "command: 'echo fresh', tagz: [a]"));
+    let summary = host.path().join("summary");
+    let mut command = host.command();
+    command.args(["reconcile", "--dry-run", "--against", "HEAD"]);
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", host.path()).env("GITHUB_STEP_SUMMARY", &summary);
+    let below = host.project().strip_prefix(host.path()).unwrap().display().to_string();
+    let annotation = format!("::warning file={below}/deployment.yaml,line=6,col=");
+    Answer::of(&mut command, &["reconcile"]).exits(4).says(&[&annotation, "title=reeve%3A unknown-key::", "title=reeve%3A prune::deployment old/old will stop"]);
+    assert!(fs::read_to_string(summary).unwrap().contains("**1 to create, 2 to update, 1 to prune**"));
+}
+
+#[test]
+fn the_example_script_runs_as_it_stands() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci");
+    let host = repository(&fs::read_to_string(example.join("deployment.yaml")).unwrap(), "");
+    let text = fs::read_to_string(example.join("deployment.yaml")).unwrap();
+    host.write("deployment.yaml", &text.replace("0 2 * * *", "0 4 * * *"));
+    let binaries = Path::new(env!("CARGO_BIN_EXE_reeve")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(example.join("plan.sh"));
+    command.arg("main").current_dir(host.project()).env("PATH", path).env("REEVE_HOME", host.home());
+    command.env_remove("GITHUB_ACTIONS").env_remove("REEVE_API_URL");
+    Answer::of(&mut command, &["plan.sh"]).exits(2).says(&["every day at 04:00, Europe/Berlin"]);
+}
