@@ -98,7 +98,7 @@ impl World {
         let before = random.below(40 * HOUR as u64) as i64;
         let now = change - SignedDuration::from_micros(before);
         let content = Arc::new(RamStore::new(Uuid::from_u128(7)));
-        let daemon = Daemon::start(&content, now).map_err(|ended| ended.0)?;
+        let daemon = Daemon::start(&content, now).await.map_err(|ended| ended.0)?;
         let file = Project::new(&mut random);
         let clock = Clock { now, elapsed: 0 };
         let mut world = World { seed, told, clock, content, processes: Processes::default(), file, oracle: Oracle::default(), daemon, doomed: None, seen: Seen::default() };
@@ -222,7 +222,7 @@ impl World {
             self.file.edit(edit);
         }
         self.tell(|| "starts again".to_owned());
-        self.daemon = Daemon::start(&self.content, self.clock.now).map_err(|ended| ended.0)?;
+        self.daemon = Daemon::start(&self.content, self.clock.now).await.map_err(|ended| ended.0)?;
         if !comeback.deploy_first {
             self.pass().await?;
         }
