@@ -4,7 +4,9 @@
 //! * plan and first apply of 10,000 deployments, beside `serde_yaml` alone parsing the same text;
 //! * a daemon with 10,000 deployments: time to ready, resident memory, processor time between due instants;
 //! * start lateness, beside a bare sleep-and-spawn loop;
-//! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command.
+//! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command;
+//! * a home with 100,000 schedules: time to ready, processor time between due instants;
+//! * 1,000 slots due in the same second, beside the same bare loop.
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +17,8 @@ use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 const DEPLOYMENTS: usize = 10_000;
 const LATENESS_RUNS: usize = 200;
 const THROUGHPUT_RUNS: usize = 1_000;
+const SCHEDULES: usize = 100_000;
+const BURST_RUNS: usize = 1_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -40,6 +44,12 @@ fn main() {
     }
     if wanted("throughput") {
         throughput(&directory.join("throughput"));
+    }
+    if wanted("schedules") {
+        schedules(&directory.join("schedules"));
+    }
+    if wanted("burst") {
+        burst(&directory.join("burst"));
     }
     std::fs::remove_dir_all(&directory).expect("to clean up");
 }
@@ -296,6 +306,101 @@ async fn run_many(api: &str) -> f64 {
     let last: serde_json::Value = client.post(format!("{api}/flow_runs/filter")).json(&newest).send().await.expect("an answer").json().await.expect("JSON");
     let ended: jiff::Timestamp = last[0]["end_time"].as_str().and_then(|text| text.parse().ok()).expect("an end");
     THROUGHPUT_RUNS as f64 / ended.duration_since(due).as_secs_f64()
+}
+
+/// Schedules that fire hourly to yearly, one a deployment, none of them in the next quarter of an hour.
+fn many_schedules() -> String {
+    let minute = jiff::Timestamp::now().as_second() / 60 % 60;
+    let mut text = String::from("name: many\ndeployments:\n");
+    for number in 0..SCHEDULES as i64 {
+        let (minute, hour) = ((minute + 20 + number % 25) % 60, number % 24);
+        let rest = match number % 5 {
+            0 => "* * * *".to_owned(),
+            1 => format!("{hour} * * *"),
+            2 => format!("{hour} * * {}", number % 7),
+            3 => format!("{hour} {} * *", number % 28 + 1),
+            _ => format!("{hour} {} {} *", number % 28 + 1, number % 12 + 1),
+        };
+        text.push_str(&format!("  - {{name: d{number}, command: echo, schedule: {{cron: \"{minute} {rest}\", timezone: Europe/Berlin}}}}\n"));
+    }
+    text
+}
+
+fn schedules(directory: &Path) {
+    project(directory, &many_schedules());
+    let home = directory.join("home");
+    let apply = time(|| assert!(reeve(&home, directory).arg("reconcile").stdout(Stdio::null()).status().expect("reeve").success()));
+    row("100,000 schedules, hourly to yearly: first apply", &milliseconds(apply), "-", f64::NAN);
+    // A daemon without a project: what it takes to look after what is stored, without reading 10 MB of YAML.
+    let empty = directory.join("empty");
+    std::fs::create_dir_all(&empty).expect("a directory");
+    let mut ready = Duration::MAX;
+    for _ in 0..3 {
+        let (daemon, took) = Daemon::start(&home, &empty, "API at ");
+        ready = ready.min(took);
+        drop(daemon);
+    }
+    row("  start to ready (baseline: 1.5 s)", &milliseconds(ready), "1500.0 ms", ready.as_secs_f64() / 1.5);
+    let (daemon, _) = Daemon::start(&home, &empty, "API at ");
+    std::thread::sleep(Duration::from_secs(20));
+    row("  resident", &format!("{:.1} MB", daemon.resident_megabytes()), "-", f64::NAN);
+    let before = daemon.processor_time();
+    std::thread::sleep(Duration::from_secs(60));
+    let share = (daemon.processor_time() - before) / 60.0 * 100.0;
+    row("  processor between due instants (baseline: 0.5 % of a core)", &format!("{share:.2} %"), "0.50 %", share / 0.5);
+}
+
+/// So many deployments, each with a slot at one and the same second.
+fn burst(directory: &Path) {
+    let due = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(25);
+    let at = due.as_second() % 86_400;
+    let due = jiff::Timestamp::from_second(due.as_second()).expect("an instant");
+    let mut text = String::from("name: burst\ndeployments:\n");
+    for number in 0..BURST_RUNS {
+        text.push_str(&format!("  - {{name: d{number}, command: [\"true\"], schedule: {{cron: \"{} {} * * * {}\"}}}}\n", at / 60 % 60, at / 3_600, at % 60));
+    }
+    project(directory, &text);
+    let (daemon, _) = Daemon::start(&directory.join("home"), directory, "next - ");
+    assert!(jiff::Timestamp::now() < due, "starting took longer than the benchmark allows");
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut late = runtime.block_on(starts(&daemon.api, due));
+    drop(daemon);
+    let bare = time(|| {
+        for _ in 0..BURST_RUNS {
+            assert!(Command::new("true").status().expect("true").success());
+        }
+    });
+    let bare = bare.as_secs_f64() * 1_000.0;
+    for (name, share) in [("median", 0.5), ("last", 1.0)] {
+        let reeve = percentile(&mut late, share);
+        let name = format!("{} slots due in one second: {name} lateness (bare loop)", late.len());
+        row(&name, &format!("{reeve:.0} ms"), &format!("{:.0} ms", bare * share), reeve / (bare * share));
+    }
+}
+
+/// How many milliseconds after `due` each run of the burst started; waits until all of them are Completed.
+async fn starts(api: &str, due: jiff::Timestamp) -> Vec<f64> {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let completed = serde_json::json!({"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}});
+    let deadline = Instant::now() + Duration::from_secs(180);
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let count: u64 = client.post(format!("{api}/flow_runs/count")).json(&completed).send().await.expect("an answer").json().await.expect("a count");
+        if count >= BURST_RUNS as u64 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "only {count} of the {BURST_RUNS} slots ran");
+    }
+    let mut late = Vec::new();
+    while late.len() < BURST_RUNS {
+        let page = serde_json::json!({"flow_runs": completed["flow_runs"], "sort": "ID_DESC", "limit": 200, "offset": late.len()});
+        let runs: Vec<serde_json::Value> = client.post(format!("{api}/flow_runs/filter")).json(&page).send().await.expect("an answer").json().await.expect("runs");
+        assert!(!runs.is_empty(), "the runs are there");
+        let started = runs.iter().filter_map(|run| run["start_time"].as_str()?.parse::<jiff::Timestamp>().ok());
+        late.extend(started.map(|at| at.duration_since(due).as_secs_f64() * 1_000.0));
+    }
+    late
 }
 
 fn time(work: impl FnOnce()) -> Duration {

@@ -352,6 +352,22 @@ fn any_start() -> impl Strategy<Value = Timestamp> {
     prop_oneof![near, 1_700_000_000..2_200_000_000i64].prop_map(|second| Timestamp::from_second(second).expect("in range"))
 }
 
+/// A zone and an instant at which its clocks change: by an hour, by half of one, by two, and by a day.
+fn any_change() -> impl Strategy<Value = (&'static str, Timestamp)> {
+    let table = [
+        ("Europe/Berlin", "2027-03-28T01:00:00Z"),
+        ("Europe/Berlin", "2027-10-31T01:00:00Z"),
+        ("America/New_York", "2027-03-14T07:00:00Z"),
+        ("America/New_York", "2027-11-07T06:00:00Z"),
+        ("Australia/Lord_Howe", "2027-10-02T15:30:00Z"),
+        ("Australia/Lord_Howe", "2027-04-03T15:00:00Z"),
+        ("Antarctica/Troll", "2027-03-28T01:00:00Z"),
+        ("Antarctica/Troll", "2027-10-31T01:00:00Z"),
+        ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+    ];
+    proptest::sample::select(table.to_vec()).prop_map(|(zone, change)| (zone, at(change)))
+}
+
 /// What a rule's normal form says, as a declaration again.
 fn reread(spec: &Spec) -> Spec {
     let text = spec.normal_form();
@@ -401,6 +417,21 @@ proptest! {
                 prop_assert_eq!(rule.after(*from), Some(series[skip + 1]));
             }
         }
+    }
+
+    /// From each instant to the next, through nights on which the clocks of the rule's own zone change.
+    #[test]
+    fn no_step_through_a_clock_change_loses_an_instant(rule in any_rule(), (zone, change) in any_change(), dst in any_resolution(), before in 0..7_200i64) {
+        let spec = Spec { dst: Some(dst), ..Spec::new(rule, Some(zone.to_owned())) };
+        let Ok(rule) = spec.parse() else { return Ok(()) };
+        let start = change - SignedDuration::from_secs(before);
+        let series: Vec<Timestamp> = rule.instants(start).take(24).collect();
+        let mut stepped: Vec<Timestamp> = rule.next(start).into_iter().collect();
+        while stepped.len() < series.len() {
+            let Some(next) = stepped.last().and_then(|last| rule.after(*last)) else { break };
+            stepped.push(next);
+        }
+        prop_assert_eq!(stepped, series);
     }
 
     /// Whichever limits there are: what fires is what fires without them, less what they bar.

@@ -12,7 +12,7 @@ use reeve::model::policy::Overlap;
 use reeve::model::run::FlowRun;
 use reeve::model::state::{Proposed, StateType, names};
 use reeve::model::transition::{Context, Decision};
-use reeve::store::ledger::{Feed, Ledger, LedgerError};
+use reeve::store::ledger::{Changed, Feed, Ledger, LedgerError};
 use reeve::store::ram::RamStore;
 use reeve::store::redo;
 use std::collections::BTreeMap;
@@ -44,19 +44,26 @@ pub struct Daemon {
     pub ledger: Ledger,
     feed: Feed,
     scheduler: Scheduler,
+    waiting: BTreeMap<FlowRunId, Waiting>,
+    /// Runs that were claimed and are not known to be over.
+    going: BTreeMap<FlowRunId, Holder>,
     /// When the dispatcher has to look again.
     next_look: Option<Timestamp>,
 }
 
 impl Daemon {
     /// Opens what is on the disk, as a daemon that starts does.
-    pub fn start(content: &Arc<RamStore>, now: Timestamp) -> Result<Self, Ended> {
+    pub async fn start(content: &Arc<RamStore>, now: Timestamp) -> Result<Self, Ended> {
         redo::replay(&**content).map_err(|error| Ended(error.to_string()))?;
         let disk = Disk::new(content.clone());
         let ledger = Ledger::new(disk.clone());
         let feed = ledger.feed();
         let scheduler = Scheduler::load(ledger.clone(), Upcoming::default(), now)?;
-        Ok(Daemon { disk, ledger, feed, scheduler, next_look: None })
+        let mut daemon = Daemon { disk, ledger, feed, scheduler, waiting: BTreeMap::new(), going: BTreeMap::new(), next_look: Some(now) };
+        for id in daemon.ledger.active_run_ids()? {
+            daemon.look_at(id, now).await?;
+        }
+        Ok(daemon)
     }
 
     /// When it wakes by itself; `None`: when something changes.
@@ -71,53 +78,69 @@ impl Daemon {
     /// Everything that is to be done at this instant. An error of a disk that is dead is the kill itself.
     pub async fn pass(&mut self, clock: Clock, processes: &mut Processes, lasts: &dyn Fn(FlowRunId) -> i64) -> Result<(), Ended> {
         for _ in 0..MOST_PASSES {
-            let before = self.ledger_sequence();
-            self.follow(clock.now)?;
+            let mut changed = self.follow(clock.now).await?;
             if self.scheduler.wakes_at().is_some_and(|at| at <= clock.now) {
                 self.scheduler.fire(clock.now).await?;
+                changed |= self.follow(clock.now).await?;
             }
-            self.follow(clock.now)?;
-            self.dispatch(clock, processes, lasts).await?;
-            let awake = self.wakes_at().is_some_and(|at| at <= clock.now);
-            if !awake && before == self.ledger_sequence() {
+            changed |= self.note_ends(clock.now, processes).await?;
+            if changed || self.next_look.is_some_and(|at| at <= clock.now) {
+                self.decide(clock, processes, lasts).await?;
+            } else if self.scheduler.wakes_at().is_none_or(|at| at > clock.now) {
                 return Ok(());
             }
         }
         Err(Ended(format!("it spins at {}: scheduler {:?}, dispatcher {:?}", clock.now, self.scheduler.wakes_at(), self.next_look)))
     }
 
-    fn ledger_sequence(&self) -> u64 {
-        use reeve::store::ReadStore;
-        self.disk.sequence()
+    /// Scheduler and dispatcher hear of what was committed. Whether anything was.
+    async fn follow(&mut self, now: Timestamp) -> Result<bool, Ended> {
+        let mut any = false;
+        while let Some(Some(changed)) = self.feed.next().now_or_never() {
+            any = true;
+            self.scheduler.follow(&changed, now)?;
+            for change in changed {
+                let concerned: Vec<FlowRunId> = match change {
+                    Changed::Run(id) => vec![id],
+                    Changed::Deployment(id) => self.waiting.values().filter(|run| run.deployment == Some(id)).map(|run| run.run).collect(),
+                    Changed::Everything => self.ledger.active_run_ids()?,
+                    _ => Vec::new(),
+                };
+                for id in concerned {
+                    self.look_at(id, now).await?;
+                }
+            }
+        }
+        Ok(any)
     }
 
-    /// The scheduler hears of what was committed.
-    pub fn follow(&mut self, now: Timestamp) -> Result<(), Ended> {
-        while let Some(Some(changed)) = self.feed.next().now_or_never() {
-            self.scheduler.follow(&changed, now)?;
+    /// Looks at a run as it is now, and puts it where it belongs.
+    async fn look_at(&mut self, id: FlowRunId, now: Timestamp) -> Result<(), Ended> {
+        self.waiting.remove(&id);
+        self.going.remove(&id);
+        let Some(run) = self.ledger.run(id)? else { return Ok(()) };
+        match run.state.kind {
+            StateType::Scheduled => {
+                if let Some(waiting) = self.wait_for(run, now).await? {
+                    self.waiting.insert(id, waiting);
+                }
+            }
+            kind if kind.is_terminal() => {}
+            kind => {
+                let stopping = kind == StateType::Cancelling;
+                self.going.insert(id, Holder { run: id, between_attempts: false, stopping, deployment: run.deployment_id, pool: None, queue: None });
+            }
         }
         Ok(())
     }
 
-    /// Looks at every run that is not over, decides, makes it durable, and only then acts.
-    async fn dispatch(&mut self, clock: Clock, processes: &mut Processes, lasts: &dyn Fn(FlowRunId) -> i64) -> Result<(), Ended> {
+    /// Decides who starts now, makes it durable, and only then acts.
+    async fn decide(&mut self, clock: Clock, processes: &mut Processes, lasts: &dyn Fn(FlowRunId) -> i64) -> Result<(), Ended> {
         let now = clock.now;
-        let (mut waiting, mut holders) = (BTreeMap::new(), Vec::new());
-        for id in self.ledger.active_run_ids()? {
-            let Some(run) = self.ledger.run(id)? else { continue };
-            match run.state.kind {
-                StateType::Scheduled => {
-                    if let Some(run) = self.wait_for(run, now).await? {
-                        waiting.insert(id, run);
-                    }
-                }
-                _ => holders.extend(self.go_on(&run, now, processes).await?),
-            }
-        }
         let horizon = now + CLAIM_AHEAD;
-        let due: Vec<&Waiting> = waiting.values().filter(|run| run.due <= horizon).collect();
+        let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
         let pools = BTreeMap::new();
-        let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: &["process"], now, horizon };
+        let snapshot = Snapshot { pools: &pools, holders: &mut self.going.values(), kinds: &["process"], now, horizon };
         let mut blocked = Vec::new();
         let mut starting = Vec::new();
         for (run, verdict) in decide(snapshot, &due) {
@@ -141,9 +164,9 @@ impl Daemon {
             }
         }
         self.claim(&starting, clock, processes, lasts).await?;
-        let unblocked = waiting.values().filter(|run| !blocked.contains(&run.run) && !starting.contains(&run.run));
+        let unblocked = self.waiting.values().filter(|run| !blocked.contains(&run.run) && !starting.contains(&run.run));
         let claims = unblocked.map(|run| run.due - CLAIM_AHEAD);
-        let expires = waiting.values().filter_map(|run| run.expires).map(|at| at + SignedDuration::from_micros(1));
+        let expires = self.waiting.values().filter_map(|run| run.expires).map(|at| at + SignedDuration::from_micros(1));
         self.next_look = claims.chain(expires).filter(|at| *at > now).min();
         Ok(())
     }
@@ -184,28 +207,31 @@ impl Daemon {
         }))
     }
 
-    /// A run that was claimed: what became of its process. One that was never started, because the daemon was killed before it,
-    /// is found out and Crashed.
-    async fn go_on(&self, run: &FlowRun, now: Timestamp, processes: &mut Processes) -> Result<Option<Holder>, Ended> {
-        let cancelling = run.state.kind == StateType::Cancelling;
-        if cancelling {
-            processes.stop(run.id);
-        }
-        match processes.started.get_mut(&run.id) {
-            Some(process) if !process.over => {
-                let holder = Holder { run: run.id, between_attempts: false, stopping: cancelling, deployment: run.deployment_id, pool: None, queue: None };
-                return Ok(Some(holder));
+    /// Writes down what became of the processes of runs that were claimed. A process that was never started, because the daemon was
+    /// killed before it, is found out, and its run Crashed. Whether there was anything to write down.
+    async fn note_ends(&mut self, now: Timestamp, processes: &mut Processes) -> Result<bool, Ended> {
+        let mut any = false;
+        for holder in self.going.values() {
+            if holder.stopping {
+                processes.stop(holder.run);
             }
-            Some(_) => {
-                let end = if cancelling { StateType::Cancelled } else { StateType::Completed };
-                self.propose(run.id, Proposed::new(end), now).await?;
-                if let Some(process) = processes.started.get_mut(&run.id) {
-                    process.noted = true;
-                }
+            let process = processes.started.get_mut(&holder.run);
+            let end = match (&process, holder.stopping) {
+                (Some(process), _) if !process.over => continue,
+                (_, true) => StateType::Cancelled,
+                (Some(_), false) => StateType::Completed,
+                (None, false) => StateType::Crashed,
+            };
+            self.propose(holder.run, Proposed::new(end), now).await?;
+            if let Some(process) = process {
+                process.noted = true;
             }
-            None => self.propose(run.id, Proposed::new(if cancelling { StateType::Cancelled } else { StateType::Crashed }), now).await?,
+            any = true;
         }
-        Ok(None)
+        if any {
+            self.follow(now).await?;
+        }
+        Ok(any)
     }
 
     /// Pending on disk first, then the process.

@@ -98,7 +98,7 @@ impl World {
         let before = random.below(40 * HOUR as u64) as i64;
         let now = change - SignedDuration::from_micros(before);
         let content = Arc::new(RamStore::new(Uuid::from_u128(7)));
-        let daemon = Daemon::start(&content, now).map_err(|ended| ended.0)?;
+        let daemon = Daemon::start(&content, now).await.map_err(|ended| ended.0)?;
         let file = Project::new(&mut random);
         let clock = Clock { now, elapsed: 0 };
         let mut world = World { seed, told, clock, content, processes: Processes::default(), file, oracle: Oracle::default(), daemon, doomed: None, seen: Seen::default() };
@@ -222,7 +222,7 @@ impl World {
             self.file.edit(edit);
         }
         self.tell(|| "starts again".to_owned());
-        self.daemon = Daemon::start(&self.content, self.clock.now).map_err(|ended| ended.0)?;
+        self.daemon = Daemon::start(&self.content, self.clock.now).await.map_err(|ended| ended.0)?;
         if !comeback.deploy_first {
             self.pass().await?;
         }
@@ -232,6 +232,7 @@ impl World {
     /// The file is read and applied, as a reconcile pass does it.
     async fn deploy(&mut self) -> Result<(), String> {
         let before = self.faces();
+        self.tell(|| format!("the file: {:?}", self.file.deployments));
         match self.apply().await {
             Ok(_) => {
                 self.note_definitions()?;
@@ -317,7 +318,9 @@ impl World {
             for schedule in &deployment.schedules {
                 let declared = &schedule.declared;
                 let rule = meaning(&declared.spec.rule, declared.spec.timezone.as_deref());
-                let face = format!("{} {rule} {:?} {:?} {:?} {}", deployment.name, declared.spec.dst, declared.slug, declared.parameters, declared.active);
+                // Twins are the same to everybody, and so are a default and its absence.
+                let dst = declared.spec.dst.unwrap_or_else(|| declared.spec.rule.resolution());
+                let face = format!("{} {rule} {dst:?} {:?} {:?} {}", deployment.name, declared.slug, declared.parameters, declared.active);
                 faces.entry(face).or_default().push(schedule.id.0);
             }
         }

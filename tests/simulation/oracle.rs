@@ -10,6 +10,7 @@ use reeve::model::schedule::Schedule;
 use reeve::model::state::{StateType, names};
 use reeve::schedule::{Resolution, Rule, RuleSpec};
 use reeve::store::ledger::Ledger;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A slot this young, when the daemon first looks, must run: it is late at most.
@@ -18,9 +19,46 @@ const LATE: SignedDuration = SignedDuration::from_secs(14);
 /// A run may be made this long before its slot.
 const AHEAD: SignedDuration = SignedDuration::from_secs(1);
 
+/// A rule's slots from an instant on, found once each and as far as they are asked for.
+struct Slots {
+    rule: Rule,
+    found: Vec<Timestamp>,
+    from: Timestamp,
+    ended: bool,
+}
+
+impl Slots {
+    fn new(rule: Rule, from: Timestamp) -> Self {
+        Slots { rule, found: Vec::new(), from, ended: false }
+    }
+
+    /// All up to an instant and at least one beyond it, if there is one.
+    fn until(&mut self, instant: Timestamp) -> &[Timestamp] {
+        while !self.ended && self.found.last().is_none_or(|last| *last <= instant) {
+            let from = self.found.last().map_or(self.from, |last| *last + SignedDuration::from_nanos(1));
+            let before = self.found.len();
+            self.found.extend(self.rule.instants(from).take(32));
+            self.ended = self.found.len() < before + 32;
+        }
+        &self.found
+    }
+
+    /// The slots in a closed range.
+    fn within(&mut self, from: Timestamp, to: Timestamp) -> &[Timestamp] {
+        let slots = self.until(to);
+        let (first, end) = (slots.partition_point(|slot| *slot < from), slots.partition_point(|slot| *slot <= to));
+        &slots[first..end.max(first)]
+    }
+
+    fn after(&mut self, slot: Timestamp) -> Option<Timestamp> {
+        let slots = self.until(slot);
+        slots.get(slots.partition_point(|other| *other <= slot)).copied()
+    }
+}
+
 /// A time during which a schedule was in force with one rule.
 struct Span {
-    rule: Rule,
+    slots: RefCell<Slots>,
     meaning: Meaning,
     since: Timestamp,
     /// The first slot that no pass has reached yet.
@@ -122,8 +160,9 @@ impl Oracle {
         if since != schedule.effective_since {
             return Err(format!("{}: it is effective since {}, expected {since} (now {})", schedule.key, schedule.effective_since, clock.now));
         }
-        let next = rule.next(since);
-        history.spans.push(Span { rule, meaning, since, next, until: None, closed: None });
+        let mut slots = Slots::new(rule, since);
+        let next = slots.until(since).first().copied();
+        history.spans.push(Span { slots: RefCell::new(slots), meaning, since, next, until: None, closed: None });
         Ok(())
     }
 
@@ -135,7 +174,7 @@ impl Oracle {
                 if slot >= now - LATE {
                     self.must_run.insert((*schedule, slot));
                 }
-                span.next = span.rule.after(slot);
+                span.next = span.slots.get_mut().after(slot);
             }
             span.until = span.until.max(Some(now));
         }
@@ -160,7 +199,7 @@ impl Oracle {
             let counted: Vec<_> = runs.values().filter(|run| run.slot.as_ref().is_some_and(|slot| slot.schedule == *schedule)).filter_map(|run| run.missed.clone()).collect();
             for missed in &counted {
                 let holds = |span: &Span| {
-                    let slots = span.rule.instants(missed.from).take_while(|slot| *slot <= missed.to).count() as u64;
+                    let slots = span.slots.borrow_mut().within(missed.from, missed.to).len() as u64;
                     slots == missed.count || missed.more && slots > missed.count
                 };
                 if !history.spans.iter().any(holds) {
@@ -170,7 +209,7 @@ impl Oracle {
             }
             for span in &history.spans {
                 let Some(until) = span.until else { continue };
-                for slot in span.rule.instants(span.since).take_while(|slot| *slot <= until) {
+                for slot in span.slots.borrow_mut().within(span.since, until).iter().copied() {
                     found.slots += 1;
                     let run = runs.get(&(*schedule, slot));
                     let in_count = counted.iter().any(|missed| (missed.from..=missed.to).contains(&slot));
@@ -205,7 +244,7 @@ impl Oracle {
         let history = self.schedules.get(&(deployment, slot.schedule)).ok_or_else(|| format!("{what}: of a schedule that never was in force"))?;
         let started = processes.started.get(&run.id);
         let may_be = |span: &Span| {
-            if slot.at < span.since || span.rule.next(slot.at) != Some(slot.at) {
+            if span.slots.borrow_mut().within(slot.at, slot.at).is_empty() {
                 return false;
             }
             let reached = span.until.into_iter().chain(span.closed.map(|closed| closed.0)).max();
@@ -222,7 +261,7 @@ impl Oracle {
             let spans: Vec<String> = history.spans.iter().map(|span| format!("{} to {:?}, closed {:?}", span.since, span.until, span.closed)).collect();
             return Err(format!("{what}: there is no such slot; in force: {}; started: {:?}", spans.join("; "), started.map(|process| process.at)));
         }
-        let moved = |span: &Span| run.expected_start_time >= slot.at && span.rule.after(slot.at).is_none_or(|next| run.expected_start_time < next);
+        let moved = |span: &Span| run.expected_start_time >= slot.at && span.slots.borrow_mut().after(slot.at).is_none_or(|next| run.expected_start_time < next);
         if !history.spans.iter().any(moved) {
             return Err(format!("{what}: moved: it is to start at {}", run.expected_start_time));
         }
