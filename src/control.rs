@@ -4,7 +4,8 @@
 //! implementation, whoever asks: HTTP, the CLI beside a daemon, or the CLI that opens the store itself.
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Flow};
-use crate::model::id::{DeploymentId, FlowId, FlowRunId, WorkQueueId};
+use crate::model::id::{DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
+use crate::model::overrides::Override;
 use crate::model::problem::Problem;
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
@@ -33,6 +34,9 @@ pub trait Control: Send + Sync + 'static {
     /// Stops reconciling a project, or (`None`) goes on with it. Its schedules are not concerned.
     fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project>;
 
+    /// Takes an operator's override away and returns it.
+    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override>;
+
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>>;
     fn create_run(&self, request: RunRequest) -> Answer<'_, Made<FlowRun>>;
     fn set_state(&self, run: FlowRunId, proposed: Proposed, force: bool) -> Answer<'_, (FlowRun, Decision)>;
@@ -50,6 +54,16 @@ pub trait Control: Send + Sync + 'static {
     fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
     fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, ()>;
+}
+
+/// An override, by the object that it lies on and its field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideRef {
+    pub kind: Kind,
+    /// `flow/deployment`, `pool`, or `pool/queue`.
+    pub name: String,
+    /// `paused`, `schedules/KEY/active`.
+    pub field: String,
 }
 
 /// Something that was asked for: new, or there already.

@@ -16,6 +16,7 @@ mod health;
 mod log_records;
 mod log_stream;
 mod logs;
+mod overrides;
 mod page;
 mod projects;
 mod reeve;
@@ -99,6 +100,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(workers::routes())
         .merge(collections::routes())
         .merge(automations::routes())
+        .merge(overrides::routes())
         .merge(projects::routes())
         .merge(reeve::routes())
         .merge(upcoming::routes())

@@ -15,6 +15,7 @@ mod deployment;
 mod flow_run;
 mod follow;
 mod foreground;
+mod overrides;
 mod parameters;
 mod project;
 mod reconcile;
@@ -101,6 +102,9 @@ enum Command {
     /// Create, list, inspect, pause and delete work queues.
     #[command(subcommand)]
     WorkQueue(work_queue::Command),
+    /// List and clear what operators laid over the files.
+    #[command(subcommand)]
+    Override(overrides::Command),
     /// Try schedules out.
     #[command(subcommand)]
     Schedule(schedule::Command),
@@ -186,6 +190,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),
         Command::WorkPool(command) => wait_for(command.run(connection, screen)),
         Command::WorkQueue(command) => wait_for(command.run(connection, screen)),
+        Command::Override(command) => wait_for(command.run(connection, screen)),
     }
 }
 

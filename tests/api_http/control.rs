@@ -3,6 +3,7 @@ use reeve::control::*;
 use reeve::model::JsonMap;
 use reeve::model::deployment::{Deployment, Flow};
 use reeve::model::id::*;
+use reeve::model::overrides::Override;
 use reeve::model::run::FlowRun;
 use reeve::model::state::{Proposed, State, StateType};
 use reeve::model::stored::{Project, Suspension};
@@ -59,6 +60,10 @@ impl Control for FakeControl {
 
     fn watch_status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
+        Box::pin(async move { Err(absent(&format!("Override of {}", which.field))) })
     }
 
     fn suspend_project(&self, name: String, _suspension: Option<Suspension>) -> Answer<'_, Project> {

@@ -3,7 +3,7 @@
 //! The daemon's address file is only a hint, since a killed daemon leaves it behind: what counts is who answers,
 //! and who holds the store's lock.
 use super::super::error::CliError;
-use super::transport::Transport;
+use super::transport::{Asker, Transport};
 use crate::daemon;
 use crate::settings::{DaemonAddress, Home};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
     let recorded = recorded_daemon(&home);
     if let Some(daemon) = &recorded {
         let transport = Transport::http(&daemon.api)?;
-        let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None)).await;
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None, &Asker::default())).await;
         if answer.is_ok_and(|answer| answer.is_ok()) {
             return Ok(transport);
         }

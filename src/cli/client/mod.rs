@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use transport::{Body, Transport};
+use transport::{Asker, Body, Transport};
 
 /// The largest answer that is read: a list of 200 objects stays far below it.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
@@ -26,6 +26,7 @@ const MAX_LISTED: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
+    asker: Asker,
 }
 
 impl Client {
@@ -35,17 +36,22 @@ impl Client {
     /// The address is wrong or nobody answers there; the home is locked by something that does not answer, or
     /// cannot be opened.
     pub async fn connect(connection: &Connection, access: Access) -> Result<Self, CliError> {
-        Ok(Client { transport: discovery::find(connection, access).await? })
+        Ok(Client { transport: discovery::find(connection, access).await?, asker: Asker::of_process() })
     }
 
     /// The API at an address, without looking for any other.
     pub fn at(api: &str) -> Result<Self, CliError> {
-        Ok(Client { transport: Transport::http(api)? })
+        Ok(Client { transport: Transport::http(api)?, asker: Asker::of_process() })
     }
 
     /// The API as a router in this process.
     pub fn in_process(router: axum::Router) -> Self {
-        Client { transport: Transport::InProcess(router) }
+        Client { transport: Transport::InProcess(router), asker: Asker::default() }
+    }
+
+    /// The same connection, with a reason for what is changed through it.
+    pub fn because(&self, why: Option<&String>) -> Self {
+        Client { transport: self.transport.clone(), asker: Asker { why: why.cloned(), ..self.asker.clone() } }
     }
 
     /// Whether a daemon answers: without one nothing that is due will start.
@@ -118,7 +124,7 @@ impl Client {
 
     /// An answer of newline-delimited JSON, one value at a time, for as long as the other side sends.
     pub async fn stream(&self, path: &str) -> Result<Lines, CliError> {
-        let answer = self.transport.send("GET", path, None).await?;
+        let answer = self.transport.send("GET", path, None, &self.asker).await?;
         match answer.status {
             200..300 => Ok(Lines { body: answer.body, buffer: Vec::new(), path: path.to_owned() }),
             status => Err(said_no(status, &read_all(answer.body).await?)),
@@ -126,7 +132,7 @@ impl Client {
     }
 
     async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> Result<Value, CliError> {
-        let answer = self.transport.send(method, path, body).await?;
+        let answer = self.transport.send(method, path, body, &self.asker).await?;
         let status = answer.status;
         let bytes = read_all(answer.body).await?;
         match status {

@@ -17,6 +17,29 @@ pub enum Transport {
     InProcess(axum::Router),
 }
 
+/// Who asks, and why: stands in the records of what is changed.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    pub who: Option<String>,
+    pub why: Option<String>,
+}
+
+impl Asker {
+    /// The user of this process.
+    pub fn of_process() -> Self {
+        let named = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
+        let who = named("USER").or_else(|| named("LOGNAME")).or_else(|| Some(format!("user {}", rustix::process::getuid().as_raw())));
+        Asker { who, why: None }
+    }
+
+    /// As headers; what no header can hold is left out.
+    fn headers(&self) -> impl Iterator<Item = (&'static str, axum::http::HeaderValue)> {
+        let all = [("reeve-author", &self.who), ("reeve-reason", &self.why)];
+        let plain = |text: &str| text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect::<String>();
+        all.into_iter().filter_map(move |(name, text)| Some((name, axum::http::HeaderValue::from_bytes(plain(text.as_deref()?).as_bytes()).ok()?)))
+    }
+}
+
 /// What came back.
 pub struct Answer {
     pub status: u16,
@@ -48,10 +71,10 @@ impl Transport {
 
     /// # Errors
     /// Nobody answers. An answer that says no is not an error here.
-    pub async fn send(&self, method: &'static str, path: &str, body: Option<Value>) -> Result<Answer, CliError> {
+    pub async fn send(&self, method: &'static str, path: &str, body: Option<Value>, asker: &Asker) -> Result<Answer, CliError> {
         match self {
-            Transport::Http { http, api } => over_http(http, api, method, path, body).await,
-            Transport::InProcess(router) => in_process(router, method, path, body).await,
+            Transport::Http { http, api } => over_http(http, api, method, path, body, asker).await,
+            Transport::InProcess(router) => in_process(router, method, path, body, asker).await,
         }
     }
 }
@@ -85,6 +108,7 @@ async fn over_http(
     method: &'static str,
     path: &str,
     body: Option<Value>,
+    asker: &Asker,
 ) -> Result<Answer, CliError> {
     let url = format!("{api}{path}");
     let mut request = match method {
@@ -93,6 +117,9 @@ async fn over_http(
         "DELETE" => http.delete(&url),
         _ => http.get(&url),
     };
+    for (name, value) in asker.headers() {
+        request = request.header(name, value);
+    }
     if let Some(body) = &body {
         request = request.json(body);
     }
@@ -107,12 +134,16 @@ async fn in_process(
     method: &'static str,
     path: &str,
     body: Option<Value>,
+    asker: &Asker,
 ) -> Result<Answer, CliError> {
-    let request = axum::http::Request::builder()
+    let mut request = axum::http::Request::builder()
         .method(method)
         .uri(format!("/api{path}"))
         .header("host", "localhost")
         .header("user-agent", concat!("reeve/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in asker.headers() {
+        request = request.header(name, value);
+    }
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(axum::body::Body::from(body.to_string())),
         None => request.body(axum::body::Body::empty()),

@@ -11,10 +11,13 @@ use serde_json::json;
 ///
 /// Where a project's file declares the deployment, this lies over the file until `resume`; a reconcile does not undo it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  reeve deployment pause etl/daily")]
+#[command(after_help = "Examples:\n  reeve deployment pause etl/daily --why 'source is down'")]
 pub struct PauseArguments {
     #[command(flatten)]
     pub deployment: Name,
+    /// The reason, for whoever wonders.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// Let a paused deployment's schedules fire again, from now on: what passed meanwhile is not made up for.
@@ -27,6 +30,7 @@ pub struct ResumeArguments {
 
 pub async fn pause(arguments: &PauseArguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let found = resolve::deployment(client, &arguments.deployment.name).await?;
+    let client = client.because(arguments.why.as_ref());
     client.post(&format!("/deployments/{}/pause_deployment", found.view.id), json!({})).await?;
     screen.line(format!("Paused deployment '{}'.", found.full_name));
     Ok(Exit::Done)

@@ -13,6 +13,9 @@ use serde_json::json;
 pub struct PauseArguments {
     #[command(flatten)]
     pub queue: Name,
+    /// The reason, for whoever wonders.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// Hand out a paused work queue's runs again.
@@ -24,7 +27,7 @@ pub struct ResumeArguments {
 }
 
 pub async fn pause(arguments: &PauseArguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
-    let name = set(client, &arguments.queue, true).await?;
+    let name = set(&client.because(arguments.why.as_ref()), &arguments.queue, true).await?;
     screen.line(format!("Paused work queue '{name}'."));
     Ok(Exit::Done)
 }

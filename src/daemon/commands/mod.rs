@@ -3,6 +3,7 @@
 //! The same object serves a running daemon and a CLI that opened the store itself: it only reads and commits; the
 //! daemon's tasks hear of every commit through the ledger's feed.
 mod deployments;
+mod overrides;
 mod projects;
 mod runs;
 mod work_pools;
@@ -109,6 +110,10 @@ impl Control for Commands {
 
     fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project> {
         Box::pin(self.suspend_project_until(name, suspension))
+    }
+
+    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
+        Box::pin(self.clear_override_of(which))
     }
 
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>> {
