@@ -307,13 +307,23 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass) -> Result<Plan, LedgerE
         executor_kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..Options::default()
     };
-    Ok(crate::reconcile::plan(desired, &stored, clock::now(), &options))
+    let now = clock::now();
+    let mut plan = crate::reconcile::plan(desired, &stored, now, &options);
+    if is_read(&plan) {
+        plan.foresee(&stored, now);
+    }
+    Ok(plan)
+}
+
+/// Whether somebody may read the plan line by line. What is only told costs: positions a second parse of the file, runs to come
+/// their computation.
+fn is_read(plan: &Plan) -> bool {
+    const MOST_READ: usize = 200;
+    !plan.is_empty() && plan.steps.len() <= MOST_READ
 }
 
 fn locate(plan: &mut Plan, sources: &SourceSet) {
-    // Positions cost a second parse of the file; only what is shown needs them, and a large plan is not read line by line.
-    const MOST_LOCATED: usize = 200;
-    if plan.is_empty() || plan.steps.len() > MOST_LOCATED {
+    if !is_read(plan) {
         return;
     }
     let texts: Vec<(&str, manifest::Locator)> = sources

@@ -18,6 +18,7 @@ mod deployments;
 mod diff;
 pub mod explain;
 mod fields;
+mod foresee;
 mod guard;
 mod implied;
 mod notes;

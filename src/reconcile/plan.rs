@@ -82,8 +82,25 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<shape::Position>")]
     pub position: Option<Position>,
+    /// Which of a deployment's runs to come appear and vanish, in plans that are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<RunChanges>,
     #[serde(skip)]
     pub writes: Vec<Write>,
+}
+
+/// Runs to come: of each schedule those of the next 24 hours, and at least the next 3.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunChanges {
+    /// The slots that there will be and are not yet.
+    #[schemars(with = "Vec<String>")]
+    pub appear: Vec<Timestamp>,
+    /// The slots that will be no more.
+    #[schemars(with = "Vec<String>")]
+    pub vanish: Vec<Timestamp>,
+    /// There are more than were looked at.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// What happens to an object.
@@ -278,7 +295,7 @@ impl Plan {
     /// the steps counts, so that a plan that is made again of the same files against the same revision has the same.
     pub fn digest(&self) -> String {
         let (mut steps, mut refusals) = (self.steps.clone(), self.refusals.clone());
-        steps.iter_mut().for_each(|step| step.position = None);
+        steps.iter_mut().for_each(|step| (step.position, step.runs) = (None, None));
         for refusal in &mut refusals {
             if let Refusal::Owned { position, .. } = refusal {
                 *position = None;

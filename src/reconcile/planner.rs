@@ -156,6 +156,7 @@ impl<'a> Planner<'a> {
             file: file.map(str::to_owned),
             pointer: pointer.map(str::to_owned),
             position: None,
+            runs: None,
             writes: deed.writes,
         });
     }

@@ -4,6 +4,7 @@ use super::{Style, Tense};
 use crate::model::id::Kind;
 use crate::model::overrides::Override;
 use crate::reconcile::plan::{Action, FieldChange, Note, NoteLevel, Plan, Shadow, Step};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Of each kind so many steps are shown unasked, prunes not counted: those are always shown.
@@ -165,12 +166,27 @@ fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
         page.line(&[(Ink::Plain, &format!("      {}: {}", step.action.word(), step.reason))]);
     }
     fields(page, step, plan, style);
+    runs(page, step);
     if style.verbose {
         for made in &step.makes {
             let line = format!("      with the {} {}  id {}", made.kind.words(), made.name, made.id);
             page.line(&[(Ink::Faint, &line)]);
         }
     }
+}
+
+/// `runs in the next day: 4 vanish, first 2026-11-22T01:00:00Z; 4 appear, first 2026-11-22T02:00:00Z`.
+fn runs(page: &mut Page, step: &Step) {
+    let Some(changes) = &step.runs else { return };
+    let more = if changes.more { "more than " } else { "" };
+    let told = |slots: &[Timestamp], one: &str, many: &str| {
+        let first = slots.first()?;
+        let what = if slots.len() == 1 { format!("1 {one}: {first}") } else { format!("{more}{} {many}, first {first}", slots.len()) };
+        Some(what)
+    };
+    let parts = [told(&changes.vanish, "vanishes", "vanish"), told(&changes.appear, "appears", "appear")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    page.line(&[(Ink::Faint, &format!("      runs to come: {}", parts.join("; ")))]);
 }
 
 fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {

@@ -217,3 +217,24 @@ fn a_comment_is_never_longer_than_github_takes() {
     assert!(comment.len() <= 60_200, "{}", comment.len());
     assert!(comment.contains("more lines, which `reeve reconcile --dry-run` shows"));
 }
+
+#[test]
+fn the_plan_says_which_runs_to_come_appear_and_vanish() {
+    let daily = |hour: &str| {
+        let expression = format!("0 {hour} * * *");
+        project("night").with("etl/daily", move |d| d.schedules = vec![cron(&expression), named("often", "*/5 * * * *")]).with("old/report", |d| d.schedules = vec![cron("@yearly")])
+    };
+    let mut home = Home::new();
+    home.apply(&daily("2"));
+    let mut next = daily("3").with("new/one", |d| d.schedules = vec![cron("0 0 1 1 *")]);
+    next.deployments.retain(|name, _| name.flow != "old");
+    let (mut plan, stored, now) = (home.plan(&next), home.stored.clone(), home.now);
+    plan.foresee(&stored, now);
+    let runs = |name: &str| plan.steps.iter().find(|step| step.name == name).unwrap().runs.clone().unwrap();
+    let daily = runs("etl/daily");
+    assert_eq!((daily.appear.len(), daily.vanish.len()), (3, 3), "the next three, and nothing of the schedule that stays: {daily:?}");
+    assert_eq!((runs("old/report").vanish.len(), runs("new/one").appear.len()), (3, 3));
+    compare("runs-to-come.txt", &text(&plan, Style::default()));
+    let before = home.plan(&next).digest();
+    assert_eq!(plan.digest(), before, "what is foreseen changes with the hour, and is no part of what the plan does");
+}
