@@ -179,3 +179,60 @@ deployments:
         assert!(began >= start, "{began} is before {start}");
     }
 }
+
+#[test]
+fn g2_a_run_made_a_moment_before_its_slot_by_a_daemon_that_then_died_is_missed_like_its_slot() {
+    let host = Host::new("
+name: ahead
+deployments:
+  - {name: skip, command: 'true', schedule: {interval: 600, missed: skip}}
+  - {name: latest, command: 'true', schedule: {interval: 600}}
+  - {name: all, command: 'true', schedule: {interval: 600, missed: all}}
+");
+    host.cli(&["reconcile"]).exits(0);
+    down_since(&host, SignedDuration::from_hours(1));
+    made_ahead(&host);
+    let daemon = host.daemon();
+    daemon.reconciled();
+    for (deployment, ran) in [("skip", 0), ("latest", 1), ("all", 6)] {
+        in_state(&daemon, deployment, "Missed", 6 - ran);
+        let completed = in_state(&daemon, deployment, "Completed", ran);
+        assert_eq!((stored(&daemon, deployment).len(), completed.len()), (6, ran), "{deployment}");
+    }
+}
+
+/// Makes the run of each schedule's first slot after its cursor, as a daemon does a second before it.
+fn made_ahead(host: &Host) {
+    let url = format!("sled:{}", host.home().join("store").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let ledger = Ledger::new(reeve::store::open(&url, uuid::Uuid::nil()).unwrap());
+        for deployment in ledger.deployments().map(Result::unwrap).collect::<Vec<_>>() {
+            let schedule = &deployment.schedules[0];
+            let rule = schedule.declared.spec.parse().unwrap();
+            let slot = rule.after(ledger.cursor(schedule.id).unwrap().unwrap().slot).unwrap();
+            let run = reeve::dispatch::scheduled::run_of_slot(&deployment, schedule, &rule, slot, slot - SignedDuration::from_secs(1));
+            let mut unit = ledger.unit();
+            unit.create_run(&run).unwrap();
+            unit.set_cursor(schedule.id, Cursor { slot }).unwrap();
+            unit.commit().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_waits_past_its_time_is_late_and_says_why() {
+    let host = Host::new("
+name: waits
+work_pools: [{name: shut, type: process, paused: true}]
+deployments: [{name: late, command: 'true', work_pool: {name: shut}}]
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let due = (Timestamp::now() - SignedDuration::from_mins(1)).to_string();
+    let run = daemon.run_with("late", serde_json::json!({"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": due}}}));
+    let late = until("the run is late", || Some(daemon.look(&run)).filter(|run| state(run) == "Late"));
+    assert_eq!(late["state_type"], "SCHEDULED");
+    host.cli(&["work-pool", "resume", "shut"]).exits(0);
+    assert_eq!(state(&daemon.end_of(&run)), "Completed");
+}

@@ -44,6 +44,8 @@ pub struct Waiting {
     pub due: Timestamp,
     /// When it is too late to start it.
     pub expires: Option<Timestamp>,
+    /// When it is to be marked as late.
+    pub late_at: Option<Timestamp>,
     pub overlap: Overlap,
     /// It has never been running.
     pub first_attempt: bool,
@@ -166,6 +168,9 @@ pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, V
                 Consequence::None => verdict(pools, kinds, &taken, run, &place),
             }
         };
+        // A run may start a little ahead of its time; whether it may not is only known when it is due: what is in its way may end.
+        let ahead = run.due > now && matches!(verdict, Verdict::Cancel(_) | Verdict::Supersede { .. });
+        let verdict = if ahead { Verdict::Wait(Reason::NotDue) } else { verdict };
         if let Verdict::Start { pool, queue } = &verdict {
             let holder = Holder {
                 run: run.run,
@@ -317,6 +322,7 @@ mod tests {
             run: FlowRunId(Uuid::from_u128(number)),
             due: at(due),
             expires: None,
+            late_at: None,
             overlap: Overlap::Allow,
             first_attempt: true,
             deployment: Some(DeploymentId(Uuid::from_u128(1_000 + number))),
@@ -503,5 +509,22 @@ mod tests {
         assert_eq!(said(decided(&pools, &[], &[expires(99)])), [(1, "Expired".to_owned())]);
         assert_eq!(said(decided(&pools, &[], &[expires(100)])), [(1, "wait".to_owned())]);
         assert_eq!(said(decided(&pools, &[], &[Waiting { first_attempt: false, ..expires(99) }])), [(1, "wait".to_owned())]);
+    }
+
+    #[test]
+    fn nothing_is_cancelled_ahead_of_its_time() {
+        let pools = pool(&[("default", queue(1))]);
+        let going = of_one(9, 0, Overlap::Allow);
+        let holders = [holder(&going, "default")];
+        let limit = Some(ConcurrencyLimit { limit: 1, collision_strategy: CollisionStrategy::CancelNew, grace_period_seconds: None });
+        let full = Waiting { limit, ..of_one(1, 101, Overlap::Allow) };
+        for waiting in [of_one(1, 101, Overlap::Skip), of_one(1, 101, Overlap::CancelRunning), full] {
+            let decided = |now| {
+                let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: &["process"], now: at(now), horizon: at(101) };
+                decide(snapshot, &[&waiting]).remove(0).1
+            };
+            assert_eq!(decided(100), Verdict::Wait(Reason::NotDue));
+            assert!(matches!(decided(101), Verdict::Cancel(_) | Verdict::Supersede { .. }));
+        }
     }
 }

@@ -5,7 +5,8 @@ use crate::model::id::{FlowRunId, of_slot, of_state, schedule_part};
 use crate::model::name;
 use crate::model::run::{FlowRun, Slot};
 use crate::model::schedule::Schedule;
-use crate::model::state::{State, StateDetails, StateType};
+use crate::model::state::{State, StateDetails, StateType, names};
+use super::due::LATE_AFTER;
 use crate::model::policy::Policy;
 use crate::schedule::{Every, Rule};
 use jiff::{SignedDuration, Timestamp};
@@ -86,8 +87,19 @@ pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -
 /// Whether a run that is still Scheduled was touched by somebody since it was made of its slot: such a run stands, whatever becomes
 /// of its schedule. What the scheduler makes a moment before its time was updated when it was created.
 pub fn stands_by_itself(run: &FlowRun) -> bool {
-    run.updated != run.created
+    run.updated != run.created && run.state.name != names::LATE
 }
+
+/// Whether a run stands for a slot that passed while nothing ran, although it had been made a moment before: a daemon that is there
+/// marks what it cannot start as Late (`LATE_AFTER`), and this one is past that and is not.
+pub fn was_missed(run: &FlowRun, now: Timestamp) -> bool {
+    let unseen = run.state.kind == StateType::Scheduled && run.state.name != names::LATE && run.run_count == 0;
+    let late = run.expected_start_time.saturating_add(LATE_AFTER + MARKED_WITHIN).is_ok_and(|marked| marked < now);
+    run.slot.is_some() && unseen && late && !stands_by_itself(run)
+}
+
+/// A daemon has marked a late run by this much later, however busy it is.
+const MARKED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// When a slot's run is to start: the slot itself, or later by the schedule's `spread` and `jitter`, a function of the run's id. The
 /// slot stays what it is: spreading moves no slot and doubles none. Always before the next slot.

@@ -197,6 +197,7 @@ impl Daemon {
             due,
             expires: policy.and_then(|policy| policy.expire_after).map(|after| due + after.duration()),
             overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
+            late_at: None,
             first_attempt: true,
             deployment: run.deployment_id,
             deployment_name: run.deployment.as_ref().map(ToString::to_string),

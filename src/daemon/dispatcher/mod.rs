@@ -17,7 +17,8 @@ use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
 use crate::dispatch::queue::{Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
-use crate::dispatch::scheduled::{is_void, stands_by_itself};
+use crate::dispatch::due::{LATE_AFTER, still_runs};
+use crate::dispatch::scheduled::{is_void, stands_by_itself, was_missed};
 use crate::executor::{Executor, KINDS, Report};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
@@ -33,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use in_flight::InFlight;
 use reports::REPORTS_PER_COMMIT;
 use starting::{Begun, Claimed};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -59,6 +60,8 @@ pub struct Dispatcher {
     waiting: BTreeMap<FlowRunId, Waiting>,
     /// Why a due run does not start. Emptied when a slot, a pool or a queue changes: then all are asked again.
     blocked: HashMap<FlowRunId, Reason>,
+    /// Runs that something is in the way of shortly before they are due: they are asked again when they are.
+    not_ahead: HashSet<FlowRunId>,
     active: HashMap<FlowRunId, Active>,
     reports: mpsc::Receiver<Report>,
     report_sender: mpsc::Sender<Report>,
@@ -88,6 +91,7 @@ impl Dispatcher {
             executors,
             waiting: BTreeMap::new(),
             blocked: HashMap::new(),
+            not_ahead: HashSet::new(),
             active: HashMap::new(),
             reports,
             report_sender,
@@ -100,9 +104,49 @@ impl Dispatcher {
             narrator,
         };
         for id in dispatcher.ledger.active_run_ids()? {
+            dispatcher.settle_missed(id).await?;
             dispatcher.look_at(id).await?;
         }
         Ok(dispatcher)
+    }
+
+    /// A run that was made a moment before its slot, by a daemon that then ended, is what its slot is: missed.
+    async fn settle_missed(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
+        let now = clock::now();
+        let Some(run) = self.ledger.run(id)?.filter(|run| was_missed(run, now)) else { return Ok(()) };
+        let Some(deployment) = run.deployment_id.map(|id| self.ledger.deployment(id)).transpose()?.flatten() else { return Ok(()) };
+        let Some(slot) = &run.slot else { return Ok(()) };
+        let schedule = deployment.schedules.iter().find(|schedule| schedule.id == slot.schedule);
+        let runs = schedule.is_none_or(|schedule| {
+            let rule = schedule.declared.spec.parse();
+            rule.is_ok_and(|rule| still_runs(&rule, &schedule.declared.policy.missed, slot.at, now))
+        });
+        match runs {
+            true => Ok(()),
+            false => self.cancel_waiting(id, (Some(names::MISSED), format!("slot {} passed while nothing ran", slot.at))).await,
+        }
+    }
+
+    /// Marks runs that wait past their time as Late, as Prefect does: it shows, and tells a later daemon that this one was there.
+    async fn mark_late(&mut self, now: Timestamp) -> Result<(), DaemonError> {
+        let late: Vec<(FlowRunId, Timestamp)> =
+            self.waiting.values().filter(|run| run.late_at.is_some_and(|at| at <= now)).map(|run| (run.run, run.due)).collect();
+        let mut unit = self.ledger.unit();
+        for (run, due) in late {
+            if !unit.has_room() {
+                ended(std::mem::replace(&mut unit, self.ledger.unit()).commit().await)?;
+            }
+            if let Some(waiting) = self.waiting.get_mut(&run) {
+                waiting.late_at = None;
+            }
+            let proposed = Proposed::new(StateType::Scheduled).named(names::LATE).scheduled_time(due);
+            let waits = self.blocked.get(&run).map(|reason| format!("it waits: {reason}"));
+            match unit.propose(run, waits.into_iter().fold(proposed, Proposed::message), self.context()) {
+                Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        ended(unit.commit().await)
     }
 
     /// Dispatches until told to stop. Runs go on without it.
@@ -166,12 +210,15 @@ impl Dispatcher {
         if !self.has_room() || self.next_look().is_none_or(|at| at > now) {
             return Ok(());
         }
+        self.mark_late(now).await?;
+        self.not_ahead.retain(|run| self.waiting.get(run).is_some_and(|run| run.due > now));
         let room = STARTS_AT_ONCE - self.starts.len();
         let mut starting = Vec::new();
         for (run, verdict) in self.decide(now) {
             match verdict {
                 Verdict::Start { pool, queue } if starting.len() < room => starting.push((run, pool, queue)),
                 Verdict::Start { .. } => {}
+                Verdict::Wait(Reason::NotDue) => drop(self.not_ahead.insert(run)),
                 Verdict::Wait(reason) => self.block(run, reason),
                 Verdict::Supersede { stop, reason } => {
                     self.block(run, reason);
@@ -218,9 +265,14 @@ impl Dispatcher {
     /// waits for something else than its time is woken by what it waits for, and must not keep the alarm ringing.
     fn next_look(&self) -> Option<Timestamp> {
         let unblocked = self.waiting.values().filter(|run| !self.blocked.contains_key(&run.run));
-        let due = unblocked.map(|run| run.due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN)).min();
+        let look_at = |run: &Waiting| match self.not_ahead.contains(&run.run) {
+            true => run.due,
+            false => run.due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN),
+        };
+        let due = unblocked.map(look_at).min();
         let expires = self.waiting.values().filter_map(|run| run.expires).min().map(just_after);
-        due.into_iter().chain(expires).min()
+        let late = self.waiting.values().filter_map(|run| run.late_at).min();
+        due.into_iter().chain(expires).chain(late).min()
     }
 
     async fn follow(&mut self, changed: Vec<Changed>) -> Result<(), DaemonError> {
@@ -229,7 +281,7 @@ impl Dispatcher {
                 Changed::Run(id) => self.look_at(id).await?,
                 Changed::WorkPools => {
                     self.pools = pools::read(&self.ledger)?;
-                    self.blocked.clear();
+                    self.ask_all_again();
                 }
                 Changed::Deployment(id) => self.look_at_deployment(id).await?,
                 Changed::Everything => {
@@ -238,7 +290,7 @@ impl Dispatcher {
                     for id in self.ledger.active_run_ids()? {
                         self.look_at(id).await?;
                     }
-                    self.blocked.clear();
+                    self.ask_all_again();
                 }
                 Changed::Project(_) | Changed::Tombstone(_) => {}
             }
@@ -283,7 +335,7 @@ impl Dispatcher {
     /// A run waits no more. One that was between its attempts kept others from starting.
     fn leave_waiting(&mut self, id: FlowRunId) {
         if self.waiting.remove(&id).is_some_and(|run| !run.first_attempt) {
-            self.blocked.clear();
+            self.ask_all_again();
         }
     }
 
@@ -315,6 +367,7 @@ impl Dispatcher {
             due,
             expires: expire_after.and_then(|after| due.checked_add(after.duration()).ok()),
             overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
+            late_at: (run.state.name == StateType::Scheduled.title()).then(|| due.saturating_add(LATE_AFTER).unwrap_or(Timestamp::MAX)),
             first_attempt: run.run_count == 0,
             deployment: run.deployment_id,
             deployment_name: run.deployment.as_ref().map(ToString::to_string),
@@ -361,6 +414,12 @@ impl Dispatcher {
         Context { now: clock::now(), force: false, has_infrastructure: true }
     }
 
+    /// Something became free, or other: whatever waits for it is asked again.
+    fn ask_all_again(&mut self) {
+        self.blocked.clear();
+        self.not_ahead.clear();
+    }
+
     fn block(&mut self, id: FlowRunId, reason: Reason) {
         if self.blocked.get(&id) != Some(&reason) {
             tracing::debug!(run = %id, "the run waits: {reason}");
@@ -400,4 +459,12 @@ fn cancelled(why: Cancelled) -> (Option<&'static str>, String) {
 
 fn just_after(instant: Timestamp) -> Timestamp {
     instant.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX)
+}
+
+/// Somebody changed one of the runs meanwhile: then what they made of it counts.
+fn ended(commit: Result<(), LedgerError>) -> Result<(), DaemonError> {
+    match commit {
+        Ok(()) | Err(LedgerError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -134,7 +134,7 @@ impl Dispatcher {
     /// A run's processes are gone: its slots are free, and it may wait for its next attempt.
     async fn release(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
         self.active.remove(&id);
-        self.blocked.clear();
+        self.ask_all_again();
         let Some(run) = self.ledger.run(id)? else { return Ok(()) };
         self.narrator.ended(&run);
         if run.state.kind == StateType::Scheduled {

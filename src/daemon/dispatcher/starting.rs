@@ -72,7 +72,7 @@ impl Dispatcher {
                     self.active.remove(&run.id);
                     self.look_at(run.id).await?;
                 }
-                self.blocked.clear();
+                self.ask_all_again();
             }
             Err(error) => return Err(error.into()),
         }
@@ -129,7 +129,7 @@ impl Dispatcher {
 
     async fn note_failed_start(&mut self, id: FlowRunId, reason: String) -> Result<(), DaemonError> {
         self.active.remove(&id);
-        self.blocked.clear();
+        self.ask_all_again();
         let stopped = self.ledger.run(id)?.is_some_and(|run| run.state.kind == StateType::Cancelling);
         let kind = if stopped { StateType::Cancelled } else { StateType::Crashed };
         self.propose(id, Proposed::new(kind).message(reason)).await?;

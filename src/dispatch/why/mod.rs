@@ -376,6 +376,7 @@ impl<'a> Telling<'a> {
             due: self.facts.at,
             expires: None,
             overlap: self.schedule.declared.policy.overlap,
+            late_at: None,
             first_attempt: true,
             deployment: Some(deployment.id),
             deployment_name: Some(deployment.name.to_string()),
