@@ -56,8 +56,14 @@
 //!
 //! * A large definition change (more than one batch) is a redo log with one small commit that makes it true; until its
 //!   rows are all applied, readers may see some of them. The scheduler follows through the feed.
-//! * Upcoming runs are not stored. `Upcoming` holds one instant per schedule; a run is made a second before its slot, so that
-//!   only its start is left to do then, and is taken back if its schedule is paused or changed within that second.
+//! * Upcoming runs are not stored: `dispatch::upcoming` computes them and `store::ledger::future` keeps the next few of each
+//!   schedule, so that lists, counts and ids know them; the first write to one makes it real. `Upcoming` holds one instant per
+//!   schedule; a run is made a second before its slot, so that only its start is left to do then, and is taken back if its
+//!   schedule is paused or changed within that second. Made by a daemon that then died, it is missed like its slot.
+//! * All slots of a schedule share the tail of their runs' ids: an id of a run to come is resolved at once.
+//! * A slot that is missed is a record, never a gap: 100 one by one, the rest as one count. A clock that was set back takes cursors
+//!   and timers back with it; what was recorded as missed by a clock that was ahead runs when its time comes.
+//! * `reconcile --dry-run --against` plans over a home in memory that is made equal to a git revision (`source::git`).
 //! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
 //! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
 //!   the binary is executed for each instead.

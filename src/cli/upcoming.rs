@@ -10,6 +10,7 @@ use super::wire::Fire;
 use super::words::{local, relative, took};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::io::Write;
 
 /// List what fires next, over all deployments.
 ///
@@ -61,6 +62,11 @@ pub async fn call(arguments: &Arguments, client: &Client, screen: &mut Screen) -
     }
     let Value::Array(fires) = fires else { return Err(CliError::new("the API did not answer with a list of fires")) };
     let fires: Vec<Fire> = fires.iter().map(view).collect::<Result<_, _>>()?;
+    if arguments.count.is_none() && fires.len() == usize::from(MOST) {
+        // Not on standard output, which may be a calendar.
+        let cut = format!("note: only the first {MOST} are here; name a --deployment or a shorter --within for the others");
+        let _nobody_reads = writeln!(std::io::stderr(), "{cut}");
+    }
     match arguments.ical {
         true => screen.write(&calendar::of(&fires)),
         false => table(&fires, client.is_daemon(), screen),

@@ -73,6 +73,7 @@ pub fn read(deployment: &Node<'_>, known: &Known, calendars: &Calendars) -> Vec<
         }
     }
     unique_slugs(deployment, &schedules);
+    twins(deployment, &schedules);
     without_schedules(deployment);
     schedules.into_iter().map(|read| read.declaration).collect()
 }
@@ -367,6 +368,16 @@ fn spaced(text: &str) -> String {
 /// `UTC` is what no zone means.
 fn plain_zone(timezone: Option<String>) -> Option<String> {
     timezone.filter(|zone| zone != "UTC")
+}
+
+/// Two schedules that are alike are two all the same, as in Prefect: each has its run at each slot. Hardly ever meant.
+fn twins(deployment: &Node<'_>, schedules: &[Read]) {
+    let nameless = || schedules.iter().map(|read| &read.declaration).filter(|declared| declared.slug.is_none() && declared.active);
+    let twin = nameless().enumerate().find(|(index, declared)| nameless().take(*index).any(|earlier| earlier == *declared));
+    if let Some((_, twin)) = twin {
+        let message = format!("two schedules of this deployment are alike ({}): each makes a run at each slot", twin.spec.describe());
+        deployment.report.push(deployment.warning("twin-schedules", message).help("remove one, or give each a `slug` if two runs are meant"));
+    }
 }
 
 fn unique_slugs(deployment: &Node<'_>, schedules: &[Read]) {

@@ -497,7 +497,7 @@ fn by_whom(overrides: &Overrides, field: &str, rule: &Rule) -> Option<String> {
 fn named(period: &Period) -> String {
     match &period.name {
         Some(name) => format!("'{name}'"),
-        None => format!("the period {}", serde_json::json!(period.span)),
+        None => format!("the period {}", period.span),
     }
 }
 
