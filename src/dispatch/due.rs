@@ -1,7 +1,7 @@
 //! Which slots of a schedule are due, and what becomes of those that were missed.
 //!
 //! A slot is *late* up to `LATE_AFTER` after its instant: it runs, however many others do. An older slot is *missed*: the daemon was
-//! down, or the machine asleep, and so are all that followed it until now. Which of the missed ones run is the schedule's policy (`latest`: the newest, and only when no late
+//! down, or the machine asleep. Which of the missed ones run is the schedule's policy (`latest`: the newest, and only when no late
 //! one does); the others are recorded, the newest `MOST_RECORDED` one by one and the rest as one count, so that an outage costs
 //! no more than that, however long it was. A cursor more than `CLOCK_TOLERANCE` ahead of the clock comes from a clock that was
 //! wrong: it is set aside, slots begin at the clock's present instant, and their own records prevent doubles.
@@ -14,9 +14,6 @@ use std::collections::VecDeque;
 
 /// How old a slot may be and still count as late instead of missed (Prefect marks a run Late after 15 s).
 pub const LATE_AFTER: SignedDuration = SignedDuration::from_secs(15);
-
-/// How old a slot may be and still count as on time right after an outage.
-pub const ON_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// How far a cursor may be ahead of the clock.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -82,10 +79,7 @@ impl Progress {
 /// The slots of `rule` that are due at `now`, and the next one after them.
 pub fn due(rule: &Rule, progress: Progress, policy: &Policy, now: Timestamp) -> Due {
     let open = progress.open_from(now);
-    let ago = |span| open.max(now.saturating_sub(span).unwrap_or(Timestamp::MIN));
-    // Where slots were missed, the outage lasted until now: the latest of them are missed too, however short ago they were.
-    let outage = open < ago(LATE_AFTER) && rule.next(open).is_some_and(|first| first < ago(LATE_AFTER));
-    let late_from = if outage { ago(ON_TIME) } else { ago(LATE_AFTER) };
+    let late_from = open.max(now.saturating_sub(LATE_AFTER).unwrap_or(Timestamp::MIN));
     let mut late = Vec::new();
     let mut next = None;
     for instant in rule.instants(late_from) {
@@ -96,7 +90,7 @@ pub fn due(rule: &Rule, progress: Progress, policy: &Policy, now: Timestamp) -> 
         late.push(instant);
     }
     let mut due = Due { next, ..Due::default() };
-    if outage {
+    if open < late_from {
         look_back(rule, (open, late_from), &missed_of(rule, progress, policy), late.is_empty(), now, &mut due);
     }
     due.runs.append(&mut late);
@@ -247,16 +241,14 @@ mod tests {
         let hours = |hours: &[u32]| hours.iter().map(|hour| at(&format!("2026-11-21T{hour:02}:00:00Z"))).collect::<Vec<_>>();
         let table = [
             (missed(MissedRun::Latest, None, None), "2026-11-21T09:30:00Z", vec![9], vec![6, 7, 8]),
-            // One that has just come due is none of the missed ones.
+            // One that is only late runs in its own right, and no missed one beside it.
             (missed(MissedRun::Latest, None, None), "2026-11-21T09:00:10Z", vec![9], vec![6, 7, 8]),
             (missed(MissedRun::Latest, Some("PT20M"), None), "2026-11-21T09:30:00Z", vec![], vec![6, 7, 8, 9]),
             (missed(MissedRun::Skip, None, None), "2026-11-21T09:30:00Z", vec![], vec![6, 7, 8, 9]),
             (missed(MissedRun::All, None, None), "2026-11-21T09:30:00Z", vec![6, 7, 8, 9], vec![]),
             (missed(MissedRun::All, Some("PT2H"), None), "2026-11-21T09:30:00Z", vec![8, 9], vec![6, 7]),
             (missed(MissedRun::All, Some("PT2H"), Some(1)), "2026-11-21T09:30:00Z", vec![9], vec![6, 7, 8]),
-            (missed(MissedRun::All, None, Some(2)), "2026-11-21T09:00:10Z", vec![8, 9], vec![6, 7]),
-            (missed(MissedRun::Skip, None, None), "2026-11-21T09:00:10Z", vec![], vec![6, 7, 8, 9]),
-            (missed(MissedRun::Skip, None, None), "2026-11-21T09:00:01Z", vec![9], vec![6, 7, 8]),
+            (missed(MissedRun::All, None, Some(2)), "2026-11-21T09:00:10Z", vec![7, 8, 9], vec![6]),
         ];
         for (policy, now, runs, recorded) in table {
             let found = due(&rule, progress, &policy, at(now));
@@ -274,9 +266,9 @@ mod tests {
         let rest = found.missed_before.unwrap();
         assert_eq!((rest.from, rest.to, rest.count, rest.more), (at("2026-11-11T10:00:00Z"), at("2026-11-17T04:00:00Z"), 139, false));
         assert_eq!(found.missed[0], at("2026-11-17T05:00:00Z"));
-        // Of a schedule of every second the last moments are on time, and no missed one runs beside them.
+        // Of a schedule of every second the last 15 s are late, not missed.
         let seconds = now_due(&super::tests::rule("* * * * * *"), since("2025-01-01T00:00:00Z", None), "2026-11-21T09:30:00Z");
-        assert_eq!((seconds.runs.len(), seconds.missed.len()), (3, MOST_RECORDED));
+        assert_eq!((seconds.runs.len(), seconds.missed.len()), (16, MOST_RECORDED));
         let rest = seconds.missed_before.unwrap();
         assert_eq!((rest.from, rest.count, rest.more), (at("2025-01-01T00:00:00Z"), MOST_COUNTED as u64, true));
     }
