@@ -253,9 +253,11 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let refusal = plan.refusals.first().map(ToString::to_string);
     let writes = if pass.dry_run { Vec::new() } else { plan.take_writes() };
     let base = plan.base_revision;
-    let stamp = Stamp { base_revision: base, sources: sources.content_hash(), digest: plan.digest() };
-    let stale = pass.expect.as_ref().and_then(|expected| stale(expected, &stamp));
-    let report = ReconcileReport { plan: Some(plan), problems, stamp: Some(stamp), stale, applied: false };
+    // Only what is looked at first is known again; a large plan takes its time to digest.
+    let stamp = (pass.dry_run || pass.expect.is_some())
+        .then(|| Stamp { base_revision: base, sources: sources.content_hash(), digest: plan.digest() });
+    let stale = pass.expect.as_ref().zip(stamp.as_ref()).and_then(|(expected, stamp)| stale(expected, stamp));
+    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, writes, base })
 }

@@ -95,7 +95,7 @@ fn remote_pools(planner: &Planner<'_>, users: &BTreeMap<&str, Users<'_>>) -> Vec
 
 /// So many new schedules are looked at for notes in one plan: asking a rule costs more than all else that a plan does
 /// with it, and nobody reads ten thousand remarks.
-pub(super) const MOST_SCHEDULES: usize = 1_000;
+pub(super) const MOST_SCHEDULES: usize = 200;
 
 /// What is odd about a schedule that is new or has another rule, in the year to come: that it never fires, that clocks change.
 pub(super) fn of_schedule(
