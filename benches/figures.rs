@@ -233,11 +233,24 @@ fn lateness(directory: &Path) {
     // The first run starts while the daemon itself still does.
     late.remove(0);
     late.truncate(LATENESS_RUNS);
+    histogram(&late);
     let mut bare = bare_lateness(directory);
     for (name, share) in [("p50", 0.50), ("p99", 0.99)] {
         let (reeve, baseline) = (percentile(&mut late, share), percentile(&mut bare, share));
         let name = format!("start lateness {name}, {} runs (baseline: bare sleep and spawn)", late.len());
         row(&name, &format!("{reeve:.2} ms"), &format!("{baseline:.2} ms"), reeve / baseline);
+    }
+}
+
+/// How many starts were late by how much: a line for each bucket that has any.
+fn histogram(late: &[f64]) {
+    let mut lower = 0.0;
+    for upper in [1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 50.0, f64::INFINITY] {
+        let count = late.iter().filter(|late| (lower..upper).contains(*late)).count();
+        if count > 0 {
+            println!("  late by {lower:>4.1} to {upper:>4.1} ms {count:>5}  {}", "#".repeat((count * 40).div_ceil(late.len())));
+        }
+        lower = upper;
     }
 }
 

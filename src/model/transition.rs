@@ -11,7 +11,8 @@
 //! 6. Pending: only from Scheduled, or from Pending under another name (the guard against a second claim).
 //! 7. Running: not before its time; a pause that was never resumed fails.
 //! 8. Failed with retries left becomes Scheduled/AwaitingRetry; so does Crashed of a process that reeve ran.
-//! 9. What is over: a completed run stays completed if it has a result; a reschedule needs a deployment.
+//! 9. Late: only what is Scheduled can become it, so that a run that was cancelled meanwhile is not brought back.
+//! 10. What is over: a completed run stays completed if it has a result; a reschedule needs a deployment.
 use super::run::FlowRun;
 use super::state::{Proposed, StateType, names};
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +66,9 @@ pub fn transition(run: &FlowRun, proposed: Proposed, context: Context) -> Decisi
         StateType::Pending => to_pending(run, proposed, context),
         StateType::Running => to_running(run, proposed, context),
         StateType::Failed | StateType::Crashed => to_failure(run, proposed, context),
+        StateType::Scheduled if proposed.effective_name() == names::LATE && from != StateType::Scheduled => {
+            stay("Only scheduled flows may transition to Late.")
+        }
         StateType::Scheduled if from.is_terminal() && run.deployment_id.is_none() => {
             abort("Cannot reschedule a run without an associated deployment.")
         }
@@ -201,4 +205,40 @@ fn abort(reason: &str) -> Decision {
 
 fn already_over(state: StateType) -> Decision {
     abort(&format!("Run is already in terminal state {state}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::state::{State, StateDetails};
+    use serde_json::json;
+
+    fn run_in(kind: StateType) -> FlowRun {
+        let at: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
+        let state = State {
+            id: crate::model::id::of_state(crate::model::id::FlowRunId(uuid::Uuid::nil()), 0),
+            kind,
+            name: kind.title().to_owned(),
+            timestamp: at,
+            message: None,
+            data: None,
+            details: StateDetails::default(),
+        };
+        let nil = uuid::Uuid::nil();
+        let run = json!({"id": nil, "name": "some-run", "flow_id": nil, "deployment_id": nil, "expected_start_time": at,
+            "state": state, "state_count": 1, "created": at, "updated": at});
+        serde_json::from_value(run).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_scheduled_becomes_late() {
+        use StateType::*;
+        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false, has_infrastructure: true };
+        for from in [Scheduled, Pending, Running, Completed, Failed, Cancelled, Crashed, Paused, Cancelling] {
+            let decision = transition(&run_in(from), Proposed::new(Scheduled).named(names::LATE), context);
+            assert_eq!(decision.changed().is_some(), from == Scheduled, "{from}: {decision:?}");
+        }
+        let again = transition(&run_in(Cancelled), Proposed::new(Scheduled), context);
+        assert!(again.changed().is_some(), "a plain reschedule of a cancelled run is still allowed");
+    }
 }

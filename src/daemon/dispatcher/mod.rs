@@ -46,6 +46,9 @@ const REPORTS: usize = 1_024;
 /// instant itself, so that neither the disk nor the start of a process makes it late.
 const AHEAD: SignedDuration = SignedDuration::from_millis(100);
 
+/// So many late runs are marked in one commit.
+const MARKED_TOGETHER: usize = 64;
+
 /// How many starts may be under way at once: more only compete for the processors. New ones are decided when half of
 /// them are free: a decision looks at every run that is due, and with thousands of them should not be made for each start.
 const STARTS_AT_ONCE: usize = 64;
@@ -129,24 +132,33 @@ impl Dispatcher {
 
     /// Marks runs that wait past their time as Late, as Prefect does: it shows, and tells a later daemon that this one was there.
     async fn mark_late(&mut self, now: Timestamp) -> Result<(), DaemonError> {
-        let late: Vec<(FlowRunId, Timestamp)> =
-            self.waiting.values().filter(|run| run.late_at.is_some_and(|at| at <= now)).map(|run| (run.run, run.due)).collect();
-        let mut unit = self.ledger.unit();
-        for (run, due) in late {
-            if !unit.has_room() {
-                ended(std::mem::replace(&mut unit, self.ledger.unit()).commit().await)?;
+        let mut late: Vec<(FlowRunId, Proposed)> = Vec::new();
+        for run in self.waiting.values_mut().filter(|run| run.late_at.is_some_and(|at| at <= now)) {
+            run.late_at = None;
+            let proposed = Proposed::new(StateType::Scheduled).named(names::LATE).scheduled_time(run.due);
+            let waits = self.blocked.get(&run.run).map(|reason| format!("it waits: {reason}"));
+            late.push((run.run, waits.into_iter().fold(proposed, Proposed::message)));
+        }
+        for together in late.chunks(MARKED_TOGETHER) {
+            let mut unit = self.ledger.unit();
+            for (run, proposed) in together {
+                match unit.propose(*run, proposed.clone(), self.context()) {
+                    Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-            if let Some(waiting) = self.waiting.get_mut(&run) {
-                waiting.late_at = None;
-            }
-            let proposed = Proposed::new(StateType::Scheduled).named(names::LATE).scheduled_time(due);
-            let waits = self.blocked.get(&run).map(|reason| format!("it waits: {reason}"));
-            match unit.propose(run, waits.into_iter().fold(proposed, Proposed::message), self.context()) {
-                Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
+            match unit.commit().await {
+                Ok(()) => {}
+                // Somebody changed one of them meanwhile: each on its own.
+                Err(LedgerError::Conflict(_)) => {
+                    for (run, proposed) in together {
+                        self.propose(*run, proposed.clone()).await?;
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        ended(unit.commit().await)
+        Ok(())
     }
 
     /// Dispatches until told to stop. Runs go on without it.
@@ -155,7 +167,8 @@ impl Dispatcher {
             self.begin_noting()?;
             self.pass().await?;
             self.count();
-            let due = self.next_look();
+            // Without room the alarm is not heard, and looking at every waiting run would be for nothing.
+            let due = if self.has_room() { self.next_look() } else { None };
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return self.finish().await,
@@ -264,15 +277,15 @@ impl Dispatcher {
     /// When to decide next: when the first waiting run that could start is due (a little before), or when one expires. A run that
     /// waits for something else than its time is woken by what it waits for, and must not keep the alarm ringing.
     fn next_look(&self) -> Option<Timestamp> {
-        let unblocked = self.waiting.values().filter(|run| !self.blocked.contains_key(&run.run));
-        let look_at = |run: &Waiting| match self.not_ahead.contains(&run.run) {
-            true => run.due,
-            false => run.due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN),
+        let look_at = |run: &Waiting| {
+            let due = match (self.blocked.contains_key(&run.run), self.not_ahead.contains(&run.run)) {
+                (true, _) => None,
+                (false, true) => Some(run.due),
+                (false, false) => Some(run.due.saturating_sub(AHEAD).unwrap_or(Timestamp::MIN)),
+            };
+            due.into_iter().chain(run.expires.map(just_after)).chain(run.late_at).min()
         };
-        let due = unblocked.map(look_at).min();
-        let expires = self.waiting.values().filter_map(|run| run.expires).min().map(just_after);
-        let late = self.waiting.values().filter_map(|run| run.late_at).min();
-        due.into_iter().chain(expires).chain(late).min()
+        self.waiting.values().filter_map(look_at).min()
     }
 
     async fn follow(&mut self, changed: Vec<Changed>) -> Result<(), DaemonError> {
@@ -459,12 +472,4 @@ fn cancelled(why: Cancelled) -> (Option<&'static str>, String) {
 
 fn just_after(instant: Timestamp) -> Timestamp {
     instant.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX)
-}
-
-/// Somebody changed one of the runs meanwhile: then what they made of it counts.
-fn ended(commit: Result<(), LedgerError>) -> Result<(), DaemonError> {
-    match commit {
-        Ok(()) | Err(LedgerError::Conflict(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
