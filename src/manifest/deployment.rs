@@ -10,7 +10,7 @@ use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
 use super::{entrypoint, schedule, words, work_pool};
 use crate::model::JsonMap;
-use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName};
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName, OnDelete};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -131,6 +131,8 @@ impl Reader<'_> {
             retry_delay_seconds: node.field("retry_delay_seconds").map(|delays| retry_delays(&delays)).unwrap_or_default(),
             timeout_seconds: node.field("timeout_seconds").and_then(|timeout| timeout_seconds(&timeout)),
             triggers: self.triggers(),
+            protect: self.boolean("protect").unwrap_or(false),
+            on_delete: OnDelete::Finish,
             parameter_schema: None,
             entrypoint,
         };

@@ -65,6 +65,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
         concurrency_limit: node.field("concurrency_limit").and_then(|limit| limit.integer(0, u32::MAX)),
         paused: node.field("paused").and_then(|paused| paused.boolean()).unwrap_or(false),
         base_job_template: node.field("base_job_template").and_then(|template| template.mapping("a mapping").cloned()),
+        protect: node.field("protect").and_then(|protect| protect.boolean()).unwrap_or(false),
     };
     let Some(name) = required_name(node, "work pool") else { return };
     for queues in ["queues", "work_queues"].into_iter().filter_map(|key| node.field(key)) {
@@ -95,6 +96,7 @@ fn read_queue(node: &Node<'_>, pool: String, file: &str, desired: &mut Desired, 
         concurrency_limit: node.field("concurrency_limit").and_then(|limit| limit.integer(0, u32::MAX)),
         paused: node.field("paused").and_then(|paused| paused.boolean()).unwrap_or(false),
         filter: filter(node),
+        protect: node.field("protect").and_then(|protect| protect.boolean()).unwrap_or(false),
     };
     let Some(name) = required_name(node, "work queue") else { return };
     let key = (pool, name);

@@ -95,6 +95,26 @@ pub struct ConcurrencyLimit {
     pub grace_period_seconds: Option<u32>,
 }
 
+/// What becomes of runs in progress when their deployment is pruned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDelete {
+    /// They go on to their end.
+    #[default]
+    Finish,
+    Cancel,
+}
+
+impl OnDelete {
+    fn is_finish(&self) -> bool {
+        *self == OnDelete::Finish
+    }
+}
+
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Everything that a file (or a client) declares of a deployment, normalised: defaults filled in, templates
 /// rendered, order kept where it means something. Two specs that are equal mean the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +166,11 @@ pub struct DeploymentSpec {
     pub retry_delay_seconds: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
+    /// It stays, and goes on, even when it is no longer declared.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protect: bool,
+    #[serde(default, skip_serializing_if = "OnDelete::is_finish")]
+    pub on_delete: OnDelete,
     /// `triggers:` as written: kept, not acted on yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Value>,
@@ -174,6 +199,8 @@ impl Default for DeploymentSpec {
             retries: 0,
             retry_delay_seconds: Vec::new(),
             timeout_seconds: None,
+            protect: false,
+            on_delete: OnDelete::Finish,
             triggers: Vec::new(),
         }
     }
@@ -196,6 +223,9 @@ pub struct Deployment {
     pub root: Option<String>,
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
+    /// Digest of what its owner declared last: tells drift from a change of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_digest: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }

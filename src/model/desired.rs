@@ -1,9 +1,12 @@
 //! What a project's files say, normalised: the input of a plan.
 use super::deployment::{DeploymentSpec, FullName};
+use super::problem::Problem;
+use super::project::ProjectRules;
 use super::work_pool::{WorkPoolSpec, WorkQueueSpec};
 use std::collections::BTreeMap;
 
-/// A complete, error-free reading of a project: never built from a partial read (G5, G6).
+/// An error-free reading of a project: never built from a partial read (G5, G6), unless the project asks for units that are applied
+/// alone; then `failed` names what is missing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Desired {
     /// `name:` of the manifest, else the base name of its root directory.
@@ -14,6 +17,12 @@ pub struct Desired {
     /// By (pool, queue).
     pub work_queues: BTreeMap<(String, String), Declared<WorkQueueSpec>>,
     pub deployments: BTreeMap<FullName, Declared<DeploymentSpec>>,
+    /// Earlier names of declared deployments (`renamed_from`), by the name that each has now. None of them is declared.
+    pub renames: BTreeMap<FullName, Vec<FullName>>,
+    pub rules: ProjectRules,
+    /// What could not be read and is left as it is; only where the rules allow the rest to be applied alone. While there is
+    /// any, nothing is pruned: it may have moved there.
+    pub failed: Vec<FailedUnit>,
     /// The files that were read, relative to the root, with a SHA-256 of their content in hex.
     pub files: BTreeMap<String, String>,
 }
@@ -27,6 +36,18 @@ pub struct Declared<T> {
     pub file: String,
     /// JSON pointer of the object in its file: `/deployments/3`.
     pub pointer: String,
+}
+
+/// A file, or a deployment in one, with the errors that keep it from being applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedUnit {
+    /// The file, relative to the root.
+    pub file: String,
+    /// JSON pointer of the deployment in it; `None`: the whole file.
+    pub pointer: Option<String>,
+    /// The deployment's name, where it could be read.
+    pub name: Option<String>,
+    pub problems: Vec<Problem>,
 }
 
 impl Desired {

@@ -11,6 +11,7 @@ pub mod overrides;
 pub mod policy;
 pub mod position;
 pub mod problem;
+pub mod project;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -48,8 +48,21 @@ pub struct Project {
     /// How often its definitions changed.
     pub generation: u64,
     pub applied: Timestamp,
+    /// What was read when it was applied last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,
+}
+
+/// Which state of the files something was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceState {
+    /// SHA-256 in hex over the names and contents of all files that were read.
+    pub content: String,
+    /// The commit that is checked out where the files lie, in full; `None` outside a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 impl Project {

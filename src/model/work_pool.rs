@@ -1,5 +1,6 @@
 //! Work pools (typed infrastructure) and the work queues in them.
 use super::JsonMap;
+use super::deployment::is_false;
 use super::id::{WorkPoolId, WorkQueueId};
 use super::overrides::{Overrides, Owner};
 use jiff::Timestamp;
@@ -27,6 +28,9 @@ pub struct WorkPoolSpec {
     /// `None`: the kind's own template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_job_template: Option<JsonMap>,
+    /// It stays even when it is no longer declared.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protect: bool,
 }
 
 /// A work pool as it is remembered.
@@ -39,6 +43,9 @@ pub struct WorkPool {
     pub owner: Option<Owner>,
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
+    /// Digest of what its owner declared last: tells drift from a change of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_digest: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
@@ -57,11 +64,14 @@ pub struct WorkQueueSpec {
     /// `None` serves every run that names the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<QueueFilter>,
+    /// It stays even when it is no longer declared.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protect: bool,
 }
 
 impl Default for WorkQueueSpec {
     fn default() -> Self {
-        WorkQueueSpec { description: None, priority: 1, concurrency_limit: None, paused: false, filter: None }
+        WorkQueueSpec { description: None, priority: 1, concurrency_limit: None, paused: false, filter: None, protect: false }
     }
 }
 
@@ -86,6 +96,9 @@ pub struct WorkQueue {
     pub owner: Option<Owner>,
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
+    /// Digest of what its owner declared last: tells drift from a change of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_digest: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }

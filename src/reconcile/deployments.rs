@@ -53,6 +53,7 @@ impl<'a> Planner<'a> {
             owner: Some(self.owner(&declared.file)),
             root: Some(self.desired.root.clone()),
             overrides: Default::default(),
+            declared_digest: None,
             created: self.now,
             updated: self.now,
         };
@@ -149,6 +150,7 @@ impl<'a> Planner<'a> {
             owner: Some(self.owner(&declared.file)),
             root: Some(self.desired.root.clone()),
             overrides: old.overrides.clone(),
+            declared_digest: None,
             created: old.created,
             updated: self.now,
         }

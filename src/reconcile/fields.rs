@@ -52,6 +52,8 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         retries,
         retry_delay_seconds,
         timeout_seconds,
+        protect,
+        on_delete,
         triggers,
     } = a;
     *version == b.version
@@ -73,6 +75,8 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *retries == b.retries
         && *retry_delay_seconds == b.retry_delay_seconds
         && *timeout_seconds == b.timeout_seconds
+        && *protect == b.protect
+        && *on_delete == b.on_delete
         && *triggers == b.triggers
 }
 

@@ -18,7 +18,7 @@ pub(super) fn refusal(desired: &Desired, stored: &Stored, prunes: usize, options
         None if desired.is_empty() => Some(Refusal::PrunesEverything { prunes }),
         None => {
             let owned = owned(desired, stored);
-            let limit = options.prune_floor.max(owned.saturating_mul(options.prune_percent) / 100);
+            let limit = desired.rules.prune.at_most.max(owned.saturating_mul(desired.rules.prune.percent) / 100);
             (prunes > limit).then_some(Refusal::PrunesMany { prunes, owned, limit })
         }
     }

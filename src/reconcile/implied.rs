@@ -88,6 +88,7 @@ pub(super) fn agent_pool_spec() -> WorkPoolSpec {
         concurrency_limit: None,
         paused: false,
         base_job_template: None,
+        protect: false,
     }
 }
 

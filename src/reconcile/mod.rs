@@ -37,7 +37,7 @@ mod tests;
 pub use plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
 
 use crate::model::desired::Desired;
-use crate::model::stored::Stored;
+use crate::model::stored::{SourceState, Stored};
 use jiff::Timestamp;
 
 /// What the caller decides about a plan.
@@ -45,24 +45,21 @@ use jiff::Timestamp;
 pub struct Options {
     /// How many objects may be pruned although a guard would refuse it: exactly so many, no more and no fewer.
     pub allow_prune: Option<usize>,
-    /// So many prunes are never refused, unless the files declare nothing at all.
-    pub prune_floor: usize,
-    /// The share of what the project owns, in percent, that may be pruned unasked.
-    pub prune_percent: usize,
     /// Whether unchanged objects get a step each; they are counted in any case.
     pub list_unchanged: bool,
     /// The pool types that this build executes itself; any other needs a remote worker.
     pub executor_kinds: Vec<String>,
+    /// The state of the files that `desired` was read from, remembered with the project.
+    pub source: Option<SourceState>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             allow_prune: None,
-            prune_floor: 5,
-            prune_percent: 20,
             list_unchanged: false,
             executor_kinds: vec!["process".to_owned()],
+            source: None,
         }
     }
 }

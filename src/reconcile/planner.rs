@@ -115,6 +115,7 @@ impl<'a> Planner<'a> {
                 root: self.desired.root.clone(),
                 generation: project.map_or(0, |project| project.generation) + 1,
                 applied: self.now,
+                source: self.options.source.clone(),
                 suspended: project.and_then(|project| project.suspension(self.now)).cloned(),
             });
         }

@@ -55,6 +55,7 @@ impl<'a> Planner<'a> {
             declared: spec.clone(),
             owner,
             overrides: Default::default(),
+            declared_digest: None,
             created: self.now,
             updated: self.now,
         };

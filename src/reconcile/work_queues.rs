@@ -38,6 +38,7 @@ impl<'a> Planner<'a> {
             declared: spec,
             owner,
             overrides: Default::default(),
+            declared_digest: None,
             created: self.now,
             updated: self.now,
         }

@@ -42,13 +42,13 @@ pub fn of(name: &str) -> Uuid {
 
 pub fn pool(name: &str, declared: WorkPoolSpec) -> WorkPool {
     let created = at("2026-11-01T00:00:00Z");
-    WorkPool { id: WorkPoolId(of(name)), name: name.to_owned(), declared, owner: None, overrides: BTreeMap::new(), created, updated: created }
+    WorkPool { id: WorkPoolId(of(name)), name: name.to_owned(), declared, owner: None, overrides: BTreeMap::new(), declared_digest: None, created, updated: created }
 }
 
 pub fn queue(pool: &str, name: &str, declared: WorkQueueSpec) -> WorkQueue {
     let created = at("2026-11-01T00:00:00Z");
     let id = WorkQueueId(of(&format!("{pool}/{name}")));
-    WorkQueue { id, pool: pool.to_owned(), name: name.to_owned(), declared, owner: None, overrides: BTreeMap::new(), created, updated: created }
+    WorkQueue { id, pool: pool.to_owned(), name: name.to_owned(), declared, owner: None, overrides: BTreeMap::new(), declared_digest: None, created, updated: created }
 }
 
 /// A scheduled run, made at `now`.
@@ -141,6 +141,7 @@ pub fn deployment(flow: &str, name: &str, declared: DeploymentSpec, schedules: V
         owner: None,
         root: None,
         overrides: BTreeMap::new(),
+        declared_digest: None,
         created,
         updated: created,
     }
@@ -154,8 +155,8 @@ pub fn flow(name: &str, tags: &[&str]) -> Flow {
 
 /// etl/daily (owned, process pool, cron), etl/hourly (no pool, interval), web/ping (kubernetes pool, paused, rrule); flow `bare` without.
 fn definitions() -> Vec<Write> {
-    let process = WorkPoolSpec { kind: "process".to_owned(), description: Some("here".to_owned()), concurrency_limit: Some(4), paused: false, base_job_template: None };
-    let kubernetes = WorkPoolSpec { kind: "kubernetes".to_owned(), description: None, concurrency_limit: None, paused: true, base_job_template: None };
+    let process = WorkPoolSpec { kind: "process".to_owned(), description: Some("here".to_owned()), concurrency_limit: Some(4), paused: false, base_job_template: None, protect: false };
+    let kubernetes = WorkPoolSpec { kind: "kubernetes".to_owned(), description: None, concurrency_limit: None, paused: true, base_job_template: None, protect: false };
     let filter = QueueFilter { tags: vec!["a".to_owned()], deployments: vec!["etl/daily".to_owned(), "gone/gone".to_owned()] };
     let urgent = WorkQueueSpec { priority: 2, concurrency_limit: Some(1), filter: Some(filter), ..WorkQueueSpec::default() };
     let mut daily = deployment("etl", "daily", daily_spec(), vec![schedule("main", RuleSpec::Cron { expression: "0 9 * * *".to_owned(), day_or: true }, Some("Europe/Berlin"))]);

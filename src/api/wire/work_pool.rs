@@ -35,6 +35,7 @@ impl WorkPoolCreate {
             concurrency_limit: self.concurrency_limit,
             paused: self.is_paused,
             base_job_template: self.base_job_template.filter(|template| !template.is_empty()),
+            protect: false,
         };
         (self.name.0, spec)
     }

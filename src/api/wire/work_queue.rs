@@ -60,6 +60,7 @@ impl WorkQueueCreate {
             concurrency_limit: self.concurrency_limit,
             paused: self.is_paused,
             filter: self.filter.map(|filter| filter.into_model(reader)).transpose()?,
+            protect: false,
         };
         Ok((self.name.0, spec))
     }

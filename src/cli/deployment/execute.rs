@@ -207,6 +207,7 @@ fn model_of(subject: &Subject, now: Timestamp) -> Deployment {
         owner: None,
         root: Some(subject.root.to_string_lossy().into_owned()),
         overrides: Default::default(),
+        declared_digest: None,
         created: now,
         updated: now,
     }

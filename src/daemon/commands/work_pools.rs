@@ -94,6 +94,7 @@ impl Commands {
                     concurrency_limit: None,
                     paused: false,
                     base_job_template: None,
+                    protect: false,
                 };
                 let (pool, default) = self.new_pool(&pool_name, agent)?;
                 writes.push(Write::PutWorkPool(pool));
@@ -170,6 +171,7 @@ impl Commands {
             declared: spec,
             owner: None,
             overrides: Overrides::new(),
+            declared_digest: None,
             created: now,
             updated: now,
         };
@@ -186,6 +188,7 @@ impl Commands {
             declared: spec,
             owner: None,
             overrides: Overrides::new(),
+            declared_digest: None,
             created: now,
             updated: now,
         })

@@ -36,6 +36,7 @@ fn deployment() -> Deployment {
         owner: None,
         root: None,
         overrides: BTreeMap::new(),
+        declared_digest: None,
         created,
         updated: created,
     }

@@ -22,6 +22,7 @@ pub fn pool(kind: &str) -> WorkPoolSpec {
         concurrency_limit: None,
         paused: false,
         base_job_template: None,
+        protect: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What holds for every pair of projects: plans on generated ones.
 use super::desired::{Declare, cron, named, pool, project};
 use super::home::{Home, over};
+use crate::model::project::PruneRule;
 use crate::model::deployment::{DeploymentSpec, FullName};
 use crate::model::desired::Desired;
 use crate::model::id::Kind;
@@ -219,14 +220,15 @@ proptest! {
     #[test]
     fn no_guard_lets_more_through_than_it_may(
         a in a_project(),
-        b in a_project(),
-        prune_floor in 0..4usize,
-        prune_percent in 0..101usize,
+        mut b in a_project(),
+        at_most in 0..4usize,
+        percent in 0..101usize,
         allow_prune in option::of(0..6usize),
     ) {
         let mut home = Home::new();
         home.apply_all(&a);
-        home.options = Options { prune_floor, prune_percent, allow_prune, ..Options::default() };
+        home.options = Options { allow_prune, ..Options::default() };
+        b.rules.prune = PruneRule { enabled: true, at_most, percent };
         let plan = home.plan(&b);
         let removed = |home: &Home| home.stored.deployments.len() + home.stored.work_pools.len() + home.stored.work_queues.len();
         let owned = removed(&home);
@@ -236,7 +238,7 @@ proptest! {
         if plan.is_refused() {
             prop_assert_eq!(&home.stored, &before);
         } else if prunes > 0 && allow_prune.is_none() {
-            prop_assert!(prunes <= prune_floor || prunes * 100 <= owned * prune_percent);
+            prop_assert!(prunes <= at_most || prunes * 100 <= owned * percent);
         } else if prunes > 0 {
             prop_assert_eq!(allow_prune, Some(prunes));
         }
