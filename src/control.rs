@@ -129,8 +129,36 @@ pub struct ReconcileReport {
     /// Why the plan is not the one that was expected, and so was not carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
+    /// What became of each unit that is applied alone; empty where the files could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<UnitReport>,
     /// Whether the plan was carried out (it was not a dry run, and no guard refused it).
     pub applied: bool,
+}
+
+/// What is applied together: the whole project, a file, or a deployment, as the project's `atomicity` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitReport {
+    /// The project's name, the file relative to the root, or the deployment's full name.
+    pub unit: String,
+    pub outcome: UnitOutcome,
+    /// Of what failed or is blocked: why, with its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitOutcome {
+    /// It would be written: this was a dry run.
+    Pending,
+    Applied,
+    Unchanged,
+    /// It cannot be read, and stays as it was.
+    Failed,
+    /// It is right, and not written because of something else.
+    Blocked,
 }
 
 /// A wish for a flow run.
@@ -207,6 +235,25 @@ pub enum ControlError {
     /// The store, the disk, a bug.
     #[error("{0}")]
     Internal(String),
+}
+
+impl UnitOutcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            UnitOutcome::Pending => "pending",
+            UnitOutcome::Applied => "applied",
+            UnitOutcome::Unchanged => "unchanged",
+            UnitOutcome::Failed => "failed",
+            UnitOutcome::Blocked => "blocked",
+        }
+    }
+}
+
+impl ReconcileReport {
+    /// Something in the files is wrong: nothing was applied, or what it concerns was not.
+    pub fn has_failed(&self) -> bool {
+        self.plan.is_none() || self.units.iter().any(|unit| unit.outcome == UnitOutcome::Failed)
+    }
 }
 
 impl From<crate::store::ledger::LedgerError> for ControlError {

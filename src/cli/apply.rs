@@ -86,5 +86,8 @@ async fn call(arguments: &Arguments, saved: SavedPlan, client: &Client, screen: 
     if !arguments.output.is_json() {
         show(&report, arguments.verbose, client, screen);
     }
+    if report.has_failed() {
+        return Ok(Exit::Error);
+    }
     Ok(report.plan.map_or(Exit::Error, |plan| Exit::of_plan(plan.exit_code(false))))
 }

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Screen;
 use super::validate;
-use crate::control::{ReconcileReport, ReconcileRequest};
+use crate::control::{ReconcileReport, ReconcileRequest, UnitOutcome, UnitReport};
 use crate::daemon::{self, AtRevision};
 use crate::model::problem::Severity;
 use crate::reconcile::explain::{self, Tense};
@@ -206,13 +206,27 @@ pub(super) fn show(report: &ReconcileReport, verbose: bool, client: &Client, scr
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
     let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense };
     screen.write(&explain::text(plan, style));
+    show_units(&report.units, screen);
     if report.applied && !plan.is_empty() && !client.is_daemon() {
         screen.line("No daemon runs on this home: schedules fire once `reeve daemon` runs.");
     }
 }
 
+/// What each unit came to, where there is more than one; what is unchanged is counted.
+fn show_units(units: &[UnitReport], screen: &mut Screen) {
+    if units.len() < 2 {
+        return;
+    }
+    let (unchanged, told): (Vec<_>, Vec<_>) = units.iter().partition(|unit| unit.outcome == UnitOutcome::Unchanged);
+    for UnitReport { unit, outcome, reason } in told {
+        let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        screen.line(format!("{:<9} {unit}{reason}", outcome.word()));
+    }
+    screen.line(format!("{} unchanged", super::words::count(unchanged.len(), "unit")));
+}
+
 fn exit(report: &ReconcileReport, arguments: &Arguments) -> Exit {
-    let Some(plan) = &report.plan else { return Exit::Error };
+    let Some(plan) = report.plan.as_ref().filter(|_| !report.has_failed()) else { return Exit::Error };
     let exit = Exit::of_plan(plan.exit_code(arguments.dry_run));
     let finding = match exit {
         Exit::Changes => Finding::Changes,

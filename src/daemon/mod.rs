@@ -18,6 +18,7 @@ pub mod scheduler;
 mod server;
 mod signals;
 pub mod timers;
+mod units;
 mod watch;
 
 pub use error::DaemonError;

@@ -96,6 +96,9 @@ impl Narrator {
                 say_problems(problems);
             }
             Some(plan) => {
+                if outcome.report.has_failed() {
+                    tracing::error!(source, "some of it is wrong, and stays as it was; the rest is applied, and nothing is pruned");
+                }
                 say_problems(problems);
                 let style = Style { tense: Tense::Done, width: Some(160), ..Style::default() };
                 for line in explain::text(plan, style).lines().filter(|line| !line.trim().is_empty()) {

@@ -3,7 +3,8 @@
 //! One pass serves every cause: start-up, a file event, a timer, a request. It is idempotent, and passes do not
 //! overlap. A file that is wrong, a guard that refuses and a disk that fails leave the last good generation in force,
 //! and the status says why.
-use super::apply::{self, Applied};
+use super::apply::Applied;
+use super::units;
 use crate::clock;
 use crate::control::{ControlError, ReconcileReport, ReconcileRequest, Stamp};
 use crate::executor::KINDS;
@@ -13,7 +14,7 @@ use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
 use crate::model::status::{Phase, ProjectStatus, Status};
 use crate::model::stored::Project;
-use crate::reconcile::{Options, Plan};
+use crate::reconcile::{Options, Plan, Unit};
 use crate::source::{self, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
@@ -130,15 +131,15 @@ impl Reconciler {
         let mut tries = 0;
         loop {
             let prepared = self.prepare(pass.clone()).await?;
-            let Prepared { mut outcome, writes, base } = prepared;
+            let Prepared { mut outcome, units, base } = prepared;
             if outcome.report.stale.is_some() {
                 return Ok(outcome);
             }
-            let (Some(writer), false) = (&self.writer, writes.is_empty()) else {
+            let (Some(writer), false) = (&self.writer, units.is_empty() || pass.dry_run) else {
                 outcome.report.applied = !pass.dry_run && outcome.report.plan.is_some() && outcome.refusal.is_none();
                 return Ok(outcome);
             };
-            match apply::apply(writer, base, &writes).await? {
+            match units::carry_out(writer, base, &units, &mut outcome.report.units).await? {
                 Applied::Done => {
                     outcome.report.applied = true;
                     return Ok(outcome);
@@ -188,10 +189,10 @@ impl Reconciler {
                 project.phase = Phase::Suspended(suspension.clone());
                 return;
             }
-            project.phase = match (&outcome.report.plan, &outcome.refusal) {
-                (None, _) => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
-                (Some(_), Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
-                (Some(_), None) => {
+            project.phase = match &outcome.refusal {
+                _ if outcome.report.has_failed() => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
+                Some(reason) => Phase::Refused { reason: reason.clone(), since: now },
+                None => {
                     project.deployments = outcome.deployments;
                     project.in_sync_since = Some(now);
                     Phase::Idle
@@ -227,7 +228,7 @@ pub enum PassError {
 
 struct Prepared {
     outcome: Outcome,
-    writes: Vec<crate::model::write::Write>,
+    units: Vec<Unit>,
     base: u64,
 }
 
@@ -243,23 +244,24 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     }
     let consulted = consulted(&sources);
     let Some(desired) = desired else {
-        let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, applied: false };
+        let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
         let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None, stored: None };
-        return Ok(Prepared { outcome, writes: Vec::new(), base: 0 });
+        return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
     let mut plan = plan(reader, &desired, pass)?;
     locate(&mut plan, &sources);
     let refusal = plan.refusals.first().map(ToString::to_string);
-    let writes = if pass.dry_run { Vec::new() } else { plan.take_writes() };
+    let units = plan.take_units(desired.rules.atomicity);
+    let unit_reports = units::reports(&desired, &units, refusal.as_deref());
     let base = plan.base_revision;
     // Only what is looked at first is known again; a large plan takes its time to digest.
     let stamp = (pass.dry_run || pass.expect.is_some())
         .then(|| Stamp { base_revision: base, sources: sources.content_hash(), digest: plan.digest() });
     let stale = pass.expect.as_ref().zip(stamp.as_ref()).and_then(|(expected, stamp)| stale(expected, stamp));
-    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, applied: false };
+    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, writes, base })
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, units, base })
 }
 
 /// Why a plan is not the one that somebody looked at.

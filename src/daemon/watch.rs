@@ -166,6 +166,7 @@ impl ProjectWatch {
         let quiet = outcome.report.plan.as_ref().is_some_and(|plan| plan.is_empty());
         let said = match (&outcome.report.plan, quiet) {
             (None, _) => format!("{:?}", outcome.report.problems),
+            (Some(_), true) if outcome.report.has_failed() => format!("in sync but for {:?}", outcome.report.problems),
             (Some(_), true) => "in sync".to_owned(),
             (Some(plan), false) => format!("{} {:?}", plan.base_revision, outcome.refusal),
         };

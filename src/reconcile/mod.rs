@@ -28,6 +28,7 @@ mod planner;
 mod schedules;
 mod secret;
 mod shape;
+mod units;
 mod work_pools;
 mod work_queues;
 
@@ -35,6 +36,7 @@ mod work_queues;
 mod tests;
 
 pub use plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
+pub use units::Unit;
 
 use crate::model::desired::Desired;
 use crate::model::stored::{SourceState, Stored};

@@ -4,6 +4,7 @@ use crate::daemon::error::DaemonError;
 use crate::daemon::job::{self, GRACE};
 use crate::dispatch::queue::Holder;
 use crate::executor::{Adoption, Context, Handle};
+use crate::model::deployment::{FullName, OnDelete};
 use crate::model::id::FlowRunId;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
@@ -68,7 +69,31 @@ impl Dispatcher {
         let holder = claim.holder(&run);
         self.active.insert(run.id, Active { holder, claim, handle: Some(handle) });
         if run.is_over() || run.state.kind == StateType::Cancelling {
-            self.stop_if_active(run.id).await?;
+            return self.stop_if_active(run.id).await;
+        }
+        match &run.deployment {
+            Some(deployment) => self.look_at_tombstone(deployment).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Cancels the runs in progress of a deployment that was pruned, where its file asked for that (`on_delete: cancel`).
+    pub(super) async fn look_at_tombstone(&mut self, name: &FullName) -> Result<(), DaemonError> {
+        let Some(tombstone) = self.ledger.tombstone(name)? else { return Ok(()) };
+        let pruned = &tombstone.deployment;
+        if pruned.declared.on_delete != OnDelete::Cancel || self.ledger.deployment(pruned.id)?.is_some() {
+            return Ok(());
+        }
+        let of_it = self.active.values_mut().filter(|active| active.holder.deployment == Some(pruned.id) && !active.holder.stopping);
+        let runs: Vec<FlowRunId> = of_it
+            .map(|active| {
+                active.holder.stopping = true;
+                active.holder.run
+            })
+            .collect();
+        for run in runs {
+            let message = format!("its deployment is no longer declared by the project '{}' (on_delete: cancel)", tombstone.project);
+            self.propose(run, Proposed::new(StateType::Cancelling).message(message)).await?;
         }
         Ok(())
     }

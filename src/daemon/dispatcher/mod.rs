@@ -305,7 +305,8 @@ impl Dispatcher {
                     }
                     self.ask_all_again();
                 }
-                Changed::Project(_) | Changed::Tombstone(_) => {}
+                Changed::Tombstone(name) => self.look_at_tombstone(&name).await?,
+                Changed::Project(_) => {}
             }
         }
         Ok(())

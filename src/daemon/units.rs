@@ -1,0 +1,64 @@
+//! Carrying out a plan unit by unit, and the report that names each.
+use super::apply::{self, Applied};
+use crate::control::{UnitOutcome, UnitReport};
+use crate::model::desired::{Desired, FailedUnit};
+use crate::model::project::Atomicity;
+use crate::reconcile::Unit;
+use crate::store::ledger::{Ledger, LedgerError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What would become of each unit: `pending` those with something to write, `blocked` all of those where the plan is refused.
+pub(super) fn reports(desired: &Desired, pending: &[Unit], refusal: Option<&str>) -> Vec<UnitReport> {
+    let pending: BTreeSet<&str> = pending.iter().map(|unit| unit.name.as_str()).collect();
+    let mut reports: BTreeMap<String, UnitReport> = BTreeMap::new();
+    let names = names(desired).into_iter().chain(pending.iter().map(|name| (*name).to_owned()));
+    for unit in names {
+        let outcome = match refusal {
+            Some(_) => UnitOutcome::Blocked,
+            None if pending.contains(unit.as_str()) => UnitOutcome::Pending,
+            None => UnitOutcome::Unchanged,
+        };
+        reports.insert(unit.clone(), UnitReport { unit, outcome, reason: refusal.map(str::to_owned) });
+    }
+    for failed in &desired.failed {
+        let unit = name_of(failed);
+        let reason = failed.problems.first().map(ToString::to_string);
+        reports.insert(unit.clone(), UnitReport { unit, outcome: UnitOutcome::Failed, reason });
+    }
+    reports.into_values().collect()
+}
+
+/// The units that a project's rules make of it.
+fn names(desired: &Desired) -> Vec<String> {
+    match desired.rules.atomicity {
+        Atomicity::Project => vec![desired.project.clone()],
+        Atomicity::File => {
+            let files = desired.deployments.values().map(|declared| declared.file.as_str());
+            files.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
+        }
+        Atomicity::Deployment => desired.deployments.keys().map(ToString::to_string).collect(),
+    }
+}
+
+/// The deployment's name where it could be read, else where it stands.
+fn name_of(failed: &FailedUnit) -> String {
+    match (&failed.name, &failed.pointer) {
+        (Some(name), _) => name.clone(),
+        (None, Some(pointer)) => format!("{}#{pointer}", failed.file),
+        (None, None) => failed.file.clone(),
+    }
+}
+
+/// Commits units in order (`reports` is in the order of names), each at the revision that the one before it has made. Those that are committed stay so whatever follows.
+pub(super) async fn carry_out(ledger: &Ledger, base: u64, units: &[Unit], reports: &mut [UnitReport]) -> Result<Applied, LedgerError> {
+    for (done, unit) in units.iter().enumerate() {
+        match apply::apply(ledger, base + done as u64, &unit.writes).await? {
+            Applied::Done => {}
+            Applied::Moved => return Ok(Applied::Moved),
+        }
+        if let Ok(at) = reports.binary_search_by(|report| report.unit.as_str().cmp(&unit.name)) {
+            reports[at].outcome = UnitOutcome::Applied;
+        }
+    }
+    Ok(Applied::Done)
+}
