@@ -78,6 +78,28 @@ deployments:
 }
 
 #[test]
+fn only_the_ends_that_retry_on_names_are_tried_again() {
+    let host = Host::new("
+deployments:
+  - {name: temporary, command: 'exit 75', retries: 1, retry_on: [75, timeout]}
+  - {name: wrong, command: 'exit 1', retries: 1, retry_on: [75, timeout]}
+  - {name: slow, command: 'sleep 60', timeout_seconds: 0.2, retries: 1, retry_on: timeout}
+  - {name: killed, command: 'kill -9 $$', retries: 1, retry_on: crashed}
+  - {name: segfault, command: 'kill -11 $$', retries: 1, retry_on: SIGKILL}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let names = ["temporary", "wrong", "slow", "killed", "segfault"];
+    let runs = names.map(|name| daemon.run(name));
+    let ends = runs.map(|run| {
+        let end = daemon.end_of(&run);
+        (end["state_name"].as_str().unwrap().to_owned(), end["run_count"].as_u64().unwrap())
+    });
+    let expected = [("Failed", 2), ("Failed", 1), ("TimedOut", 2), ("Crashed", 2), ("Crashed", 1)];
+    assert_eq!(ends, expected.map(|(state, attempts)| (state.to_owned(), attempts)));
+}
+
+#[test]
 fn retries_go_on_until_it_succeeds_or_none_is_left() {
     let host = Host::new("
 deployments:

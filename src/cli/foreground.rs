@@ -62,6 +62,8 @@ pub fn run_of(id: FlowRunId, name: String, deployment: &Deployment, parameters: 
         requested_by: None,
         retries: 0,
         retry_delay_seconds: Vec::new(),
+        retry_jitter_factor: 0.0,
+        retry_on: Vec::new(),
         run_count: 0,
         expected_start_time: now,
         next_scheduled_start_time: None,

@@ -1,5 +1,6 @@
 //! The state in which a run ends, from how its process ended. One table.
 use crate::executor::{End, Outcome};
+use crate::model::retry::EndCause;
 use crate::model::run::Usage;
 use crate::model::state::{Proposed, StateType, names};
 
@@ -18,11 +19,22 @@ pub fn state_of(outcome: &Outcome, cancelling: bool) -> Proposed {
             Proposed::new(StateType::Crashed)
         }
     };
-    let mut proposed = proposed.message(message);
+    let mut proposed = Proposed { cause: cause_of(&outcome.end), ..proposed.message(message) };
     if proposed.kind == StateType::Completed {
         proposed.data = outcome.value.clone();
     }
     proposed
+}
+
+/// How it ended, in the words of `retry_on`.
+fn cause_of(end: &End) -> Option<EndCause> {
+    match *end {
+        End::Exited { code } => Some(EndCause::Exited(code)),
+        End::Signaled { signal, .. } => Some(EndCause::Signaled(signal)),
+        End::TimedOut { .. } => Some(EndCause::TimedOut),
+        End::NotStarted { .. } | End::SupervisorFailed | End::Lost => Some(EndCause::Lost),
+        End::Stopped { .. } => None,
+    }
 }
 
 /// What the run and all its descendants used.

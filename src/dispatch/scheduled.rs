@@ -43,6 +43,8 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
         requested_by: None,
         retries: spec.retries,
         retry_delay_seconds: spec.retry_delay_seconds.clone(),
+        retry_jitter_factor: spec.retry_jitter_factor,
+        retry_on: spec.retry_on.clone(),
         run_count: 0,
         expected_start_time: start,
         next_scheduled_start_time: Some(start),

@@ -8,7 +8,7 @@ use super::placeholders::{self, Placeholders};
 use super::report::{At, Problem, described, shown};
 use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
-use super::{entrypoint, schedule, words, work_pool};
+use super::{entrypoint, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName, OnDelete};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub const KEYS: &[&str] = &[
     "name", "version", "tags", "description", "flow_name", "entrypoint", "command", "parameters", "enforce_parameter_schema",
     "schedule", "schedules", "paused", "concurrency_limit", "work_pool", "job_variables", "env", "working_dir", "retries",
-    "retry_delay_seconds", "timeout_seconds", "build", "push", "pull", "triggers", "path",
+    "retry_delay_seconds", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
     "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
 ];
 /// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
@@ -111,6 +111,7 @@ impl Reader<'_> {
         let flow = entrypoint.as_ref().and_then(|entrypoint| self.flow(entrypoint, &pool));
         let name = node.field("name").and_then(|name| work_pool::name(&name));
         let flow_name = self.flow_name(entrypoint.as_ref(), flow.as_deref(), name.as_deref());
+        let (retry_delay_seconds, retry_jitter_factor) = node.field("retry_delay_seconds").map(|delays| retry::delays(&delays)).unwrap_or_default();
         let mut spec = DeploymentSpec {
             version: node.field("version").and_then(|version| version.text()),
             description: self.text("description").or_else(|| flow.as_ref().and_then(|flow| flow.description.clone())),
@@ -128,7 +129,9 @@ impl Reader<'_> {
             env: node.field("env").map(|env| environment(&env)).unwrap_or_default(),
             working_dir: self.text("working_dir").map(|path| entrypoint::normal(&path)).filter(|path| !path.is_empty()),
             retries: node.field("retries").and_then(|retries| retries.integer(0, 10_000)).unwrap_or(0),
-            retry_delay_seconds: node.field("retry_delay_seconds").map(|delays| retry_delays(&delays)).unwrap_or_default(),
+            retry_delay_seconds,
+            retry_jitter_factor,
+            retry_on: node.field("retry_on").map(|causes| retry::on(&causes)).unwrap_or_default(),
             timeout_seconds: node.field("timeout_seconds").and_then(|timeout| timeout_seconds(&timeout)),
             triggers: self.triggers(),
             protect: self.boolean("protect").unwrap_or(false),
@@ -381,31 +384,6 @@ fn environment(node: &Node<'_>) -> BTreeMap<String, Option<String>> {
         environment.insert(name.clone(), text);
     }
     environment
-}
-
-/// Delays before each further attempt: the last one counts for all that follow, so repetitions at the end say nothing.
-fn retry_delays(node: &Node<'_>) -> Vec<f64> {
-    let mut delays: Vec<f64> = match node.value {
-        Value::Array(items) => items.iter().enumerate().filter_map(|(index, item)| node.item(index, item).seconds()).collect(),
-        Value::String(text) if text.trim().parse::<f64>().is_err() => {
-            node.report.push(
-                node.error("wrong-type", format!("`retry_delay_seconds` is {}; expected seconds, or a list of seconds", described(node.value)))
-                    .maybe_help((text == "exponential").then(|| "`exponential` is not supported yet; write the delays out: `[1, 2, 4, 8]`".to_owned())),
-            );
-            Vec::new()
-        }
-        Value::Object(_) | Value::Bool(_) => {
-            node.expected("seconds, or a list of seconds");
-            Vec::new()
-        }
-        _ => node.seconds().into_iter().collect(),
-    };
-    while let [.., before, last] = delays.as_slice()
-        && before == last
-    {
-        delays.pop();
-    }
-    if delays == [0.0] { Vec::new() } else { delays }
 }
 
 fn timeout_seconds(node: &Node<'_>) -> Option<f64> {

@@ -32,6 +32,7 @@ mod project;
 mod refuse;
 mod render;
 mod report;
+mod retry;
 mod schedule;
 mod schema;
 mod source_code;

@@ -76,9 +76,21 @@ fn environment(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
 }
 
-/// Seconds, or a list of seconds.
+/// Exit codes, signals, words.
+fn retry_on(_: &mut schemars::SchemaGenerator) -> Schema {
+    let cause = json!({ "type": ["integer", "string"] });
+    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": cause }, cause, { "type": "null" }] })
+}
+
+/// Seconds, a list of seconds, or how they grow.
 fn delays(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "array", "items": { "type": "number", "minimum": 0 } }, { "type": "null" }] })
+    let number = json!({ "type": "number", "minimum": 0 });
+    let exponential = json!({ "type": "object", "properties": {
+        "exponential": { "description": "The first delay; each further one is twice as long.", "type": ["number", "string"], "default": 10 },
+        "cap": { "description": "No delay is longer.", "type": ["number", "string"], "default": 3600 },
+        "jitter": { "description": "Up to so large a share of each delay is added to it.", "type": ["number", "string"], "minimum": 0, "maximum": 1, "default": 0 },
+    } });
+    schemars::json_schema!({ "anyOf": [number, { "type": "array", "items": number }, { "type": "string" }, exponential, { "type": "null" }] })
 }
 
 /// An interval: seconds, an ISO 8601 duration or `HH:MM:SS`.
@@ -221,9 +233,12 @@ pub struct Deployment {
     /// How often a failed run is tried again. Default 0.
     #[schemars(schema_with = "count")]
     retries: Option<Value>,
-    /// Seconds before each further attempt; of a list, the last counts for all that follow.
+    /// Seconds before each further attempt; of a list, the last counts for all that follow. `exponential` doubles from 10 s to 1 h.
     #[schemars(schema_with = "delays")]
     retry_delay_seconds: Option<Value>,
+    /// Which ends are tried again: exit codes (`75`, `1-5`), signals (`SIGKILL`), `timeout`, `crashed`. Default: every one.
+    #[schemars(schema_with = "retry_on")]
+    retry_on: Option<Value>,
     /// A run that takes longer is stopped.
     #[schemars(schema_with = "seconds")]
     timeout_seconds: Option<Value>,

@@ -87,7 +87,6 @@ pub const DEPLOYMENT_LATER: &[NotYet] = &[
     NotYet::refused("group"),
     NotYet::refused("memory_max"),
     NotYet::refused("cpu_max"),
-    NotYet::refused("retry_on"),
     NotYet::refused("grace_seconds"),
     NotYet::warned("on_delete"),
     NotYet::warned("nice"),

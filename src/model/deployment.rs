@@ -2,6 +2,7 @@
 use super::JsonMap;
 use super::id::{DeploymentId, FlowId};
 use super::overrides::{Overrides, Owner};
+use super::retry::RetryCause;
 use super::schedule::{Schedule, ScheduleDeclaration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,10 @@ impl OnDelete {
     }
 }
 
+pub(super) fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
@@ -164,6 +169,12 @@ pub struct DeploymentSpec {
     /// Seconds before each further attempt; the last one counts for all that follow; empty is no delay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry_delay_seconds: Vec<f64>,
+    /// Up to so large a share of each delay is added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry_jitter_factor: f64,
+    /// The ends that are worth another attempt; empty: every one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<RetryCause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
     /// It stays, and goes on, even when it is no longer declared.
@@ -198,6 +209,8 @@ impl Default for DeploymentSpec {
             working_dir: None,
             retries: 0,
             retry_delay_seconds: Vec::new(),
+            retry_jitter_factor: 0.0,
+            retry_on: Vec::new(),
             timeout_seconds: None,
             protect: false,
             on_delete: OnDelete::Finish,

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod position;
 pub mod problem;
 pub mod project;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;

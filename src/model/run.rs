@@ -1,7 +1,8 @@
 //! Flow runs.
 use super::JsonMap;
-use super::deployment::FullName;
+use super::deployment::{FullName, is_zero};
 use super::id::{DeploymentId, FlowId, FlowRunId, ScheduleId, of_state};
+use super::retry::RetryCause;
 use super::state::{Proposed, State, StateType};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,12 @@ pub struct FlowRun {
     pub retries: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry_delay_seconds: Vec<f64>,
+    /// Up to so large a share of each delay is added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry_jitter_factor: f64,
+    /// The ends that are worth another attempt; empty: every one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<RetryCause>,
     /// How often it has been Running: the number of the current attempt.
     #[serde(default)]
     pub run_count: u32,

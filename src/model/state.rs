@@ -1,5 +1,6 @@
 //! The states of a flow run: Prefect's nine types, each with a free name.
 use super::id::StateId;
+use super::retry::EndCause;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -92,11 +93,13 @@ pub struct Proposed {
     pub message: Option<String>,
     pub data: Option<Value>,
     pub details: StateDetails,
+    /// How the attempt ended, where whoever proposes this ran it.
+    pub cause: Option<EndCause>,
 }
 
 impl Proposed {
     pub fn new(kind: StateType) -> Self {
-        Proposed { kind, name: None, message: None, data: None, details: StateDetails::default() }
+        Proposed { kind, name: None, message: None, data: None, details: StateDetails::default(), cause: None }
     }
 
     pub fn named(mut self, name: &str) -> Self {

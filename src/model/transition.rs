@@ -10,9 +10,11 @@
 //! 5. Paused: only what is Running can pause, once per key.
 //! 6. Pending: only from Scheduled, or from Pending under another name (the guard against a second claim).
 //! 7. Running: not before its time; a pause that was never resumed fails.
-//! 8. Failed with retries left becomes Scheduled/AwaitingRetry; so does Crashed of a process that reeve ran.
+//! 8. Failed with retries left becomes Scheduled/AwaitingRetry; so does Crashed of a process that reeve ran; unless
+//!    `retry_on` does not name how it ended.
 //! 9. Late: only what is Scheduled can become it, so that a run that was cancelled meanwhile is not brought back.
 //! 10. What is over: a completed run stays completed if it has a result; a reschedule needs a deployment.
+use super::retry;
 use super::run::FlowRun;
 use super::state::{Proposed, StateType, names};
 use jiff::{SignedDuration, Timestamp};
@@ -156,8 +158,9 @@ fn to_failure(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
     }
     let attempted = matches!(from, StateType::Running | StateType::Pending);
     let retried = proposed.kind == StateType::Failed || run.slot.is_some() || run.infrastructure.is_some();
+    let retried = retried && retry::is_worth_retrying(&run.retry_on, proposed.cause);
     if attempted && retried && run.run_count <= run.retries && run.retries > 0 && run.run_count > 0 {
-        let delay = retry_delay(&run.retry_delay_seconds, run.run_count);
+        let delay = retry::delay(&run.retry_delay_seconds, run.retry_jitter_factor, run.id, run.run_count);
         let mut retry = Proposed::new(StateType::Scheduled)
             .named(names::AWAITING_RETRY)
             .scheduled_time(context.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
@@ -172,13 +175,6 @@ fn leave_terminal(run: &FlowRun, proposed: Proposed, context: Context) -> Decisi
         return stay("Run is already COMPLETED.");
     }
     accept(run, proposed, context.now)
-}
-
-/// Seconds before attempt `attempt + 1`: the list's entry for it, or its last one.
-fn retry_delay(seconds: &[f64], attempt: u32) -> SignedDuration {
-    let index = (attempt.max(1) as usize - 1).min(seconds.len().saturating_sub(1));
-    let seconds = seconds.get(index).copied().unwrap_or(0.0);
-    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::ZERO)
 }
 
 fn accept(run: &FlowRun, proposed: Proposed, now: Timestamp) -> Decision {

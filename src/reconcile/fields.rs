@@ -51,6 +51,8 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         working_dir,
         retries,
         retry_delay_seconds,
+        retry_jitter_factor,
+        retry_on,
         timeout_seconds,
         protect,
         on_delete,
@@ -74,6 +76,8 @@ pub(super) fn same_deployment(a: &DeploymentSpec, b: &DeploymentSpec) -> bool {
         && *working_dir == b.working_dir
         && *retries == b.retries
         && *retry_delay_seconds == b.retry_delay_seconds
+        && *retry_jitter_factor == b.retry_jitter_factor
+        && *retry_on == b.retry_on
         && *timeout_seconds == b.timeout_seconds
         && *protect == b.protect
         && *on_delete == b.on_delete

@@ -75,6 +75,8 @@ pub fn run(now: Timestamp, flow_id: FlowId) -> FlowRun {
         requested_by: None,
         retries: 0,
         retry_delay_seconds: Vec::new(),
+        retry_jitter_factor: 0.0,
+        retry_on: Vec::new(),
         run_count: 0,
         expected_start_time: now,
         next_scheduled_start_time: None,

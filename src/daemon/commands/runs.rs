@@ -78,6 +78,8 @@ impl Commands {
             requested_by: request.requested_by,
             retries: spec.map_or(0, |spec| spec.retries),
             retry_delay_seconds: spec.map(|spec| spec.retry_delay_seconds.clone()).unwrap_or_default(),
+            retry_jitter_factor: spec.map_or(0.0, |spec| spec.retry_jitter_factor),
+            retry_on: spec.map(|spec| spec.retry_on.clone()).unwrap_or_default(),
             run_count: 0,
             expected_start_time: expected,
             next_scheduled_start_time: state.details.scheduled_time.filter(|_| state.kind == StateType::Scheduled),
