@@ -1,7 +1,7 @@
 //! The life of a daemon as its operator sees it: start, second start, stop, and whatever stands in its way.
 mod common;
 
-use common::{Daemon, Host, http, process};
+use common::{Daemon, Host, http, process, until};
 use rustix::process::Signal;
 use std::net::TcpListener;
 
@@ -268,4 +268,32 @@ fn the_daemons_own_words_can_be_read_by_machines() {
     for line in daemon.said().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
+}
+
+#[test]
+fn metrics_count_what_ran_waits_and_runs() {
+    let host = Host::new("
+name: etl
+work_pools: [{name: local, type: process, concurrency_limit: 1}]
+deployments:
+  - {name: works, command: 'true', work_pool: {name: local}}
+  - {name: fails, command: 'exit 3', work_pool: {name: local}}
+  - {name: holds, command: 'sleep 600', work_pool: {name: local}}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    for name in ["works", "fails"] {
+        drop(daemon.end_of(&daemon.run(name)));
+    }
+    let (holds, waits) = (daemon.run("holds"), daemon.run("works"));
+    let expected = [
+        "reeve_flow_runs_running{work_pool=\"local\",work_queue=\"default\"} 1", "reeve_flow_runs_waiting{work_pool=\"local\",work_queue=\"\"} 1",
+        "reeve_flow_runs_ended_total{state=\"Completed\"} 1", "reeve_flow_runs_ended_total{state=\"Failed\"} 1", "reeve_flow_run_lateness_seconds_count 3",
+        "reeve_flow_run_duration_seconds_count 2", "reeve_work_pool_slots{work_pool=\"local\"} 1", "reeve_project_in_sync{project=\"etl\"} 1", "reeve_ready 1",
+    ];
+    until("one run holds the slot, and one waits for it", || {
+        let text = daemon.text("/metrics");
+        expected.iter().all(|expected| text.lines().any(|line| line == *expected)).then_some(())
+    });
+    drop((holds, waits));
 }

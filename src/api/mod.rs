@@ -16,6 +16,7 @@ mod health;
 mod log_records;
 mod log_stream;
 mod logs;
+mod metrics;
 mod overrides;
 mod page;
 mod projects;
@@ -109,8 +110,9 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .fallback(async || ApiError::no_route())
         .layer(middleware::from_fn(health::check_client_version))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(api);
+        .with_state(api.clone());
     Router::new()
+        .merge(metrics::routes().with_state(api))
         .nest_service("/api", MapRequest::new(routes, without_trailing_slash))
         .fallback(async || ApiError::no_route())
         .layer(middleware::from_fn_with_state(guard, guard::check))

@@ -6,6 +6,7 @@
 pub mod deployment;
 pub mod desired;
 pub mod id;
+pub mod measure;
 pub mod name;
 pub mod overrides;
 pub mod policy;

@@ -101,6 +101,14 @@ impl Daemon {
         reply.json()
     }
 
+    /// The text of a page outside `/api`.
+    #[track_caller]
+    pub fn text(&self, path: &str) -> String {
+        let reply = http::request(&self.address, "GET", path, None).unwrap_or_else(|| panic!("GET {path}: no answer"));
+        assert_eq!(reply.status, 200, "GET {path}: {}", String::from_utf8_lossy(&reply.body));
+        String::from_utf8(reply.body).unwrap()
+    }
+
     #[track_caller]
     pub fn post(&self, path: &str, body: Value) -> Value {
         let reply = self.request("POST", path, Some(&body));

@@ -106,6 +106,7 @@ impl Dispatcher {
             counts,
             narrator,
         };
+        dispatcher.ledger.count_active()?;
         for id in dispatcher.ledger.active_run_ids()? {
             dispatcher.settle_missed(id).await?;
             dispatcher.look_at(id).await?;

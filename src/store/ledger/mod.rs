@@ -15,6 +15,7 @@ mod future;
 mod key;
 mod record;
 mod runs;
+mod totals;
 mod unit;
 
 pub use feed::{Changed, Feed};
@@ -33,6 +34,7 @@ pub struct Reader {
     store: Arc<dyn ReadStore>,
     home: HomeId,
     future: future::Known,
+    counted: totals::Counted,
 }
 
 /// What can be read and written.
@@ -78,7 +80,7 @@ impl From<CommitError> for LedgerError {
 impl Reader {
     pub fn new(store: Arc<dyn ReadStore>) -> Self {
         let home = HomeId(store.home().id);
-        Reader { store, home, future: future::Known::default() }
+        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default() }
     }
 
     pub fn home(&self) -> HomeId {

@@ -2,6 +2,7 @@
 use super::record::{decode, encode};
 use super::runs::ProposalOutcome;
 use super::{Ledger, LedgerError, key};
+use crate::model::measure::Measured;
 use crate::model::id::{FlowRunId, ScheduleId};
 use crate::model::run::FlowRun;
 use crate::model::schedule::Cursor;
@@ -16,6 +17,7 @@ pub struct Unit {
     ledger: Ledger,
     store: Arc<dyn Store>,
     batch: Batch,
+    measured: Vec<Measured>,
 }
 
 /// The rows that one change writes at most: a run, its active row, a cursor, an idempotency row.
@@ -24,7 +26,7 @@ const ROWS_PER_CHANGE: usize = 4;
 impl Ledger {
     /// An empty unit.
     pub fn unit(&self) -> Unit {
-        Unit { ledger: self.clone(), store: self.store.clone(), batch: Batch::default() }
+        Unit { ledger: self.clone(), store: self.store.clone(), batch: Batch::default(), measured: Vec::new() }
     }
 }
 
@@ -42,6 +44,7 @@ impl Unit {
     pub fn create_run(&mut self, run: &FlowRun) -> Result<(), LedgerError> {
         self.batch.expect.push((key::run(run.id), Expect::Absent));
         self.batch.put.push((key::run(run.id), encode(run)?));
+        self.measured.push(Measured::of(None, Some(run)));
         if !run.is_over() {
             self.batch.put.push((key::active(run.id), encode(&())?));
         }
@@ -110,6 +113,7 @@ impl Unit {
         self.batch.expect.push((key::run(id), Expect::Equals(bytes)));
         self.batch.delete.push(key::run(id));
         self.batch.delete.push(key::active(id));
+        self.measured.push(Measured::of(Some(&run), None));
         if let (Some(deployment), Some(idempotency_key), None) = (run.deployment_id, &run.idempotency_key, &run.slot) {
             self.batch.delete.push(key::idempotency(deployment, idempotency_key));
         }
@@ -138,6 +142,7 @@ impl Unit {
             return Ok(());
         }
         self.store.commit(self.batch).await?;
+        self.ledger.counted.add(self.measured);
         Ok(())
     }
 
@@ -151,6 +156,7 @@ impl Unit {
     fn put_run(&mut self, read: Vec<u8>, before: &FlowRun, after: &FlowRun) -> Result<(), LedgerError> {
         self.batch.expect.push((key::run(after.id), Expect::Equals(read)));
         self.batch.put.push((key::run(after.id), encode(after)?));
+        self.measured.push(Measured::of(Some(before), Some(after)));
         match (before.is_over(), after.is_over()) {
             (false, true) => self.batch.delete.push(key::active(after.id)),
             (true, false) => self.batch.put.push((key::active(after.id), encode(&())?)),

@@ -1,0 +1,143 @@
+//! `/metrics`: what is counted, in Prometheus's text form (version 0.0.4). Names begin with `reeve_`; times are in seconds.
+use super::Api;
+use super::error::ApiError;
+use crate::clock;
+use crate::model::measure::{Histogram, Totals};
+use crate::model::status::{Phase, Status};
+use crate::model::work_pool::WorkPool;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::fmt::{Display, Write};
+use std::path::Path;
+
+const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The route stands beside `/api`, where Prometheus looks unless it is told otherwise.
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+async fn metrics(State(api): State<Api>) -> Result<Response, ApiError> {
+    let status = api.control.status();
+    let text = api.read(move |api| Ok(text(&status, &api.reader.totals(), &api.reader.work_pools()?, bytes_below(&api.home.store()))));
+    Ok(([(CONTENT_TYPE, CONTENT)], text.await?).into_response())
+}
+
+fn text(status: &Status, totals: &Totals, pools: &[WorkPool], store_bytes: u64) -> String {
+    let mut page = Page::default();
+    page.family("build_info", "gauge", "The version that runs.");
+    page.line("build_info", &[("version", &status.version)], 1);
+    page.family("uptime_seconds", "gauge", "Since the daemon started.");
+    page.line("uptime_seconds", &[], clock::now().duration_since(status.started).as_secs_f64().max(0.0));
+    page.family("ready", "gauge", "Whether the daemon is ready.");
+    page.line("ready", &[], u8::from(status.ready));
+    runs(&mut page, totals);
+    places(&mut page, totals, pools);
+    projects(&mut page, status);
+    page.family("store_bytes", "gauge", "What the store takes on the disk.");
+    page.line("store_bytes", &[], store_bytes);
+    page.text
+}
+
+fn runs(page: &mut Page, totals: &Totals) {
+    page.family("flow_runs_ended_total", "counter", "Runs that came to an end, by state.");
+    for (state, count) in &totals.ended {
+        page.line("flow_runs_ended_total", &[("state", state)], count);
+    }
+    page.histogram("flow_run_lateness_seconds", "From when a run was to start until it did.", &totals.lateness);
+    page.histogram("flow_run_duration_seconds", "How long runs that ended had been running, over all attempts.", &totals.duration);
+}
+
+/// Of each pool and queue what waits and what runs, and the slots of each pool.
+fn places(page: &mut Page, totals: &Totals, pools: &[WorkPool]) {
+    for (name, help) in [("flow_runs_waiting", "Runs that wait for their time or a slot."), ("flow_runs_running", "Runs that hold a slot.")] {
+        page.family(name, "gauge", help);
+        for ((pool, queue), active) in &totals.active {
+            let count = if name == "flow_runs_waiting" { active.waiting } else { active.running };
+            page.line(name, &[("work_pool", pool.as_deref().unwrap_or_default()), ("work_queue", queue.as_deref().unwrap_or_default())], count);
+        }
+    }
+    page.family("work_pool_slots", "gauge", "The concurrency limit of a pool that has one.");
+    for pool in pools {
+        if let Some(limit) = pool.effective().concurrency_limit {
+            page.line("work_pool_slots", &[("work_pool", &pool.name)], limit);
+        }
+    }
+}
+
+fn projects(page: &mut Page, status: &Status) {
+    page.family("project_in_sync", "gauge", "Whether a project was equal to its files when it was looked at last.");
+    for project in &status.projects {
+        page.line("project_in_sync", &[("project", &project.name)], u8::from(matches!(project.phase, Phase::Idle)));
+    }
+    page.family("project_generation", "gauge", "How often a project's definitions have changed.");
+    for project in &status.projects {
+        page.line("project_generation", &[("project", &project.name)], project.generation);
+    }
+}
+
+/// The text in the making.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a text cannot fail.
+        let _ = write!(self.text, "# HELP reeve_{name} {help}\n# TYPE reeve_{name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.text, "reeve_{name}{labels} {value}");
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.family(name, "histogram", help);
+        let mut below = 0;
+        for (bound, count) in histogram.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]).zip(&histogram.counts) {
+            below += count;
+            self.line(&format!("{name}_bucket"), &[("le", &bound)], below);
+        }
+        self.line(&format!("{name}_sum"), &[], histogram.sum);
+        self.line(&format!("{name}_count"), &[], histogram.count());
+    }
+}
+
+/// A label's value: a backslash, a quote and a line feed are escaped.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// The bytes of all files below a directory that is at most a few levels deep.
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
+        _ => entry.metadata().map_or(0, |metadata| metadata.len()),
+    };
+    entries.map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_counts_up_and_labels_are_escaped() {
+        let mut histogram = Histogram::new(&[0.5, 1.0]);
+        [0.1, 0.7, 9.0].into_iter().for_each(|value| histogram.add(value));
+        let mut page = Page::default();
+        page.histogram("x_seconds", "Help.", &histogram);
+        page.line("y", &[("name", "a\"b\\c\nd")], 1);
+        let expected = "# HELP reeve_x_seconds Help.\n# TYPE reeve_x_seconds histogram\nreeve_x_seconds_bucket{le=\"0.5\"} 1\n\
+            reeve_x_seconds_bucket{le=\"1\"} 2\nreeve_x_seconds_bucket{le=\"+Inf\"} 3\nreeve_x_seconds_sum 9.799999999999999\nreeve_x_seconds_count 3\n\
+            reeve_y{name=\"a\\\"b\\\\c\\nd\"} 1\n";
+        assert_eq!(page.text, expected.replace("9.799999999999999", &histogram.sum.to_string()));
+    }
+}
