@@ -78,6 +78,32 @@ deployments:
 }
 
 #[test]
+fn a_run_that_waits_says_for_what_and_who_holds_it() {
+    let host = Host::new("
+work_pools: [{name: local, type: process, concurrency_limit: 1}]
+deployments:
+  - {name: holds, command: 'sleep 600', work_pool: {name: local}}
+  - {name: waits, command: 'true', work_pool: {name: local}}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let holds = daemon.run("holds");
+    drop(daemon.running(&holds));
+    let (first, second) = (daemon.run("waits"), daemon.run("waits"));
+    let why = |run: &Value| host.cli(&["flow-run", "why", id(run)]);
+    why(&holds).exits(0).says(&["is Running since "]);
+    let holder = format!("held by {} (holds/holds, {})", holds["name"].as_str().unwrap(), id(&holds));
+    why(&first).exits(0).says(&["waits: all 1 slots of work pool 'local' are taken", &holder]);
+    why(&second).exits(0).says(&[&holder, "1 other run waits for the same and goes first"]);
+    let later = daemon.run_with("waits", json!({"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}}));
+    why(&later).exits(0).says(&["waits for its time, 2099-01-01T00:00:00Z"]);
+    host.cli(&["flow-run", "cancel", id(&holds)]).exits(0);
+    drop(daemon.end_of(&second));
+    why(&second).exits(0).says(&["is over: Completed since "]);
+    host.cli(&["flow-run", "why", "nobody"]).exits(1);
+}
+
+#[test]
 fn only_the_ends_that_retry_on_names_are_tried_again() {
     let host = Host::new("
 deployments:

@@ -1,13 +1,15 @@
-//! `/reeve/deployments/{id}/why`: why a deployment ran, did not run or will run at an instant.
+//! `/reeve/deployments/{id}/why`: why a deployment ran, did not run or will run at an instant; `/reeve/flow_runs/{id}/why`: what
+//! a run waits for, and who holds it.
 use super::Api;
 use super::error::ApiError;
 use super::extract::{Path, Query};
+use super::flow_runs::absent;
 use super::wire::WireTime;
 use crate::clock;
-use crate::dispatch::why::{self, Answer, Facts, Standing};
+use crate::dispatch::why::{self, Answer, Facts, RunAnswer, RunFacts, Standing};
 use crate::executor::KINDS;
 use crate::model::deployment::Deployment;
-use crate::model::id::{DeploymentId, first_run_at, of_slot};
+use crate::model::id::{DeploymentId, FlowRunId, first_run_at, of_slot};
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
 use crate::store::ledger::{LedgerError, Reader};
@@ -16,12 +18,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How many later runs are looked through for a record that counts a missed slot.
 const MOST_LOOKED_THROUGH: usize = 10_000;
 
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/reeve/deployments/{id}/why", get(asked))
+    Router::new().route("/reeve/deployments/{id}/why", get(asked)).route("/reeve/flow_runs/{id}/why", get(of_run))
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +56,35 @@ fn answer(reader: &Reader, deployment: &Deployment, at: Timestamp, now: Timestam
     let (pools, queues) = (reader.work_pools()?, reader.work_queues()?);
     let facts = Facts { now, at, deployment, schedules, pools: &pools, queues: &queues, active: &active, kinds: &kinds, serving };
     Ok(why::why(&facts))
+}
+
+async fn of_run(State(api): State<Api>, Path(id): Path<FlowRunId>) -> Result<Json<RunAnswer>, ApiError> {
+    let now = clock::now();
+    let serving = api.control.status().ready;
+    let answer = api.read(move |api| {
+        let Some(run) = api.reader.run_or_virtual(id, now)? else { return Ok(None) };
+        Ok(Some(answer_of_run(&api.reader, &run, now, serving)?))
+    });
+    answer.await?.map(Json).ok_or_else(absent)
+}
+
+fn answer_of_run(reader: &Reader, run: &FlowRun, now: Timestamp, serving: bool) -> Result<RunAnswer, LedgerError> {
+    let mut active = Vec::new();
+    for id in reader.active_run_ids()?.into_iter().filter(|id| *id != run.id) {
+        active.extend(reader.run(id)?);
+    }
+    let mut deployments = BTreeMap::new();
+    for id in active.iter().chain([run]).filter_map(|run| run.deployment_id) {
+        if let Entry::Vacant(vacant) = deployments.entry(id)
+            && let Some(deployment) = reader.deployment(id)?
+        {
+            vacant.insert(deployment);
+        }
+    }
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let (pools, queues) = (reader.work_pools()?, reader.work_queues()?);
+    let facts = RunFacts { now, run, deployments: &deployments, pools: &pools, queues: &queues, active: &active, kinds: &kinds, serving };
+    Ok(why::why_run(&facts))
 }
 
 fn standing<'a>(

@@ -216,6 +216,24 @@ pub struct Why {
     pub schedules: Vec<Chain>,
 }
 
+/// The answer to `flow-run why`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RunWhy {
+    pub name: String,
+    pub summary: String,
+    pub holders: Vec<HeldBy>,
+    pub ahead: usize,
+}
+
+/// A run that holds what another waits for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HeldBy {
+    pub run: Uuid,
+    pub name: String,
+    pub deployment: Option<String>,
+    pub since: Timestamp,
+}
+
 /// One schedule's part of it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Chain {

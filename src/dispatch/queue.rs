@@ -10,11 +10,14 @@
 //! A run that names no queue belongs to the first queue of its pool, by priority and name, whose filter matches
 //! it, else to the pool's `default`. A run without a pool belongs to a matching filtered queue of the default
 //! agent pool, else to none: it starts at once. A queue with a filter serves only what matches.
+use super::due::LATE_AFTER;
 use super::overlap::{Consequence, Going, Skipped};
-use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit};
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, Deployment};
 use crate::model::id::{DeploymentId, FlowRunId};
-use crate::model::policy::Overlap;
-use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, QueueFilter};
+use crate::model::policy::{Overlap, Policy};
+use crate::model::run::FlowRun;
+use crate::model::state::StateType;
+use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, QueueFilter, WorkPool, WorkQueue};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -37,6 +40,30 @@ pub struct Queue {
     pub filter: Option<QueueFilter>,
 }
 
+/// The pools and queues as decisions need them.
+pub fn pools(pools: &[WorkPool], queues: &[WorkQueue]) -> BTreeMap<String, Pool> {
+    let mut views = BTreeMap::new();
+    for pool in pools {
+        let spec = pool.effective();
+        let view = Pool { kind: spec.kind, paused: spec.paused, limit: spec.concurrency_limit, queues: BTreeMap::new() };
+        views.insert(pool.name.clone(), view);
+    }
+    for queue in queues {
+        let spec = queue.effective();
+        let view = Queue { paused: spec.paused, priority: spec.priority, limit: spec.concurrency_limit, filter: spec.filter };
+        if let Some(pool) = views.get_mut(&queue.pool) {
+            pool.queues.insert(queue.name.clone(), view);
+        }
+    }
+    views
+}
+
+/// The policies of the schedule that made a run.
+pub fn policy_of<'a>(run: &FlowRun, deployment: &'a Deployment) -> Option<&'a Policy> {
+    let slot = run.slot.as_ref()?;
+    deployment.schedules.iter().find(|schedule| schedule.id == slot.schedule).map(|schedule| &schedule.declared.policy)
+}
+
 /// A run that is due, or will be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
@@ -56,6 +83,30 @@ pub struct Waiting {
     pub pool: Option<String>,
     pub queue: Option<String>,
     pub tags: Vec<String>,
+}
+
+impl Waiting {
+    /// A scheduled run of `deployment`.
+    pub fn of(run: &FlowRun, deployment: &Deployment) -> Waiting {
+        let policy = policy_of(run, deployment);
+        let due = run.scheduled_time().unwrap_or(run.expected_start_time);
+        let expire_after = policy.and_then(|policy| policy.expire_after).filter(|_| run.run_count == 0);
+        let is_marked = run.state.name != StateType::Scheduled.title();
+        Waiting {
+            run: run.id,
+            due,
+            expires: expire_after.and_then(|after| due.checked_add(after.duration()).ok()),
+            overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
+            late_at: (!is_marked).then(|| due.saturating_add(LATE_AFTER).unwrap_or(Timestamp::MAX)),
+            first_attempt: run.run_count == 0,
+            deployment: run.deployment_id,
+            deployment_name: run.deployment.as_ref().map(ToString::to_string),
+            limit: deployment.declared.concurrency_limit.clone(),
+            pool: run.work_pool.clone(),
+            queue: run.work_queue.clone(),
+            tags: run.tags.clone(),
+        }
+    }
 }
 
 /// A run that is going.

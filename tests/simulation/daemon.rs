@@ -8,7 +8,6 @@ use reeve::daemon::scheduler::{Scheduler, Upcoming};
 use reeve::dispatch::queue::{Cancelled, Holder, Snapshot, Verdict, Waiting, decide};
 use reeve::dispatch::scheduled::is_void;
 use reeve::model::id::FlowRunId;
-use reeve::model::policy::Overlap;
 use reeve::model::run::FlowRun;
 use reeve::model::state::{Proposed, StateType, names};
 use reeve::model::transition::{Context, Decision};
@@ -189,23 +188,7 @@ impl Daemon {
             self.propose(run.id, Proposed::new(StateType::Cancelled).message(reason), now).await?;
             return Ok(None);
         }
-        let schedules = deployment.map(|deployment| deployment.schedules).unwrap_or_default();
-        let policy = run.slot.as_ref().and_then(|slot| schedules.iter().find(|schedule| schedule.id == slot.schedule)).map(|schedule| &schedule.declared.policy);
-        let due = run.scheduled_time().unwrap_or(run.expected_start_time);
-        Ok(Some(Waiting {
-            run: run.id,
-            due,
-            expires: policy.and_then(|policy| policy.expire_after).map(|after| due + after.duration()),
-            overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
-            late_at: None,
-            first_attempt: true,
-            deployment: run.deployment_id,
-            deployment_name: run.deployment.as_ref().map(ToString::to_string),
-            limit: None,
-            pool: None,
-            queue: None,
-            tags: Vec::new(),
-        }))
+        Ok(deployment.map(|deployment| Waiting::of(&run, &deployment)))
     }
 
     /// Writes down what became of the processes of runs that were claimed. A process that was never started, because the daemon was

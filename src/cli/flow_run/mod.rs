@@ -4,6 +4,7 @@ mod delete;
 mod inspect;
 mod logs;
 mod ls;
+mod why;
 
 use super::client::{Access, Client, Connection};
 use super::error::CliError;
@@ -17,6 +18,7 @@ pub enum Command {
     Ls(ls::Arguments),
     Inspect(inspect::Arguments),
     Logs(logs::Arguments),
+    Why(why::Arguments),
     Cancel(cancel::Arguments),
     Delete(delete::Arguments),
 }
@@ -32,7 +34,7 @@ pub struct Name {
 impl Command {
     pub async fn run(self, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
         let access = match &self {
-            Command::Ls(_) | Command::Inspect(_) | Command::Logs(_) => Access::Read,
+            Command::Ls(_) | Command::Inspect(_) | Command::Logs(_) | Command::Why(_) => Access::Read,
             Command::Cancel(_) | Command::Delete(_) => Access::Change,
         };
         let client = Client::connect(connection, access).await?;
@@ -44,6 +46,7 @@ impl Command {
         match self {
             Command::Ls(arguments) => ls::run(&arguments, client, screen).await,
             Command::Inspect(arguments) => inspect::run(&arguments, client, screen).await,
+            Command::Why(arguments) => why::run(&arguments, client, screen).await,
             Command::Logs(arguments) => logs::run(&arguments, client, screen).await,
             Command::Cancel(arguments) => cancel::run(&arguments, client, screen).await,
             Command::Delete(arguments) => delete::run(&arguments, client, screen).await,

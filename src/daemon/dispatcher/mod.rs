@@ -7,7 +7,6 @@
 //! * slots are held by the runs in `active`, and a run leaves it when its executor says that it is over, however it ended.
 mod active;
 mod in_flight;
-mod pools;
 mod reports;
 mod starting;
 
@@ -16,14 +15,12 @@ use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
-use crate::dispatch::queue::{Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
-use crate::dispatch::due::{LATE_AFTER, still_runs};
+use crate::dispatch::queue::{self, Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::dispatch::due::still_runs;
 use crate::dispatch::scheduled::{is_void, stands_by_itself, was_missed};
 use crate::executor::{Executor, KINDS, Report};
-use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
-use crate::model::policy::{Overlap, Policy};
 use crate::model::state::{Proposed, StateType, names};
 use crate::model::status::RunCounts;
 use crate::model::transition::Context;
@@ -88,7 +85,7 @@ impl Dispatcher {
         }
         let mut dispatcher = Dispatcher {
             feed: ledger.feed(),
-            pools: pools::read(&ledger)?,
+            pools: queue::pools(&ledger.work_pools()?, &ledger.work_queues()?),
             ledger,
             home,
             executors,
@@ -294,12 +291,12 @@ impl Dispatcher {
             match change {
                 Changed::Run(id) => self.look_at(id).await?,
                 Changed::WorkPools => {
-                    self.pools = pools::read(&self.ledger)?;
+                    self.pools = queue::pools(&self.ledger.work_pools()?, &self.ledger.work_queues()?);
                     self.ask_all_again();
                 }
                 Changed::Deployment(id) => self.look_at_deployment(id).await?,
                 Changed::Everything => {
-                    self.pools = pools::read(&self.ledger)?;
+                    self.pools = queue::pools(&self.ledger.work_pools()?, &self.ledger.work_queues()?);
                     self.waiting.clear();
                     for id in self.ledger.active_run_ids()? {
                         self.look_at(id).await?;
@@ -374,23 +371,7 @@ impl Dispatcher {
             return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;
         }
         self.blocked.remove(&run.id);
-        let policy = policy_of(&run, &deployment);
-        let due = run.scheduled_time().unwrap_or(run.expected_start_time);
-        let expire_after = policy.and_then(|policy| policy.expire_after).filter(|_| run.run_count == 0);
-        let waiting = Waiting {
-            run: run.id,
-            due,
-            expires: expire_after.and_then(|after| due.checked_add(after.duration()).ok()),
-            overlap: policy.map_or(Overlap::Allow, |policy| policy.overlap),
-            late_at: (run.state.name == StateType::Scheduled.title()).then(|| due.saturating_add(LATE_AFTER).unwrap_or(Timestamp::MAX)),
-            first_attempt: run.run_count == 0,
-            deployment: run.deployment_id,
-            deployment_name: run.deployment.as_ref().map(ToString::to_string),
-            limit: deployment.declared.concurrency_limit.clone(),
-            pool: run.work_pool,
-            queue: run.work_queue,
-            tags: run.tags,
-        };
+        let waiting = Waiting::of(&run, &deployment);
         self.waiting.insert(run.id, waiting);
         Ok(())
     }
@@ -450,12 +431,6 @@ impl Dispatcher {
             changed
         });
     }
-}
-
-/// The policies of the schedule that made a run.
-fn policy_of<'a>(run: &FlowRun, deployment: &'a Deployment) -> Option<&'a Policy> {
-    let slot = run.slot.as_ref()?;
-    deployment.schedules.iter().find(|schedule| schedule.id == slot.schedule).map(|schedule| &schedule.declared.policy)
 }
 
 /// A run between two attempts.

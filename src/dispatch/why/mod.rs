@@ -2,8 +2,12 @@
 //!
 //! A chain is told link by link, up to the first that stops it. It decides nothing: each link asks what the daemon asks (the rule,
 //! the slot's record, `queue`), of the same facts, and puts the answer into words.
+mod run;
+
+pub use run::{HeldBy, RunAnswer, RunFacts, why_run};
+
 use super::due::CLOCK_TOLERANCE;
-use super::queue::{self, Cancelled, Holder, Pool, Queue, Reason, Snapshot, Waiting};
+use super::queue::{self, Cancelled, Holder, Reason, Snapshot, Waiting, pools};
 use super::scheduled::start_of_slot;
 use crate::model::deployment::Deployment;
 use crate::model::id::{FlowRunId, of_slot};
@@ -16,7 +20,6 @@ use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::schedule::{Barred, Period, Rule};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Everything that the answer depends on.
 pub struct Facts<'a> {
@@ -457,24 +460,6 @@ impl<'a> Telling<'a> {
         self.links.push(Link { about, mark, text });
         Err(Stop(verdict))
     }
-}
-
-/// The pools and queues as decisions need them.
-fn pools(pools: &[WorkPool], queues: &[WorkQueue]) -> BTreeMap<String, Pool> {
-    let mut views = BTreeMap::new();
-    for pool in pools {
-        let spec = pool.effective();
-        let view = Pool { kind: spec.kind, paused: spec.paused, limit: spec.concurrency_limit, queues: BTreeMap::new() };
-        views.insert(pool.name.clone(), view);
-    }
-    for queue in queues {
-        let spec = queue.effective();
-        let view = Queue { paused: spec.paused, priority: spec.priority, limit: spec.concurrency_limit, filter: spec.filter };
-        if let Some(pool) = views.get_mut(&queue.pool) {
-            pool.queues.insert(queue.name.clone(), view);
-        }
-    }
-    views
 }
 
 /// Whether what a run waits for is other runs, which end.
