@@ -7,6 +7,7 @@ use crate::model::schedule::ScheduleDeclaration;
 use crate::model::state::Proposed;
 use crate::model::transition::{Context, transition};
 use crate::schedule::{RuleSpec, Spec};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const NOW: &str = "2027-03-26T12:00:00Z";
