@@ -22,6 +22,7 @@
 mod calendars;
 mod deployment;
 mod entrypoint;
+mod include;
 mod limits;
 mod locate;
 mod node;
@@ -30,12 +31,15 @@ mod placeholders;
 mod policy;
 mod project;
 mod refuse;
+mod renames;
 mod render;
 mod report;
+mod rules;
 mod schedule;
 mod schema;
 mod source_code;
 mod steps;
+mod units;
 mod words;
 mod work_pool;
 mod yaml;
@@ -43,6 +47,7 @@ mod yaml;
 use crate::model::desired::Desired;
 use crate::model::problem::Problem;
 
+pub use include::{Include, Segment, includes};
 pub use locate::{Locator, locate};
 pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
@@ -58,7 +63,8 @@ pub enum FileContent {
     Unreadable(String),
 }
 
-/// The project's files beside the manifests: Python sources that entrypoints name, and calendar files.
+/// The project's files beside the manifests: Python sources that entrypoints name, and calendar files; and what is known of
+/// where the manifests come from.
 pub trait Files {
     /// The content of a file; the path is relative to the root, with `/`.
     fn read(&self, path: &str) -> FileContent;
@@ -66,6 +72,16 @@ pub trait Files {
     /// Paths of files that stand near `path` (which may be missing), for "did you mean".
     fn near(&self, _path: &str) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether a manifest is there because another includes it.
+    fn is_included(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// How many files a glob of `include:` matched; `None` where nobody looked.
+    fn matched(&self, _pattern: &str) -> Option<usize> {
+        None
     }
 }
 
@@ -104,7 +120,8 @@ pub struct Input<'a> {
 /// What a reading gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// `None` when there is any error.
+    /// `None` when there is any error; but where the project's `atomicity` lets units be applied alone, what is without one, and
+    /// [`Desired::failed`] names the rest.
     pub desired: Option<Desired>,
     /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest.
     pub problems: Vec<Problem>,
@@ -112,9 +129,7 @@ pub struct Loaded {
 
 /// Reads a project.
 pub fn load(input: &Input<'_>) -> Loaded {
-    let report = report::Report::new(input.manifests, input.strict);
-    let desired = project::read(input, &report);
-    let failed = report.has_errors();
-    let problems = report.finish();
-    Loaded { desired: (!failed).then_some(desired), problems }
+    let (reading, found) = units::read(input, &project::LeftOut::default());
+    let desired = if found.errors.is_empty() { Some(reading.desired) } else { units::rest(input, &reading, found.errors) };
+    Loaded { desired, problems: found.problems }
 }
