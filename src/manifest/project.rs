@@ -34,6 +34,8 @@ pub struct LeftOut {
     pub entries: BTreeSet<(usize, usize)>,
     /// The deployments in both, as far as they could be read.
     pub names: Vec<FullName>,
+    /// Names of those whose flow is not known.
+    pub bare_names: Vec<String>,
 }
 
 impl LeftOut {
@@ -91,7 +93,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
         }
     }
     let index_of = |path: &str| input.manifests.iter().position(|file| file.path == path).unwrap_or(0);
-    renames::settle(&mut desired, claims, &left_out.names, report, index_of);
+    renames::settle(&mut desired, claims, left_out, report, index_of);
     work_pool::complete_filters(&mut desired, &left_out.names, report, index_of);
     near_pools(&desired, report, index_of);
     desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();

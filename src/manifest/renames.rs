@@ -1,6 +1,7 @@
 //! `renamed_from:` of deployments: earlier names, under which what is stored is found again.
 use super::node::Node;
 use super::report::{At, Place, Problem, Report, shown};
+use super::project::LeftOut;
 use super::work_pool;
 use crate::model::deployment::FullName;
 use crate::model::desired::Desired;
@@ -56,9 +57,9 @@ fn part(node: &Node<'_>, text: &str) -> Option<String> {
     work_pool::name(&node.with(&value))
 }
 
-/// Fills `desired.renames`: of an old name that is still declared, or claimed twice, nobody could tell what it becomes. `names`
-/// are declared, too, though they were left out.
-pub fn settle(desired: &mut Desired, claims: Vec<(FullName, Claim)>, names: &[FullName], report: &Report<'_>, file_index: impl Fn(&str) -> usize) {
+/// Fills `desired.renames`: of an old name that is still declared, or claimed twice, nobody could tell what it becomes. What
+/// was left out is declared, too.
+pub fn settle(desired: &mut Desired, claims: Vec<(FullName, Claim)>, left_out: &LeftOut, report: &Report<'_>, file_index: impl Fn(&str) -> usize) {
     let mut claimed: BTreeMap<FullName, (FullName, Place)> = BTreeMap::new();
     for (new, Claim { old, place }) in claims {
         let shown_old = shown(&old.to_string());
@@ -66,7 +67,7 @@ pub fn settle(desired: &mut Desired, claims: Vec<(FullName, Claim)>, names: &[Fu
             let first = Place::Pointer { file: file_index(&declared.file), pointer: format!("{}/name", declared.pointer), at: At::Value };
             let problem = Problem::error("renamed-and-declared", format!("{} is renamed from {shown_old}, which is still declared", shown(&new.to_string())), place);
             report.push(problem.related("it is declared at", first).help("remove the old entry, or this `renamed_from`"));
-        } else if names.contains(&old) {
+        } else if left_out.names.contains(&old) || left_out.bare_names.contains(&old.deployment) {
             let message = format!("{} is renamed from {shown_old}, which is still declared", shown(&new.to_string()));
             report.push(Problem::error("renamed-and-declared", message, place).help("remove the old entry, or this `renamed_from`"));
         } else if let Some((other, first)) = claimed.get(&old) {

@@ -13,7 +13,7 @@ use crate::model::desired::{Desired, FailedUnit};
 use crate::model::problem::Problem;
 use crate::model::project::Atomicity;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file, or an entry of its `deployments`.
 type Unit = (usize, Option<usize>);
@@ -113,8 +113,16 @@ fn left_out(input: &Input<'_>, failed: &Failed, first: &Reading) -> LeftOut {
         left_out.files.contains(&file) || entry.is_some_and(|entry| left_out.has_entry(file, entry))
     };
     let deployments = first.desired.deployments.iter();
-    let names = deployments.filter(|(_, declared)| is_left_out(&declared.file, &declared.pointer)).map(|(name, _)| name.clone()).collect();
-    LeftOut { names, ..left_out }
+    let names: Vec<FullName> =
+        deployments.filter(|(_, declared)| is_left_out(&declared.file, &declared.pointer)).map(|(name, _)| name.clone()).collect();
+    let written = first.documents.iter().flat_map(|document| {
+        let entries = document.value.get("deployments").and_then(Value::as_array).into_iter().flatten().enumerate();
+        let entries = entries.filter(|(index, _)| left_out.has_entry(document.index, *index));
+        entries.filter_map(|(_, entry)| entry.get("name").and_then(Value::as_str))
+    });
+    let known: BTreeSet<&str> = names.iter().map(|name| name.deployment.as_str()).collect();
+    let bare_names = written.filter(|name| !known.contains(name)).map(str::to_owned).collect();
+    LeftOut { bare_names, names, ..left_out }
 }
 
 /// Names of deployments by their file and pointer.
