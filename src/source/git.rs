@@ -163,7 +163,7 @@ impl Tree for Revision {
         })
     }
 
-    fn commit(&self) -> Option<&str> {
+    fn git_commit(&self) -> Option<&str> {
         Some(&self.commit)
     }
 }

@@ -73,7 +73,7 @@ impl Walk<'_> {
             [Segment::Wild(wildcard), rest @ ..] => {
                 for (name, kind) in self.list(directory)? {
                     if wildcard.matches(&name) {
-                        self.enter(join(directory, &name), kind, rest)?;
+                        self.follow(join(directory, &name), kind, rest)?;
                     }
                 }
                 Ok(())
@@ -101,7 +101,7 @@ impl Walk<'_> {
     }
 
     /// Goes on with an entry that matched.
-    fn enter(&mut self, path: String, kind: Kind, rest: &[Segment]) -> Result<(), SourceError> {
+    fn follow(&mut self, path: String, kind: Kind, rest: &[Segment]) -> Result<(), SourceError> {
         let target = match kind {
             Kind::Directory => Target::Directory,
             Kind::Other => Target::File,

@@ -41,7 +41,7 @@ impl Repository {
     }
 
     /// The hash of the commit that is checked out.
-    pub fn commit(&self) -> Option<String> {
+    pub fn head(&self) -> Option<String> {
         let mut found = line(&self.directory.join("HEAD"))?;
         for _ in 0..MOST_HOPS {
             let Some(name) = found.strip_prefix("ref:").map(str::trim) else { return Some(found).filter(|found| is_hash(found)) };
@@ -144,14 +144,14 @@ mod tests {
                 fs::write(git.join(name), format!("{content}\n")).unwrap();
             }
             let repository = Repository::of(directory.path()).unwrap();
-            assert_eq!(repository.commit().as_deref(), expected, "{files:?}");
+            assert_eq!(repository.head().as_deref(), expected, "{files:?}");
         }
     }
 
     #[test]
     fn it_agrees_with_git_in_clones_worktrees_and_submodules() {
         let (directory, work) = repository();
-        let commit = |root: &Path| Repository::of(root).and_then(|repository| repository.commit());
+        let commit = |root: &Path| Repository::of(root).and_then(|repository| repository.head());
         let head = git(&work, &["rev-parse", "HEAD"]);
         assert_eq!(commit(&work.join("etl")).as_deref(), Some(head.as_str()));
         git(&work, &["pack-refs", "--all"]);
@@ -195,7 +195,7 @@ mod tests {
         fs::remove_file(&lock).unwrap();
         assert!(set.checkout_in_progress().is_some());
         let revision = super::super::read_revision(&work.join("etl"), &[], "HEAD").unwrap();
-        assert_eq!((revision.checkout_in_progress(), revision.commit()), (None, Some(git(&work, &["rev-parse", "HEAD"]))));
+        assert_eq!((revision.checkout_in_progress(), revision.git_commit()), (None, Some(git(&work, &["rev-parse", "HEAD"]))));
     }
 
     #[test]

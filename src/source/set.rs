@@ -191,7 +191,7 @@ pub struct SourceSet {
 impl SourceSet {
     fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
         // Looked for before anything is read: what is checked out meanwhile may be read in part.
-        let repository = if tree.commit().is_some() { None } else { Repository::of(&root) };
+        let repository = if tree.git_commit().is_some() { None } else { Repository::of(&root) };
         let locked_before = repository.as_ref().is_some_and(|repository| repository.lock().is_some());
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
         let mut manifests = names.into_iter().map(read).collect::<Result<Vec<_>, SourceError>>()?;
@@ -229,8 +229,8 @@ impl SourceSet {
 
     /// The git commit that was read, or that is checked out where the files lie, in full; `None` outside a repository, and before
     /// its first commit.
-    pub fn commit(&self) -> Option<String> {
-        self.tree.commit().map(str::to_owned).or_else(|| self.repository.as_ref()?.commit())
+    pub fn git_commit(&self) -> Option<String> {
+        self.tree.git_commit().map(str::to_owned).or_else(|| self.repository.as_ref()?.head())
     }
 
     /// SHA-256 in hex over the names and contents of everything that was read so far.

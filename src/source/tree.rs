@@ -51,7 +51,7 @@ pub(super) trait Tree: std::fmt::Debug {
     fn target(&self, path: &str) -> io::Result<Target>;
 
     /// The git commit, if that is what the tree is of.
-    fn commit(&self) -> Option<&str> {
+    fn git_commit(&self) -> Option<&str> {
         None
     }
 }
