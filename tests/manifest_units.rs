@@ -271,3 +271,40 @@ fn ten_thousand_files_with_errors_in_some_are_read() {
     let desired = load(&all).desired.unwrap();
     assert_eq!((desired.deployments.len(), desired.failed.len(), desired.files.len()), (9_990, 10, 10_001));
 }
+
+#[test]
+fn what_remains_is_what_the_good_files_say_alone() {
+    const FAULTS: [&str; 4] = ["retries: many", "schedule: {cron: 99 * * * *}", "comand: x, command: 3", "parameters: [1], work_pool: {name: a/b}"];
+    for unit in ["file", "deployment"] {
+        for broken in 0..64_u32 {
+            let root = format!("name: p\natomicity: {unit}\ndrift: report\nwork_pools: [{{name: pool}}]\n");
+            let is_broken = |number: u32| broken & (1 << number) != 0;
+            let text = |number: u32| {
+                let fault = FAULTS[number as usize % FAULTS.len()];
+                match is_broken(number) {
+                    true if number == 5 => "deployments: [{".to_owned(),
+                    true => format!("deployments:\n- {{name: good-{number}, command: x}}\n- {{name: d{number}, command: x, {fault}}}\n"),
+                    false => format!("deployments:\n- {{name: good-{number}, command: x}}\n- {{name: d{number}, command: x, renamed_from: old-{number}}}\n"),
+                }
+            };
+            let all: Vec<(String, String)> = (0..6).map(|number| (format!("{number}.yaml"), text(number))).collect();
+            // The same files, with what is broken cut out by hand.
+            let mended = |(path, text): &(String, String), number: u32| match (is_broken(number), unit, number) {
+                (false, ..) => (path.clone(), text.clone()),
+                (true, "deployment", 0..5) => (path.clone(), format!("deployments:\n- {{name: good-{number}, command: x}}\n")),
+                (true, ..) => (path.clone(), "deployments: []\n".to_owned()),
+            };
+            let good: Vec<(String, String)> = all.iter().zip(0..).map(|(file, number)| mended(file, number)).collect();
+            let read = |files: &[(String, String)]| {
+                let root = ("deployment.yaml", root.as_str());
+                let files: Vec<(&str, &str)> = std::iter::once(root).chain(files.iter().map(|(path, text)| (path.as_str(), text.as_str()))).collect();
+                load(&files).desired.unwrap()
+            };
+            let (mut found, mut expected) = (read(&all), read(&good));
+            assert_eq!(found.failed.len(), broken.count_ones() as usize, "{unit} {broken:06b}");
+            found.failed.clear();
+            (found.files, expected.files) = (BTreeMap::new(), BTreeMap::new());
+            assert_eq!(found, expected, "{unit} {broken:06b}");
+        }
+    }
+}

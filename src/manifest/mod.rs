@@ -19,6 +19,10 @@
 //!   `[]` ask for none where a deployment asks for some, `expire_after: never` likewise.
 //! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
 //!   `parameters: null`, a number as version) are read as they are meant, with a warning where it could matter.
+//! - **Units**: with `atomicity: file` or `deployment` an error fails the file or entry that it stands in, and what needs that;
+//!   see [`units`]. What is unknown for all of the project (its name, rules, globs, calendars) fails all of it.
+//! - **Globs** of `include:` name files of the project's own directory; see [`include`]. Only its first files have them, so that
+//!   what belongs to a project is said in one place.
 mod calendars;
 mod deployment;
 mod entrypoint;
@@ -123,7 +127,10 @@ pub struct Loaded {
     /// `None` when there is any error; but where the project's `atomicity` lets units be applied alone, what is without one, and
     /// [`Desired::failed`] names the rest.
     pub desired: Option<Desired>,
-    /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest.
+    /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest. Those of failed units,
+    /// too, but for what is wrong only because another unit failed: [`FailedUnit::problems`] has that.
+    ///
+    /// [`FailedUnit::problems`]: crate::model::desired::FailedUnit::problems
     pub problems: Vec<Problem>,
 }
 
