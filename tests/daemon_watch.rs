@@ -299,3 +299,165 @@ deployments:
     host.write("days/holidays.ics", &calendar("20301231"));
     daemon.phase("idle");
 }
+
+/// Names of all deployments, in order.
+fn names(daemon: &Daemon) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        let body = serde_json::json!({"sort": "NAME_ASC", "limit": 200, "offset": names.len()});
+        let page = daemon.post("/deployments/filter", body);
+        let page = page.as_array().unwrap();
+        names.extend(page.iter().map(|found| found["name"].as_str().unwrap().to_owned()));
+        if page.len() < 200 {
+            return names;
+        }
+    }
+}
+
+#[track_caller]
+fn has(daemon: &Daemon, expected: &[&str]) {
+    until(&format!("the deployments are {expected:?}"), || (names(daemon) == expected).then_some(()));
+    daemon.phase("idle");
+}
+
+fn job(name: &str) -> String {
+    format!("deployments: [{{name: {name}, command: 'true', description: first}}]\n")
+}
+
+#[test]
+fn what_is_written_without_any_event_is_found_by_looking() {
+    let host = Host::new(&manifest("first"));
+    // Written through another name of the same file, in a directory that nobody watches.
+    fs::create_dir(host.path().join("elsewhere")).unwrap();
+    let other = host.path().join("elsewhere/other-name.yaml");
+    fs::hard_link(host.project().join("deployment.yaml"), &other).unwrap();
+    let daemon = host.daemon();
+    daemon.line("1 created");
+    daemon.phase("idle");
+    fs::write(&other, manifest("unseen")).unwrap();
+    follows(&daemon, "unseen");
+}
+
+#[test]
+fn a_bad_content_is_said_once_however_often_it_is_read() {
+    let (host, daemon) = watched();
+    let bad = manifest("bad").replace("'true'", "");
+    let since = || daemon.get("/reeve/status")["projects"][0]["since"].as_str().unwrap_or_default().to_owned();
+    host.write("deployment.yaml", &bad);
+    daemon.phase("rejected");
+    daemon.line("the last good state stays in force");
+    let mark = daemon.mark();
+    for round in 0..4 {
+        let before = since();
+        match round % 2 {
+            0 => host.write("deployment.yaml", &bad),
+            _ => {
+                host.write("new.yaml", &bad);
+                fs::rename(host.project().join("new.yaml"), host.project().join("deployment.yaml")).unwrap();
+            }
+        }
+        until("it is read again", || (since() != before).then_some(()));
+    }
+    host.write("deployment.yaml", &manifest("bad").replace("command", "comand"));
+    daemon.line_after(mark, "comand");
+    let all = daemon.said();
+    let about = |text: &str| all.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(about("the last good state stays in force"), 2, "once for each of the two contents:\n{all}");
+    host.write("deployment.yaml", &manifest("good again"));
+    follows(&daemon, "good again");
+    host.write("deployment.yaml", &bad);
+    daemon.phase("rejected");
+    until("it is said again after something good", || {
+        (daemon.said().lines().filter(|line| line.contains("the last good state stays in force")).count() == 3).then_some(())
+    });
+}
+
+#[test]
+fn included_files_are_followed_wherever_they_appear() {
+    let host = Host::new("name: many\ninclude: ['jobs/*.yaml', 'teams/**/*.yaml']\nprune: {at_most: 100}\n");
+    host.write("jobs/a.yaml", &job("a"));
+    let daemon = host.daemon();
+    daemon.line("1 created");
+    daemon.phase("idle");
+    host.write("jobs/b.yaml", &job("b"));
+    has(&daemon, &["a", "b"]);
+    host.write("jobs/b.yaml", &job("b").replace("first", "second"));
+    until("the included file is followed", || (daemon.deployment("b")["description"] == "second").then_some(()));
+    // A directory that was not there, and one in it.
+    host.write("teams/x/deep/c.yaml", &job("c"));
+    has(&daemon, &["a", "b", "c"]);
+    host.write("teams/x/d.yaml", &job("d"));
+    has(&daemon, &["a", "b", "c", "d"]);
+    // Moved to another file with all that it has.
+    let before = daemon.deployment("a");
+    fs::rename(host.project().join("jobs/a.yaml"), host.project().join("teams/x/a.yaml")).unwrap();
+    host.write("teams/x/e.yaml", &job("e"));
+    has(&daemon, &["a", "b", "c", "d", "e"]);
+    assert_eq!(id(&daemon.deployment("a")), id(&before));
+    // A directory that is replaced, as a checkout does.
+    host.write("new/f.yaml", &job("f"));
+    fs::rename(host.project().join("jobs"), host.path().join("old")).unwrap();
+    fs::rename(host.project().join("new"), host.project().join("jobs")).unwrap();
+    has(&daemon, &["a", "c", "d", "e", "f"]);
+    host.write("jobs/g.yaml", &job("g"));
+    has(&daemon, &["a", "c", "d", "e", "f", "g"]);
+    fs::remove_file(host.project().join("teams/x/d.yaml")).unwrap();
+    has(&daemon, &["a", "c", "e", "f", "g"]);
+    // An editor's copy is none of the project's files, and one that cannot be read stops everything.
+    host.write("jobs/.g.yaml.swp.yaml", "not a manifest");
+    symlink("nowhere", host.project().join("jobs/dangling.yaml")).unwrap();
+    let project = daemon.phase("failing");
+    assert!(project["error"].as_str().unwrap().contains("jobs/dangling.yaml"), "{project:#}");
+    assert_eq!(names(&daemon), ["a", "c", "e", "f", "g"]);
+    fs::remove_file(host.project().join("jobs/dangling.yaml")).unwrap();
+    has(&daemon, &["a", "c", "e", "f", "g"]);
+}
+
+#[test]
+fn two_thousand_included_files_are_one_project_and_one_more_is_seen() {
+    let host = Host::new("name: many\ninclude: jobs/**/*.yaml\n");
+    for number in 0..2_000 {
+        host.write(&format!("jobs/{}/{number}.yaml", number % 20), &job(&format!("job-{number:04}")));
+    }
+    let daemon = host.daemon();
+    daemon.line("2,000 created");
+    daemon.phase("idle");
+    assert_eq!(names(&daemon).len(), 2_000);
+    let mark = daemon.mark();
+    host.write("jobs/7/another.yaml", &job("another"));
+    daemon.line_after(mark, "1 created");
+    daemon.phase("idle");
+    fs::write(host.project().join("jobs/7/another.yaml"), job("another").replace("first", "second")).unwrap();
+    until("the file that was added is followed", || (daemon.deployment("another")["description"] == "second").then_some(()));
+    assert_eq!(names(&daemon).len(), 2_001);
+}
+
+#[test]
+fn a_checkout_of_another_branch_is_followed() {
+    let host = Host::new("name: branches\ninclude: jobs/*.yaml\n");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"];
+        let done = std::process::Command::new("git").args(identity).args(arguments).current_dir(host.project()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    host.write("jobs/a.yaml", &job("a"));
+    host.write("jobs/b.yaml", &job("b"));
+    git(&["init", "-q", "-b", "trunk"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "one"]);
+    git(&["checkout", "-q", "-b", "side"]);
+    git(&["rm", "-q", "jobs/b.yaml"]);
+    host.write("jobs/c.yaml", &job("c"));
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "two"]);
+    git(&["checkout", "-q", "trunk"]);
+    let daemon = host.daemon();
+    daemon.line("2 created");
+    daemon.phase("idle");
+    for _ in 0..3 {
+        git(&["checkout", "-q", "side"]);
+        has(&daemon, &["a", "c"]);
+        git(&["checkout", "-q", "trunk"]);
+        has(&daemon, &["a", "b"]);
+    }
+}

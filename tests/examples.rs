@@ -20,11 +20,20 @@ fn examples() -> Vec<PathBuf> {
 /// A host whose project is a copy of the example, so that nothing is written into the repository.
 fn copy_of(example: &str) -> Host {
     let host = Host::new("");
-    for entry in fs::read_dir(root().join("examples").join(example)).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), host.project().join(entry.file_name())).unwrap();
-    }
+    copy(&root().join("examples").join(example), &host.project());
     host
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => assert!(fs::copy(entry.path(), to).is_ok()),
+        }
+    }
 }
 
 fn execute(host: &Host, arguments: &[&str]) -> Answer {
@@ -154,4 +163,19 @@ fn the_calendar_example_tells_what_its_limits_and_policies_do() {
     let plan = host.cli(&["reconcile", "--dry-run"]).exits(2);
     let plan = plan.says(&["not in holidays or in stocktaking, from 2026-12-01", "only mon-fri 08:00-18:00", "missed: skip; overlap: skip; jitter: 30s; spread: 5m"]);
     assert!(plan.out.contains("        note: 02:30 does not exist on 20"), "{}", plan.out);
+}
+
+#[test]
+fn the_many_files_example_is_one_project() {
+    let host = copy_of("many-files");
+    host.cli(&["validate", "--strict"]).exits(0).says(&["deployment.yaml, teams/data.yaml, teams/web.yaml: ", "2 deployments, 1 work pool"]);
+    host.cli(&["reconcile"]).exits(0).says(&["3 created"]);
+    // Moving an entry to another file is no change.
+    let (web, data) = (host.read("teams/web.yaml"), host.read("teams/data.yaml"));
+    host.write("teams/data.yaml", &format!("{data}{}", web.trim_start_matches("deployments:\n")));
+    host.write("teams/web.yaml", "deployments: []\n");
+    host.cli(&["reconcile", "--dry-run"]).exits(0).says(&["In sync"]);
+    // And a mistake is told with its place.
+    host.write("teams/web.yaml", "deployments: [{name: warm}]\n");
+    host.cli(&["validate"]).exits(1).says(&["teams/web.yaml:1:22"]);
 }

@@ -36,16 +36,17 @@ pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError>
     let loaded = load(&arguments.project, &arguments.files, arguments.strict)?;
     let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = loaded.problems.len() - errors;
-    let valid = loaded.desired.is_some();
-    let remarked = loaded.desired.as_ref().map(|desired| remarked(desired, screen.now)).unwrap_or_default();
+    let valid = errors == 0;
+    let desired = loaded.desired.as_ref().filter(|_| valid);
+    let remarked = desired.map(|desired| remarked(desired, screen.now)).unwrap_or_default();
     if arguments.output.is_json() {
         screen.json(&json!({"valid": valid, "problems": loaded.problems, "notes": remarked.iter().flat_map(Remarked::json).collect::<Vec<_>>()}));
     } else {
         show_problems(&loaded.problems, screen);
         show_remarked(&remarked, screen);
-        match &loaded.desired {
+        match desired {
             Some(desired) => {
-                let files = desired.files.keys().cloned().collect::<Vec<_>>().join(", ");
+                let files = files(desired);
                 let verdict = screen.paint(Style::Good, "valid");
                 let pools = count(desired.work_pools.len(), "work pool");
                 let deployments = count(desired.deployments.len(), "deployment");
@@ -56,6 +57,15 @@ pub fn run(arguments: &Arguments, screen: &mut Screen) -> Result<Exit, CliError>
         }
     }
     Ok(if valid { Exit::Done } else { Exit::Error })
+}
+
+/// The files by name, the first of many.
+fn files(desired: &Desired) -> String {
+    const MOST: usize = 10;
+    let mut names: Vec<String> = desired.files.keys().take(MOST).cloned().collect();
+    let more = desired.files.len() - names.len();
+    names.extend((more > 0).then(|| count(more, "more file")));
+    names.join(", ")
 }
 
 /// Reads a project as a daemon with this process's environment would.

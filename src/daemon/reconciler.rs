@@ -330,13 +330,14 @@ fn locate(plan: &mut Plan, sources: &SourceSet) {
     if !is_read(plan) {
         return;
     }
-    let texts: Vec<(&str, manifest::Locator)> = sources
-        .manifests()
-        .iter()
-        .filter_map(|file| Some((file.path.as_str(), manifest::Locator::new(std::str::from_utf8(&file.content).ok()?))))
-        .collect();
+    // A project may have thousands of files: only those that the plan names are parsed again.
+    let mut locators: BTreeMap<String, Option<manifest::Locator>> = BTreeMap::new();
+    let locator = |file: &str| {
+        let manifest = sources.manifests().iter().find(|manifest| manifest.path == file)?;
+        Some(manifest::Locator::new(std::str::from_utf8(&manifest.content).ok()?))
+    };
     plan.locate(|file, pointer| {
-        let (_, locator) = texts.iter().find(|(path, _)| *path == file)?;
+        let locator = locators.entry(file.to_owned()).or_insert_with(|| locator(file)).as_ref()?;
         let found = locator.find(pointer, manifest::At::Key)?;
         Some(Position { file: file.to_owned(), line: found.line, column: found.column })
     });

@@ -190,6 +190,8 @@ impl ProjectWatch {
         wanted.extend(self.root.parent().map(Path::to_path_buf));
         for path in consulted.iter().chain(&self.files) {
             let path = self.root.join(path);
+            // A directory in which further files are looked for.
+            wanted.insert(path.clone());
             wanted.extend(path.parent().map(Path::to_path_buf));
             // Behind a symbolic link the content lies elsewhere, and may change there.
             wanted.extend(path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_path_buf)));

@@ -8,7 +8,7 @@ use super::placeholders::{self, Placeholders};
 use super::report::{At, Problem, described, shown};
 use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
-use super::{entrypoint, retry, schedule, words, work_pool};
+use super::{entrypoint, renames, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName, OnDelete};
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub const KEYS: &[&str] = &[
     "schedule", "schedules", "paused", "concurrency_limit", "work_pool", "job_variables", "env", "working_dir", "retries",
     "retry_delay_seconds", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
     "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
+    "protect", "on_delete", "renamed_from",
 ];
 /// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
 pub const OLD_KEYS: &[&str] = &[
@@ -44,8 +45,15 @@ pub struct Shared<'a> {
     pub one_deployment: bool,
 }
 
+/// What a mapping declares.
+pub struct Entry {
+    pub name: FullName,
+    pub spec: DeploymentSpec,
+    pub claims: Vec<renames::Claim>,
+}
+
 /// Reads a deployment; `None` when it is skipped (unnamed), or has no name that could be used.
-pub fn read(raw: &Node<'_>, shared: &Shared<'_>, also_known: &[&str]) -> Option<(FullName, DeploymentSpec)> {
+pub fn read(raw: &Node<'_>, shared: &Shared<'_>, also_known: &[&str]) -> Option<Entry> {
     raw.mapping("a deployment (a mapping with `name` and `entrypoint`)")?;
     raw.unknown_keys("a deployment", &[KEYS, OLD_KEYS, also_known], words::DEPLOYMENT_LATER);
     let steps = Steps::read(raw).over(shared.steps);
@@ -103,7 +111,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn deployment(&self) -> Option<(FullName, DeploymentSpec)> {
+    fn deployment(&self) -> Option<Entry> {
         let node = &self.node;
         self.old_keys();
         let pool = self.pool();
@@ -135,13 +143,14 @@ impl Reader<'_> {
             timeout_seconds: node.field("timeout_seconds").and_then(|timeout| timeout_seconds(&timeout)),
             triggers: self.triggers(),
             protect: self.boolean("protect").unwrap_or(false),
-            on_delete: OnDelete::Finish,
+            on_delete: node.field("on_delete").and_then(|word| on_delete(&word)).unwrap_or_default(),
             parameter_schema: None,
             entrypoint,
         };
         self.parameters(&mut spec, flow.as_deref());
         let name = FullName::new(flow_name?, name?);
-        spec.entrypoint.is_some().then_some((name, spec))
+        let claims = renames::read(node, &name);
+        spec.entrypoint.is_some().then_some(Entry { name, spec, claims })
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -361,6 +370,12 @@ fn concurrency_limit(node: &Node<'_>) -> Option<ConcurrencyLimit> {
         return None;
     };
     Some(ConcurrencyLimit { limit: limit.integer(1, u32::MAX)?, collision_strategy, grace_period_seconds })
+}
+
+/// What becomes of its runs when it is pruned.
+fn on_delete(node: &Node<'_>) -> Option<OnDelete> {
+    let also = [("wait", "finish"), ("keep", "finish"), ("stop", "cancel"), ("kill", "cancel")];
+    node.word("`finish` or `cancel`", &[("finish", OnDelete::Finish), ("cancel", OnDelete::Cancel)], &also)
 }
 
 /// Variables of the run; null unsets one. Numbers and booleans become the text that they are.

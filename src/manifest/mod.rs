@@ -19,9 +19,14 @@
 //!   `[]` ask for none where a deployment asks for some, `expire_after: never` likewise.
 //! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
 //!   `parameters: null`, a number as version) are read as they are meant, with a warning where it could matter.
+//! - **Units**: with `atomicity: file` or `deployment` an error fails the file or entry that it stands in, and what needs that;
+//!   see [`units`]. What is unknown for all of the project (its name, rules, globs, calendars) fails all of it.
+//! - **Globs** of `include:` name files of the project's own directory; see [`include`]. Only its first files have them, so that
+//!   what belongs to a project is said in one place.
 mod calendars;
 mod deployment;
 mod entrypoint;
+mod include;
 mod limits;
 mod locate;
 mod node;
@@ -30,13 +35,16 @@ mod placeholders;
 mod policy;
 mod project;
 mod refuse;
+mod renames;
 mod render;
 mod report;
 mod retry;
+mod rules;
 mod schedule;
 mod schema;
 mod source_code;
 mod steps;
+mod units;
 mod words;
 mod work_pool;
 mod yaml;
@@ -44,6 +52,7 @@ mod yaml;
 use crate::model::desired::Desired;
 use crate::model::problem::Problem;
 
+pub use include::{Include, Segment, includes};
 pub use locate::{Locator, locate};
 pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
@@ -59,7 +68,8 @@ pub enum FileContent {
     Unreadable(String),
 }
 
-/// The project's files beside the manifests: Python sources that entrypoints name, and calendar files.
+/// The project's files beside the manifests: Python sources that entrypoints name, and calendar files; and what is known of
+/// where the manifests come from.
 pub trait Files {
     /// The content of a file; the path is relative to the root, with `/`.
     fn read(&self, path: &str) -> FileContent;
@@ -67,6 +77,16 @@ pub trait Files {
     /// Paths of files that stand near `path` (which may be missing), for "did you mean".
     fn near(&self, _path: &str) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether a manifest is there because another includes it.
+    fn is_included(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// How many files a glob of `include:` matched; `None` where nobody looked.
+    fn matched(&self, _pattern: &str) -> Option<usize> {
+        None
     }
 }
 
@@ -105,17 +125,19 @@ pub struct Input<'a> {
 /// What a reading gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// `None` when there is any error.
+    /// `None` when there is any error; but where the project's `atomicity` lets units be applied alone, what is without one, and
+    /// [`Desired::failed`] names the rest.
     pub desired: Option<Desired>,
-    /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest.
+    /// Errors and warnings in the order of their places, at most 200 and a last one that counts the rest. Those of failed units,
+    /// too, but for what is wrong only because another unit failed: [`FailedUnit::problems`] has that.
+    ///
+    /// [`FailedUnit::problems`]: crate::model::desired::FailedUnit::problems
     pub problems: Vec<Problem>,
 }
 
 /// Reads a project.
 pub fn load(input: &Input<'_>) -> Loaded {
-    let report = report::Report::new(input.manifests, input.strict);
-    let desired = project::read(input, &report);
-    let failed = report.has_errors();
-    let problems = report.finish();
-    Loaded { desired: (!failed).then_some(desired), problems }
+    let (reading, found) = units::read(input, &project::LeftOut::default());
+    let desired = if found.errors.is_empty() { Some(reading.desired) } else { units::rest(input, &reading, found.errors) };
+    Loaded { desired, problems: found.problems }
 }

@@ -316,7 +316,7 @@ impl<'a> Node<'a> {
             let place = self.path.key(key).place(At::Key);
             if let Some(later) = not_yet.iter().find(|later| later.key == key) {
                 if !map[key].is_null() {
-                    self.report.push(later.problem(place, &map[key]));
+                    self.report.push(later.problem(place));
                 }
                 continue;
             }

@@ -1,31 +1,60 @@
 //! All files of a project: top-level keys, the deployments in them, and what must hold between files.
 use super::calendars::Calendars;
-use super::deployment::{self, Shared};
+use super::deployment::{self, Entry, Shared};
 use super::node::{Node, Path};
 use super::placeholders::Placeholders;
 use super::report::{At, Place, Problem, Report, shown};
 use super::source_code::SourceCode;
 use super::steps::Steps;
-use super::{Input, refuse, schedule, words, work_pool, yaml};
-use crate::model::deployment::{DeploymentSpec, FullName};
+use super::{Input, include, refuse, renames, rules, schedule, words, work_pool, yaml};
+use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// The keys that are read at the top of a file.
 pub const KEYS: &[&str] = &[
     "name", "prefect-version", "description", "required_inputs", "build", "push", "pull", "deployments", "definitions", "work_pools",
-    "work_queues", "calendars",
+    "work_queues", "calendars", "include", "prune", "drift", "ignore_fields", "atomicity",
 ];
 
 /// A file that was parsed.
-struct Document {
-    index: usize,
-    value: Value,
+pub struct Document {
+    pub index: usize,
+    pub value: Value,
 }
 
-/// Reads everything; problems go to `report`. The result means nothing when an error was reported.
-pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
+/// What is left out of a reading, because an earlier one found errors in it. What a file says for all (its name, rules, calendars
+/// and steps) counts even so.
+#[derive(Default)]
+pub struct LeftOut {
+    pub files: BTreeSet<usize>,
+    /// By file and index in its `deployments`.
+    pub entries: BTreeSet<(usize, usize)>,
+    /// The deployments in both, as far as they could be read.
+    pub names: Vec<FullName>,
+    /// Names of those whose flow is not known.
+    pub bare_names: Vec<String>,
+}
+
+impl LeftOut {
+    pub fn has_entry(&self, file: usize, index: usize) -> bool {
+        self.files.contains(&file) || self.entries.contains(&(file, index))
+    }
+}
+
+/// What came of a reading.
+pub struct Reading {
+    /// Means nothing where there was an error.
+    pub desired: Desired,
+    pub documents: Vec<Document>,
+    /// Whether a file says the project's name.
+    pub is_named: bool,
+}
+
+/// Reads everything; problems go to `report`.
+pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Reading {
     let documents: Vec<Document> = (0..input.manifests.len()).filter_map(|index| document(input, index, report)).collect();
     let code = SourceCode::new(input, report);
     let placeholders = Placeholders::new(input);
@@ -35,31 +64,42 @@ pub fn read(input: &Input<'_>, report: &Report<'_>) -> Desired {
         calendars.add(&Node::new(&document.value, Path::file(document.index), report), input);
     }
     let mut seen = work_pool::Seen::default();
+    let mut claims = Vec::new();
     let mut desired = Desired { root: input.root.to_owned(), ..Desired::default() };
-    desired.project = project_name(input, &documents, &placeholders, report);
+    let name = project_name(&documents, &placeholders, report);
+    let is_named = name.is_some();
+    desired.project = name.unwrap_or_else(|| base_name(input.root));
+    desired.rules = rules::read(documents.iter().map(|document| Node::new(&document.value, Path::file(document.index), report)));
     let steps: Vec<Steps> = documents.iter().map(|document| top_steps(document, report)).collect();
     let common = documents.iter().zip(&steps).find(|(document, _)| !has_deployments(&document.value)).map(|(_, steps)| steps.clone());
-    for (document, own) in documents.iter().zip(&steps) {
+    for (document, own) in documents.iter().zip(&steps).filter(|(document, _)| !left_out.files.contains(&document.index)) {
         let steps = if own.is_empty() { common.as_ref().unwrap_or(own) } else { own };
         let one_deployment = is_one_deployment(&document.value);
         let shared = Shared { placeholders: &placeholders, code: &code, schedules: &known, calendars: &calendars, steps, one_deployment };
         let node = Node::new(&document.value, Path::file(document.index), report);
         let file = &input.manifests[document.index].path;
         if one_deployment {
-            add(deployment::read(&node, &shared, KEYS), &node, file, input, &mut desired);
-        } else {
-            read_file(&node, file, &shared, input, &mut desired, &mut seen);
+            claims.extend(add(deployment::read(&node, &shared, KEYS), &node, file, input, &mut desired));
+            continue;
+        }
+        include::check(&node, file, input.files);
+        read_pools(&node, file, &shared, &mut desired, &mut seen);
+        for (index, item) in node.field("deployments").iter().flat_map(|list| list.list("a list of deployments")).flatten().enumerate() {
+            if !left_out.has_entry(document.index, index) {
+                let list = node.path.key("deployments");
+                let item = Node::new(item, list.index(index), report);
+                claims.extend(add(deployment::read(&item, &shared, &[]), &item, file, input, &mut desired));
+            }
         }
     }
     let index_of = |path: &str| input.manifests.iter().position(|file| file.path == path).unwrap_or(0);
-    work_pool::complete_filters(&mut desired, report, index_of);
+    renames::settle(&mut desired, claims, left_out, report, index_of);
+    work_pool::complete_filters(&mut desired, &left_out.names, report, index_of);
     near_pools(&desired, report, index_of);
-    if !report.has_errors() {
-        desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
-        desired.files.extend(code.files());
-        desired.files.extend(calendars.files());
-    }
-    desired
+    desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
+    desired.files.extend(code.files());
+    desired.files.extend(calendars.files());
+    Reading { desired, documents, is_named }
 }
 
 /// SHA-256 in hex.
@@ -114,12 +154,13 @@ fn not_a_project(file: &str, value: &Value) -> Option<Problem> {
     whole("no-project", message, "a project file has `deployments:`")
 }
 
-fn has_deployments(value: &Value) -> bool {
+/// Whether a file declares deployments.
+pub fn has_deployments(value: &Value) -> bool {
     value.get("deployments").is_some_and(|list| !list.is_null()) || is_one_deployment(value)
 }
 
 /// Prefect 2.0's `deployment build` form, and 2.10's file without a list: the whole mapping is one deployment.
-fn is_one_deployment(value: &Value) -> bool {
+pub fn is_one_deployment(value: &Value) -> bool {
     let has = |key: &str| value.get(key).is_some();
     !has("deployments") && (has("entrypoint") || has("command") || (has("flow_name") && (has("name") || has("work_pool"))))
 }
@@ -131,8 +172,8 @@ fn top_steps(document: &Document, report: &Report<'_>) -> Steps {
     Steps::read(&Node::new(&document.value, Path::file(document.index), report))
 }
 
-/// `name:` of the first file that has one, else the base name of the root.
-fn project_name(input: &Input<'_>, documents: &[Document], placeholders: &Placeholders<'_>, report: &Report<'_>) -> String {
+/// `name:` of the first file that has one.
+fn project_name(documents: &[Document], placeholders: &Placeholders<'_>, report: &Report<'_>) -> Option<String> {
     let mut name: Option<(String, Place)> = None;
     for document in documents.iter().filter(|document| !is_one_deployment(&document.value)) {
         let node = Node::new(&document.value, Path::file(document.index), report);
@@ -149,7 +190,7 @@ fn project_name(input: &Input<'_>, documents: &[Document], placeholders: &Placeh
             None => name = Some((given, field.place(At::Value))),
         }
     }
-    name.map_or_else(|| base_name(input.root), |(name, _)| name)
+    name.map(|(name, _)| name)
 }
 
 fn base_name(root: &str) -> String {
@@ -159,16 +200,11 @@ fn base_name(root: &str) -> String {
     }
 }
 
-fn read_file(node: &Node<'_>, file: &str, shared: &Shared<'_>, input: &Input<'_>, desired: &mut Desired, seen: &mut work_pool::Seen) {
+fn read_pools(node: &Node<'_>, file: &str, shared: &Shared<'_>, desired: &mut Desired, seen: &mut work_pool::Seen) {
     node.unknown_keys("a project file", &[KEYS], words::PROJECT_LATER);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
     work_pool::read(&node.with(pools), file, desired, seen);
-    let Some(list) = node.field("deployments") else { return };
-    for (index, item) in list.list("a list of deployments").into_iter().flatten().enumerate() {
-        let item = list.item(index, item);
-        add(deployment::read(&item, shared, &[]), &item, file, input, desired);
-    }
 }
 
 /// `work_pools` and `work_queues` with their placeholders filled in, but for base job templates, which keep theirs.
@@ -192,9 +228,9 @@ fn rendered_pools(node: &Node<'_>, shared: &Shared<'_>) -> Option<Value> {
     Some(Value::Object(rendered))
 }
 
-/// Takes a deployment in, unless its name is taken.
-fn add(read: Option<(FullName, DeploymentSpec)>, node: &Node<'_>, file: &str, input: &Input<'_>, desired: &mut Desired) {
-    let Some((name, spec)) = read else { return };
+/// Takes a deployment in, unless its name is taken; gives the earlier names that it claims.
+fn add(read: Option<Entry>, node: &Node<'_>, file: &str, input: &Input<'_>, desired: &mut Desired) -> Vec<(FullName, renames::Claim)> {
+    let Some(Entry { name, spec, claims }) = read else { return Vec::new() };
     if let Some(first) = desired.deployments.get(&name) {
         let index = input.manifests.iter().position(|manifest| manifest.path == first.file).unwrap_or(0);
         let first = Place::Pointer { file: index, pointer: format!("{}/name", first.pointer), at: At::Value };
@@ -202,9 +238,11 @@ fn add(read: Option<(FullName, DeploymentSpec)>, node: &Node<'_>, file: &str, in
             Problem::error("duplicate-deployment", format!("the deployment {} is declared twice", shown(&name.to_string())), node.path.key("name").place(At::Value))
                 .related("first declared at", first),
         );
-        return;
+        return Vec::new();
     }
+    let claims = claims.into_iter().map(|claim| (name.clone(), claim)).collect();
     desired.deployments.insert(name, Declared { spec, file: file.to_owned(), pointer: node.path.pointer() });
+    claims
 }
 
 /// A deployment whose pool is nearly one that the project declares.

@@ -9,6 +9,7 @@ use crate::model::problem::{self, Severity, SourceLine};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems shown at most; the rest is counted.
 pub const MAXIMUM_SHOWN: usize = 200;
@@ -47,6 +48,27 @@ pub enum Place {
     Exact(Exact),
     /// The file as a whole.
     File(String),
+}
+
+/// What an error stands in: where units are applied alone, it keeps no more than that from being applied.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spot {
+    /// Not in a manifest.
+    Elsewhere,
+    /// In a manifest, beside its deployments, below this top-level key.
+    Key(usize, String),
+    /// In an entry of its `deployments:`.
+    Entry(usize, usize),
+    /// In a manifest that could not be understood, or where no key is known.
+    File(usize),
+}
+
+/// What a reading has found.
+pub struct Findings {
+    /// In the order of their places, at most [`MAXIMUM_SHOWN`] and a last one that counts the rest.
+    pub problems: Vec<problem::Problem>,
+    /// Every spot with an error, and those of its errors that were kept.
+    pub errors: BTreeMap<Spot, Vec<problem::Problem>>,
 }
 
 /// A problem before its place is looked up.
@@ -121,6 +143,8 @@ struct Kept {
     warnings: Vec<Problem>,
     more_errors: usize,
     more_warnings: usize,
+    /// Of the errors that were not kept.
+    more_spots: BTreeSet<Spot>,
 }
 
 impl<'a> Report<'a> {
@@ -132,6 +156,9 @@ impl<'a> Report<'a> {
     pub fn push(&self, problem: Problem) {
         let mut kept = self.kept.borrow_mut();
         let kept = &mut *kept;
+        if problem.severity == Severity::Error && kept.errors.len() >= MAXIMUM_SHOWN {
+            kept.more_spots.insert(self.spot(&problem.place));
+        }
         let (list, more) = match problem.severity {
             Severity::Error => (&mut kept.errors, &mut kept.more_errors),
             Severity::Warning => (&mut kept.warnings, &mut kept.more_warnings),
@@ -147,15 +174,20 @@ impl<'a> Report<'a> {
         self.push(problem);
     }
 
-    pub fn has_errors(&self) -> bool {
-        !self.kept.borrow().errors.is_empty()
-    }
-
     /// All problems with their positions, in the order of their places.
-    pub fn finish(self) -> Vec<problem::Problem> {
-        let kept = self.kept.into_inner();
+    pub fn finish(self) -> Findings {
+        let kept = self.kept.take();
         let mut places = Places { files: self.files, locators: self.files.iter().map(|_| None).collect() };
-        let mut resolved: Vec<_> = kept.errors.into_iter().chain(kept.warnings).filter_map(|p| places.resolve(p)).collect();
+        let mut errors: BTreeMap<Spot, Vec<problem::Problem>> = kept.more_spots.into_iter().map(|spot| (spot, Vec::new())).collect();
+        let mut resolved = Vec::new();
+        for found in kept.errors.into_iter().chain(kept.warnings) {
+            let spot = (found.severity == Severity::Error).then(|| self.spot(&found.place));
+            let Some(problem) = places.resolve(found) else { continue };
+            if let Some(spot) = spot {
+                errors.entry(spot).or_default().push(problem.clone());
+            }
+            resolved.push(problem);
+        }
         // Errors first when not all can be shown.
         resolved.sort_by_key(|problem| problem.severity);
         let (mut more_errors, mut more_warnings) = (kept.more_errors, kept.more_warnings);
@@ -165,14 +197,35 @@ impl<'a> Report<'a> {
                 Severity::Warning => more_warnings += 1,
             }
         }
-        resolved.sort_by(by_place);
-        resolved.dedup();
-        drop_consequences(&mut resolved);
+        tidy(&mut resolved);
+        errors.values_mut().for_each(tidy);
         if more_errors + more_warnings > 0 {
             resolved.push(and_more(more_errors, more_warnings));
         }
-        resolved
+        Findings { problems: resolved, errors }
     }
+
+    fn spot(&self, place: &Place) -> Spot {
+        let named = |name: &str| self.files.iter().position(|file| file.path == name).map_or(Spot::Elsewhere, Spot::File);
+        let (file, pointer) = match place {
+            Place::Exact(exact) => return named(&exact.position.file),
+            Place::File(name) => return named(name),
+            Place::Pointer { file, pointer, .. } => (*file, pointer),
+        };
+        let mut steps = pointer.split('/').skip(1);
+        match (steps.next(), steps.next().and_then(|index| index.parse().ok())) {
+            (Some("deployments"), Some(index)) => Spot::Entry(file, index),
+            (Some(key), _) => Spot::Key(file, key.to_owned()),
+            (None, _) => Spot::File(file),
+        }
+    }
+}
+
+/// In order, each once, and without mere consequences.
+fn tidy(problems: &mut Vec<problem::Problem>) {
+    problems.sort_by(by_place);
+    problems.dedup();
+    drop_consequences(problems);
 }
 
 fn by_place(left: &problem::Problem, right: &problem::Problem) -> Ordering {

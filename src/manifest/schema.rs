@@ -148,6 +148,40 @@ fn calendars(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }, file] } })
 }
 
+/// `true`, `false`, or a mapping.
+fn prune(_: &mut schemars::SchemaGenerator) -> Schema {
+    let number = json!({ "type": ["integer", "string", "null"], "minimum": 0 });
+    schemars::json_schema!({ "default": true, "anyOf": [
+        { "type": ["boolean", "string", "null"] },
+        { "type": "object", "properties": {
+            "enabled": { "type": ["boolean", "string", "null"], "default": true, "description": "Whether anything is pruned; `false`: it is only reported." },
+            "at_most": { "anyOf": [number], "default": 5, "description": "So many prunes are never too many." },
+            "percent": { "anyOf": [number], "maximum": 100, "default": 20, "description": "The share of what the project owns that may be pruned unasked." },
+        } },
+    ] })
+}
+
+/// A word.
+fn drift(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "default": "correct", "enum": ["correct", "report", "ignore", null] })
+}
+
+/// A word.
+fn atomicity(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "default": "project", "enum": ["project", "file", "deployment", null] })
+}
+
+/// A word.
+fn on_delete(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "default": "finish", "anyOf": [{ "enum": ["finish", "cancel"] }, { "type": "string", "pattern": "\\{\\{" }, { "type": "null" }] })
+}
+
+/// JSON pointers.
+fn pointers(_: &mut schemars::SchemaGenerator) -> Schema {
+    let pointer = json!({ "type": "string", "pattern": "^/" });
+    schemars::json_schema!({ "anyOf": [pointer, { "type": "array", "items": pointer }, { "type": "null" }] })
+}
+
 /// A project: flows' deployments, and the work pools they run in.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
@@ -182,6 +216,24 @@ pub struct Project {
     /// Names for spans of time, for `exclude` and `include`: a list of dates and ranges, or the path of an iCalendar file.
     #[schemars(schema_with = "calendars")]
     calendars: Option<Value>,
+    /// Globs of further files of the project, from its root: `teams/*/deployment.yaml`, `jobs/**/*.yaml`.
+    #[schemars(schema_with = "texts")]
+    include: Option<Value>,
+    /// What becomes of objects that left the files: `true` (default) stops them, `false` only reports them; or a mapping that says
+    /// how many may go unasked.
+    #[schemars(schema_with = "prune")]
+    prune: Option<Value>,
+    /// What is done about differences that neither the files nor an operator has made: `correct` (default) makes them equal to the
+    /// files again, `report` shows them, `ignore` leaves them.
+    #[schemars(schema_with = "drift")]
+    drift: Option<Value>,
+    /// Fields of objects that are left to others, as JSON pointers: `/paused`, `/parameters/days`. They count for new objects only.
+    #[schemars(schema_with = "pointers")]
+    ignore_fields: Option<Value>,
+    /// What is applied together and fails together: the `project` (default), each `file`, or each `deployment`. With the latter
+    /// two, an error keeps what it stands in as it was, and nothing is pruned meanwhile.
+    #[schemars(schema_with = "atomicity")]
+    atomicity: Option<Value>,
 }
 
 /// One deployment: what runs, with what, where and when.
@@ -289,6 +341,16 @@ pub struct Deployment {
     /// As in a schedule, for those that do not say it themselves.
     #[schemars(schema_with = "dst")]
     dst: Option<Value>,
+    /// It stays, and goes on, even when it is no longer in the file. Default false.
+    #[schemars(schema_with = "boolean")]
+    protect: Option<Value>,
+    /// What becomes of its runs in progress when it has left the file: they `finish` (default), or are told to `cancel`.
+    #[schemars(schema_with = "on_delete")]
+    on_delete: Option<Value>,
+    /// An earlier name, or a list of them, so that its id, runs, schedules and overrides stay: `name` in the same flow, or
+    /// `flow/name`.
+    #[schemars(schema_with = "texts")]
+    renamed_from: Option<Value>,
 }
 
 /// When runs start: exactly one of `cron`, `interval` and `rrule`.
@@ -430,6 +492,9 @@ pub struct WorkPool {
     queues: Option<Vec<InnerWorkQueue>>,
     /// The same as `queues`.
     work_queues: Option<Vec<InnerWorkQueue>>,
+    /// It stays even when it is no longer in the file. Default false.
+    #[schemars(schema_with = "boolean")]
+    protect: Option<Value>,
 }
 
 /// A work queue of the pool that it stands in.
@@ -450,6 +515,9 @@ pub struct InnerWorkQueue {
     #[schemars(schema_with = "texts")]
     tags: Option<Value>,
     filter: Option<QueueFilter>,
+    /// It stays even when it is no longer in the file. Default false.
+    #[schemars(schema_with = "boolean")]
+    protect: Option<Value>,
 }
 
 /// A work queue.

@@ -1,7 +1,6 @@
 //! Words that people write: near misses, YAML 1.1's booleans, secret-looking names, and keys that reeve knows of
 //! but does not act on.
 use super::report::{Place, Problem};
-use serde_json::Value;
 
 /// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one; or
 /// one of both is how the other begins or ends (`work_queue`, `work_queue_name`; `limit`, `concurrency_limit`).
@@ -66,11 +65,9 @@ impl NotYet {
         NotYet { key, refused: true }
     }
 
-    pub fn problem(self, place: Place, value: &Value) -> Problem {
+    pub fn problem(self, place: Place) -> Problem {
         let key = self.key;
-        // `prune: true` and `drift: ignore` ask for what happens anyway, or for nothing.
-        let harmless = matches!((key, value), ("prune", Value::Bool(true)) | ("protect", Value::Bool(false)));
-        if self.refused && !harmless {
+        if self.refused {
             Problem::error("not-supported", format!("`{key}` is not supported yet"), place)
                 .help("remove it: without it the file says what really happens")
         } else {
@@ -81,14 +78,11 @@ impl NotYet {
 
 /// Keys of a deployment.
 pub const DEPLOYMENT_LATER: &[NotYet] = &[
-    NotYet::refused("protect"),
-    NotYet::refused("renamed_from"),
     NotYet::refused("user"),
     NotYet::refused("group"),
     NotYet::refused("memory_max"),
     NotYet::refused("cpu_max"),
     NotYet::refused("grace_seconds"),
-    NotYet::warned("on_delete"),
     NotYet::warned("nice"),
     NotYet::warned("umask"),
     NotYet::warned("max_output"),
@@ -99,11 +93,5 @@ pub const DEPLOYMENT_LATER: &[NotYet] = &[
 
 /// Keys of a project.
 pub const PROJECT_LATER: &[NotYet] = &[
-    NotYet::refused("prune"),
-    NotYet::refused("include"),
     NotYet::refused("concurrency_limits"),
-    NotYet::warned("drift"),
-    NotYet::warned("ignore_fields"),
-    NotYet::warned("atomicity"),
-    NotYet::warned("allow_prune"),
 ];

@@ -2,18 +2,19 @@
 use super::node::Node;
 use super::report::{At, Place, Problem, shown};
 use super::words;
+use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use crate::model::name::LONGEST_NAME;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, QueueFilter, WorkPoolSpec, WorkQueueSpec};
 use std::collections::BTreeMap;
 
 /// Every key of a work pool. Its queues stand under `queues`, or under the name that they have elsewhere.
-pub const POOL_KEYS: [&str; 8] =
-    ["name", "type", "description", "concurrency_limit", "paused", "base_job_template", "queues", "work_queues"];
+pub const POOL_KEYS: [&str; 9] =
+    ["name", "type", "description", "concurrency_limit", "paused", "base_job_template", "queues", "work_queues", "protect"];
 /// Every key of a work queue inside a pool.
-pub const INNER_QUEUE_KEYS: [&str; 7] = ["name", "description", "priority", "concurrency_limit", "paused", "tags", "filter"];
+pub const INNER_QUEUE_KEYS: [&str; 8] = ["name", "description", "priority", "concurrency_limit", "paused", "tags", "filter", "protect"];
 /// Every key of a work queue in the top-level list.
-pub const QUEUE_KEYS: [&str; 8] = ["name", "pool", "description", "priority", "concurrency_limit", "paused", "tags", "filter"];
+pub const QUEUE_KEYS: [&str; 9] = ["name", "pool", "description", "priority", "concurrency_limit", "paused", "tags", "filter", "protect"];
 const FILTER_KEYS: [&str; 2] = ["tags", "deployments"];
 
 /// The kind of a pool that names none.
@@ -130,14 +131,16 @@ fn filter(node: &Node<'_>) -> Option<QueueFilter> {
     (!filter.tags.is_empty() || !filter.deployments.is_empty()).then_some(filter)
 }
 
-/// After everything is read: filters name deployments by full name, and bare names are completed where one fits.
-pub fn complete_filters(desired: &mut Desired, report: &super::report::Report<'_>, file_index: impl Fn(&str) -> usize) {
+/// After everything is read: filters name deployments by full name, and bare names are completed where one fits. `names` are
+/// declared, too, though they were left out.
+pub fn complete_filters(desired: &mut Desired, names: &[FullName], report: &super::report::Report<'_>, file_index: impl Fn(&str) -> usize) {
     let Desired { work_queues, deployments, .. } = desired;
     for queue in work_queues.values_mut() {
         let Some(filter) = &mut queue.spec.filter else { continue };
         for wanted in &mut filter.deployments {
             let full: Vec<String> = deployments
                 .keys()
+                .chain(names)
                 .filter(|name| name.to_string() == *wanted || name.deployment == *wanted)
                 .map(ToString::to_string)
                 .collect();

@@ -51,8 +51,8 @@ pub struct FailedUnit {
 }
 
 impl Desired {
-    /// Nothing is declared at all; a project that becomes empty is never pruned unasked.
+    /// Nothing is declared at all; a project that becomes empty is never pruned unasked. What failed may declare anything.
     pub fn is_empty(&self) -> bool {
-        self.work_pools.is_empty() && self.work_queues.is_empty() && self.deployments.is_empty()
+        self.failed.is_empty() && self.work_pools.is_empty() && self.work_queues.is_empty() && self.deployments.is_empty()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One `git cat-file --batch` answers for all files of a reading. Nothing is written, no hook and no filter runs, and the revision is
 //! settled once, so that a reading sees one commit whatever is pushed meanwhile.
-use super::tree::{Refusal, Tree, beside};
+use super::tree::{Kind, Refusal, Target, Tree, beside};
 use crate::manifest;
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -47,15 +47,18 @@ impl Revision {
         if path.contains('\n') {
             return Ok(Object::Missing);
         }
-        self.batch.borrow_mut().ask(&format!("{}:{}{}", self.commit, self.prefix, path.trim_start_matches("./")))
+        let path = format!("{}{}", self.prefix, path.trim_start_matches("./"));
+        self.batch.borrow_mut().ask(&format!("{}:{}", self.commit, path.trim_end_matches('/')))
     }
 }
 
 /// What `cat-file` has of a path.
 enum Object {
     Blob(Vec<u8>),
+    /// A directory, as git writes it.
+    Tree(Vec<u8>),
     TooLarge(u64),
-    /// A directory, or a link that leads out of the repository, to nothing or in a circle.
+    /// A link that leads out of the repository, to nothing or in a circle.
     Other,
     Missing,
 }
@@ -91,6 +94,7 @@ impl Batch {
             [size, kind, _] => match (size.parse::<u64>(), kind) {
                 (Ok(size), "blob") if size > manifest::MAXIMUM_BYTES as u64 => self.discard(size).map(|()| Object::TooLarge(size)),
                 (Ok(size), "blob") => self.content(size).map(Object::Blob),
+                (Ok(size), "tree") if size <= manifest::MAXIMUM_BYTES as u64 => self.content(size).map(Object::Tree),
                 (Ok(size), _) => self.discard(size).map(|()| Object::Other),
                 (Err(_), _) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("git answered `{line}`"))),
             },
@@ -132,7 +136,7 @@ impl Tree for Revision {
         match self.object(path).map_err(Refusal::Error)? {
             Object::Blob(content) => Ok(content),
             Object::TooLarge(size) => Err(Refusal::TooLarge(size)),
-            Object::Other => Err(Refusal::NotAFile),
+            Object::Tree(_) | Object::Other => Err(Refusal::NotAFile),
             Object::Missing => Err(Refusal::Error(io::ErrorKind::NotFound.into())),
         }
     }
@@ -142,6 +146,46 @@ impl Tree for Revision {
         let names = ask(&self.root, &["ls-tree", "--full-tree", "--name-only", "-z", &format!("{}:{}{directory}", self.commit, self.prefix)]);
         names.unwrap_or_default().split('\0').filter(|name| !name.is_empty()).map(|name| beside(path, name)).collect()
     }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<(String, Kind)>> {
+        match self.object(directory)? {
+            Object::Tree(content) => Ok(entries(&content, self.commit.len() / 2)),
+            _ => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// A link that leads out of the repository cannot be told from one that leads nowhere: reading it says what is wrong.
+    fn target(&self, path: &str) -> io::Result<Target> {
+        Ok(match self.object(path)? {
+            Object::Tree(_) => Target::Directory,
+            Object::Missing => Target::Missing,
+            Object::Blob(_) | Object::TooLarge(_) | Object::Other => Target::File,
+        })
+    }
+
+    fn git_commit(&self) -> Option<&str> {
+        Some(&self.commit)
+    }
+}
+
+/// The entries of a tree object: a mode in octal, a blank, the name, a zero byte and the hash. Submodules are left out: their
+/// content is none of this revision's.
+fn entries(mut tree: &[u8], hash_length: usize) -> Vec<(String, Kind)> {
+    let mut entries = Vec::new();
+    while let Some(end) = tree.iter().position(|byte| *byte == 0) {
+        let (entry, rest) = tree.split_at(end);
+        tree = rest.get(1 + hash_length..).unwrap_or_default();
+        let entry = String::from_utf8_lossy(entry);
+        let Some((mode, name)) = entry.split_once(' ') else { break };
+        let kind = match mode {
+            "40000" => Kind::Directory,
+            "120000" => Kind::Link,
+            "160000" => continue,
+            _ => Kind::Other,
+        };
+        entries.push((name.to_owned(), kind));
+    }
+    entries
 }
 
 fn git(root: &Path) -> Command {

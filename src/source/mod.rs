@@ -3,6 +3,8 @@
 //! Never gives a part of a set: a file that should be there and cannot be read is an error, so that nothing is
 //! pruned because of it. Reads regular files only, and none larger than a manifest may be.
 mod git;
+mod include;
+mod repository;
 mod set;
 mod tree;
 

@@ -1,6 +1,8 @@
 //! A project's files: which they are, and reading them as one set.
 use super::git::Revision;
-use super::tree::{Directory, Refusal, Tree};
+use super::include::{self, Included};
+use super::repository::Repository;
+use super::tree::{Directory, Refusal, Tree, is_missing};
 use crate::manifest::{self, FileContent, Files, ManifestFile};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -35,6 +37,10 @@ pub enum SourceError {
     GivenTwice { file: PathBuf },
     #[error("the revision `{revision}` of `{}` cannot be read: {why}", directory.display())]
     NoRevision { directory: PathBuf, revision: String, why: String },
+    #[error("`{}`, which `include:` names, is a link that leads out of the project; put the file itself there", file.display())]
+    LeadsOut { file: PathBuf },
+    #[error("`include: {pattern}` asks for too much: {why}; write a narrower glob")]
+    TooMuch { pattern: String, why: String },
     #[error("the file `{}` is not below `{}`, and so is in no revision of it", file.display(), directory.display())]
     Outside { file: PathBuf, directory: PathBuf },
 }
@@ -175,14 +181,28 @@ pub struct SourceSet {
     root: PathBuf,
     manifests: Vec<ManifestFile>,
     tree: Box<dyn Tree>,
+    included: Included,
+    /// Where the root lies in one; a revision needs none.
+    repository: Option<Repository>,
+    locked_before: bool,
     read: RefCell<BTreeMap<String, FileContent>>,
 }
 
 impl SourceSet {
     fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
+        // Looked for before anything is read: what is checked out meanwhile may be read in part.
+        let repository = if tree.git_commit().is_some() { None } else { Repository::of(&root) };
+        let locked_before = repository.as_ref().is_some_and(|repository| repository.lock().is_some());
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
-        let manifests = names.into_iter().map(read).collect::<Result<_, SourceError>>()?;
-        Ok(SourceSet { root, manifests, tree, read: RefCell::default() })
+        let mut manifests = names.into_iter().map(read).collect::<Result<Vec<_>, SourceError>>()?;
+        let includes: Vec<_> = manifests.iter().flat_map(|file| manifest::includes(&file.content)).collect();
+        let mut included = include::look(&*tree, &root, &includes)?;
+        // What is the project's first file, or was given with -f, is no included one, whatever matches it.
+        included.files.retain(|path| manifests.iter().all(|file| file.path != *path));
+        for path in &included.files {
+            manifests.push(read(path.clone())?);
+        }
+        Ok(SourceSet { root, manifests, tree, included, repository, locked_before, read: RefCell::default() })
     }
 
     /// Absolute.
@@ -194,10 +214,23 @@ impl SourceSet {
         &self.manifests
     }
 
-    /// Paths, relative to the root, of the other files that were asked for so far, missing ones included: a change
-    /// of any of them may change what the project means.
+    /// Paths, relative to the root, of the other files that were asked for so far, missing ones included, and of the directories
+    /// in which `include:` was looked for: a change of any of them may change what the project means.
     pub fn consulted(&self) -> Vec<String> {
-        self.read.borrow().keys().cloned().collect()
+        self.read.borrow().keys().chain(&self.included.looked_at).cloned().collect()
+    }
+
+    /// The lock of git's index, if git is changing the directory's files now or was when they began to be read: the set may be a
+    /// mixture of two commits.
+    pub fn checkout_in_progress(&self) -> Option<PathBuf> {
+        let repository = self.repository.as_ref()?;
+        repository.lock().or_else(|| self.locked_before.then(|| repository.lock_path()))
+    }
+
+    /// The git commit that was read, or that is checked out where the files lie, in full; `None` outside a repository, and before
+    /// its first commit.
+    pub fn git_commit(&self) -> Option<String> {
+        self.tree.git_commit().map(str::to_owned).or_else(|| self.repository.as_ref()?.head())
     }
 
     /// SHA-256 in hex over the names and contents of everything that was read so far.
@@ -229,7 +262,7 @@ impl SourceSet {
         }
         match self.tree.read(path) {
             Ok(content) => FileContent::Found(content),
-            Err(Refusal::Error(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => FileContent::Missing,
+            Err(Refusal::Error(error)) if is_missing(&error) => FileContent::Missing,
             Err(Refusal::Error(error)) => FileContent::Unreadable(error.to_string()),
             Err(Refusal::NotAFile) => FileContent::Unreadable("it is not a regular file".to_owned()),
             Err(Refusal::TooLarge(_)) => FileContent::Unreadable("it is larger than 32 MiB".to_owned()),
@@ -249,6 +282,14 @@ impl Files for SourceSet {
 
     fn near(&self, path: &str) -> Vec<String> {
         self.tree.near(path)
+    }
+
+    fn is_included(&self, path: &str) -> bool {
+        self.included.files.contains(path)
+    }
+
+    fn matched(&self, pattern: &str) -> Option<usize> {
+        self.included.matched.get(pattern).copied()
     }
 }
 

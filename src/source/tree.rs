@@ -15,6 +15,25 @@ pub(super) enum Refusal {
     TooLarge(u64),
 }
 
+/// What an entry of a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    Link,
+    Other,
+}
+
+/// What a path leads to, links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Directory,
+    /// Anything else that is there; whether it can be read shows when it is.
+    File,
+    /// Something beyond the root.
+    Outside,
+    Missing,
+}
+
 /// A tree of files below a root. Paths are relative to it, with `/`.
 pub(super) trait Tree: std::fmt::Debug {
     /// Whether there is anything of this name, be it readable or not.
@@ -25,6 +44,16 @@ pub(super) trait Tree: std::fmt::Debug {
 
     /// Paths of what stands in the same directory.
     fn near(&self, path: &str) -> Vec<String>;
+
+    /// The entries of a directory, `""` for the root.
+    fn list(&self, directory: &str) -> io::Result<Vec<(String, Kind)>>;
+
+    fn target(&self, path: &str) -> io::Result<Target>;
+
+    /// The git commit, if that is what the tree is of.
+    fn git_commit(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A directory of this host.
@@ -65,6 +94,38 @@ impl Tree for Directory {
         near.sort();
         near
     }
+
+    fn list(&self, directory: &str) -> io::Result<Vec<(String, Kind)>> {
+        let entries = std::fs::read_dir(self.0.join(directory))?.map(|entry| {
+            let entry = entry?;
+            let kind = match entry.file_type()? {
+                kind if kind.is_dir() => Kind::Directory,
+                kind if kind.is_symlink() => Kind::Link,
+                _ => Kind::Other,
+            };
+            Ok((entry.file_name().to_string_lossy().into_owned(), kind))
+        });
+        entries.collect()
+    }
+
+    fn target(&self, path: &str) -> io::Result<Target> {
+        let path = self.0.join(path);
+        if let Err(error) = path.symlink_metadata() {
+            return if is_missing(&error) { Ok(Target::Missing) } else { Err(error) };
+        }
+        // What cannot be followed is there: reading it says what is wrong.
+        let Ok(real) = path.canonicalize() else { return Ok(Target::File) };
+        Ok(match real.starts_with(self.0.canonicalize()?) {
+            false => Target::Outside,
+            true if real.is_dir() => Target::Directory,
+            true => Target::File,
+        })
+    }
+}
+
+/// Whether an error says that nothing is there.
+pub(super) fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The path of what is called `name` in the directory of `path`.
