@@ -3,7 +3,7 @@
 //! Reads go to the ledger's `Reader`; everything that changes something is here, so that each change has one
 //! implementation, whoever asks: HTTP, the CLI beside a daemon, or the CLI that opens the store itself.
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Flow};
+use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
 use crate::model::overrides::Override;
 use crate::model::problem::Problem;
@@ -45,6 +45,8 @@ pub trait Control: Send + Sync + 'static {
 
     /// Pauses or resumes: an override on what a project owns, a plain edit on what nobody owns.
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment>;
+    /// Brings back what was pruned less than 7 days ago, with its id and history, as nobody's.
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment>;
     fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()>;
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
@@ -81,11 +83,13 @@ impl<T> Made<T> {
     }
 }
 
-/// Who asks, for overrides and run records.
+/// Who asks, and how long it holds, for overrides and run records.
 #[derive(Debug, Clone)]
 pub struct Author {
     pub who: String,
     pub why: Option<String>,
+    /// When an override that is made ends by itself; only where there can be one, on what a project owns.
+    pub until: Option<Timestamp>,
 }
 
 /// A wish to make the home equal to a project's files.

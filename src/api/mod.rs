@@ -21,6 +21,7 @@ mod page;
 mod projects;
 mod reeve;
 mod states;
+mod tombstones;
 mod upcoming;
 mod why;
 mod wire;
@@ -103,6 +104,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(overrides::routes())
         .merge(projects::routes())
         .merge(reeve::routes())
+        .merge(tombstones::routes())
         .merge(upcoming::routes())
         .merge(why::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

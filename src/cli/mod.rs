@@ -17,9 +17,11 @@ mod follow;
 mod foreground;
 mod overrides;
 mod parameters;
+mod pause;
 mod project;
 mod reconcile;
 mod resolve;
+mod restore;
 mod schedule;
 mod schema;
 mod status;
@@ -86,6 +88,7 @@ enum Command {
     Apply(apply::Arguments),
     Suspend(suspend::SuspendArguments),
     Resume(suspend::ResumeArguments),
+    Restore(restore::Arguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     Upcoming(upcoming::Arguments),
@@ -183,6 +186,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
         Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),
+        Command::Restore(arguments) => wait_for(restore::run(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
         Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),

@@ -9,6 +9,7 @@ mod commands;
 mod dispatcher;
 pub mod ending;
 mod error;
+mod expiry;
 mod janitor;
 pub mod job;
 mod narrator;
@@ -116,6 +117,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         tasks.spawn("project", watch.run(stop.clone()));
     }
     tasks.spawn("welcome", welcome(reconciler.clone(), control.clone(), stop.clone()));
+    tasks.spawn("expiry", expiry::run(ledger.clone(), stop.clone()));
     tasks.spawn("janitor", janitor::run(ledger.clone(), settings.home.clone(), stop.clone()));
 
     let reason = tasks.until_stopped(signals).await?;

@@ -1,7 +1,7 @@
 //! A control over the ledger, as small as the routes need: the daemon's rules are tested with the daemon.
 use reeve::control::*;
 use reeve::model::JsonMap;
-use reeve::model::deployment::{Deployment, Flow};
+use reeve::model::deployment::{Deployment, Flow, FullName};
 use reeve::model::id::*;
 use reeve::model::overrides::Override;
 use reeve::model::run::FlowRun;
@@ -104,7 +104,7 @@ impl Control for FakeControl {
             {
                 return Ok(Made::Existing(run));
             }
-            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None });
+            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None, until: None });
             let flow = deployment.as_ref().map(|deployment| deployment.flow_id).or(request.flow);
             let flow = flow.and_then(|flow| self.ledger.flow(flow).ok().flatten()).ok_or_else(|| absent("Flow"))?;
             let mut run = super::support::run(reeve::clock::now(), flow.id);
@@ -171,6 +171,10 @@ impl Control for FakeControl {
             })
             .await
         })
+    }
+
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
+        Box::pin(async move { Err(absent(&format!("Tombstone of {name}"))) })
     }
 
     fn delete_deployment(&self, id: DeploymentId) -> Answer<'_, ()> {

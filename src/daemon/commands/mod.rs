@@ -6,14 +6,17 @@ mod deployments;
 mod overrides;
 mod projects;
 mod runs;
+mod tombstones;
 mod work_pools;
+
+pub(super) use overrides::clear as clear_override;
 
 use super::reconciler::Reconciler;
 use super::scheduler::Upcoming;
 use crate::clock;
 use crate::control::*;
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Flow};
+use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{self, DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
 use crate::model::overrides::Override;
 use crate::model::run::FlowRun;
@@ -24,7 +27,6 @@ use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
 use crate::store::ledger::{Ledger, Reader};
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -42,11 +44,6 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// An override by `author`, as of now.
-    fn override_of(value: impl Into<Value>, author: &Author) -> Override {
-        Override { value: value.into(), who: author.who.clone(), why: author.why.clone(), since: clock::now(), until: None }
-    }
-
     /// Waits until the scheduler knows the definitions as they are now. Only beside a running scheduler.
     pub(super) async fn scheduler_has_caught_up(&self) {
         if let Ok(revision) = self.reader.revision() {
@@ -138,6 +135,10 @@ impl Control for Commands {
 
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment> {
         Box::pin(self.pause_deployment_of(deployment, paused, by))
+    }
+
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
+        Box::pin(self.restore_deployment_named(name))
     }
 
     fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()> {

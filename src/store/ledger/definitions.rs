@@ -93,6 +93,10 @@ impl Reader {
         self.all(key::WORK_QUEUE)
     }
 
+    pub fn tombstone(&self, name: &FullName) -> Result<Option<Tombstone>, LedgerError> {
+        self.read(&key::tombstone(name))
+    }
+
     pub fn tombstones(&self) -> Result<Vec<Tombstone>, LedgerError> {
         self.all(key::TOMBSTONE)
     }
