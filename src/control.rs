@@ -34,6 +34,9 @@ pub trait Control: Send + Sync + 'static {
     /// Stops reconciling a project, or (`None`) goes on with it. Its schedules are not concerned.
     fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project>;
 
+    /// Prunes all that a project owns whose files are gone, and forgets the project.
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport>;
+
     /// Takes an operator's override away and returns it.
     fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override>;
 
@@ -108,6 +111,31 @@ pub struct ReconcileRequest {
     /// The plan that was looked at: no other is carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Stamp>,
+}
+
+/// A wish to remove a project.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectDeletion {
+    #[serde(skip)]
+    pub name: String,
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How many objects go: must equal the plan's count.
+    #[serde(default)]
+    pub allow_prune: Option<usize>,
+}
+
+impl ProjectDeletion {
+    /// What removes a project of which so many objects are pruned, to be typed in a shell.
+    pub fn words(project: &str, prunes: usize) -> String {
+        let is_plain = !project.is_empty() && project.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let project = if is_plain { project.to_owned() } else { format!("'{}'", project.replace('\'', r"'\''")) };
+        match prunes {
+            0 => format!("reeve project delete {project}"),
+            _ => format!("reeve project delete {project} --allow-prune={prunes}"),
+        }
+    }
 }
 
 /// What a plan was made of, and what it says: equal stamps are the same plan of the same files against the same state.
@@ -223,5 +251,16 @@ impl From<crate::store::ledger::LedgerError> for ControlError {
             }
             other => ControlError::Internal(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProjectDeletion;
+
+    #[test]
+    fn the_words_that_delete_a_project_can_be_typed_as_they_stand() {
+        assert_eq!(ProjectDeletion::words("etl", 3), "reeve project delete etl --allow-prune=3");
+        assert_eq!(ProjectDeletion::words("my etl's", 0), r"reeve project delete 'my etl'\''s'");
     }
 }

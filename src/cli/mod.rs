@@ -80,7 +80,7 @@ pub struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Start a project: write its deployment.yaml.
+    /// Start a project, list those of this host, and delete one whose files are gone.
     #[command(subcommand)]
     Project(project::Command),
     Validate(validate::Arguments),
@@ -170,7 +170,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     let (screen, connection) = (&mut screen, &cli.connection);
     match cli.command {
         // These need no runtime, and so start at once.
-        Command::Project(command) => project::run(command, screen),
+        Command::Project(project::Command::Init(arguments)) => project::init::run(arguments, screen),
         Command::Validate(arguments) => validate::run(&arguments, screen),
         Command::Schedule(command) => schedule::run(&command, screen),
         Command::Daemon(arguments) => daemon::run(arguments, cli.colour),
@@ -182,6 +182,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             completions::run(&arguments, command(), screen);
             Ok(Exit::Done)
         }
+        Command::Project(command) => wait_for(command.run(connection, screen)),
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),

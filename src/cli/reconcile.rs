@@ -167,7 +167,7 @@ fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen
 
 /// The wish as the daemon takes it: absolute paths, since it has a working directory of its own.
 pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
-    let root = absolute(&arguments.project)?;
+    let root = root(&arguments.project)?;
     let files = arguments.files.iter().map(|file| within(&root, &arguments.project, file)).collect::<Result<_, _>>()?;
     Ok(ReconcileRequest {
         root,
@@ -177,6 +177,14 @@ pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
         strict: arguments.strict,
         expect: None,
     })
+}
+
+/// The directory, also where it is gone: the daemon knows whether a project was applied from it, and says what that means.
+fn root(project: &Path) -> Result<PathBuf, CliError> {
+    match (absolute(project), std::path::absolute(project)) {
+        (Err(_), Ok(path)) if !path.exists() => Ok(path),
+        (found, _) => found,
+    }
 }
 
 /// A file that was named: below the root as it stands, where it is there; else from the working directory.

@@ -15,6 +15,7 @@ pub mod job;
 mod narrator;
 mod offline;
 mod reconciler;
+mod removal;
 pub mod scheduler;
 mod server;
 mod signals;
@@ -141,14 +142,9 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
 }
 
 fn first_status(settings: &DaemonSettings, address: &str) -> Status {
-    let projects = settings.projects.iter().map(|project| ProjectStatus {
-        name: project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        root: project.root.to_string_lossy().into_owned(),
-        phase: Phase::Starting,
-        generation: 0,
-        in_sync_since: None,
-        deployments: 0,
-        warnings: Vec::new(),
+    let projects = settings.projects.iter().map(|project| {
+        let name = project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        ProjectStatus::starting(name, project.root.to_string_lossy().into_owned())
     });
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),

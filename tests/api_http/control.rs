@@ -70,6 +70,10 @@ impl Control for FakeControl {
         Box::pin(async move { Err(absent(&format!("Project {name}"))) })
     }
 
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
+        Box::pin(async move { Err(absent(&format!("Project {}", request.name))) })
+    }
+
     fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
         Box::pin(async move {
             if !request.root.is_absolute() {

@@ -109,6 +109,10 @@ impl Control for Commands {
         Box::pin(self.suspend_project_until(name, suspension))
     }
 
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
+        Box::pin(self.delete_project_of(request))
+    }
+
     fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
         Box::pin(self.clear_override_of(which))
     }

@@ -2,6 +2,7 @@
 use super::Commands;
 use crate::clock;
 use crate::control::ControlError;
+use crate::daemon::removal::nobodys;
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::{Deployment, FullName};
 use crate::model::write::Write;
@@ -18,7 +19,7 @@ impl Commands {
                 return Err(taken(&there, tombstone.is_some()));
             }
             let tombstone = tombstone.ok_or_else(|| ControlError::NotFound(format!("nothing called '{name}' was pruned in the last 7 days")))?;
-            let deployment = nobodys(tombstone.deployment, now);
+            let deployment = begun_anew(tombstone.deployment, now);
             Ok((vec![Write::PutDeployment(Box::new(deployment.clone())), Write::DeleteTombstone(name.clone())], deployment))
         });
         edited.await
@@ -39,14 +40,10 @@ fn taken(there: &Deployment, is_pruned: bool) -> ControlError {
     ControlError::Conflict(format!("'{name}' is there, the deployment {} {whose}: {todo}", there.id))
 }
 
-/// The same deployment without an owner: what operators had laid over it is its own now, and its schedules begin anew.
-fn nobodys(pruned: Deployment, now: Timestamp) -> Deployment {
-    let mut deployment = Deployment { owner: None, declared_digest: None, updated: now, ..pruned };
-    deployment.declared.paused = deployment.paused();
-    deployment.overrides.clear();
+/// As nobody's; its schedules begin anew.
+fn begun_anew(pruned: Deployment, now: Timestamp) -> Deployment {
+    let mut deployment = Deployment { updated: now, ..nobodys(pruned) };
     for schedule in &mut deployment.schedules {
-        schedule.declared.active = schedule.active();
-        schedule.overrides.clear();
         schedule.effective_since = resumed_since(schedule, now);
     }
     deployment
