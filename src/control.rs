@@ -108,6 +108,9 @@ pub struct ReconcileRequest {
     pub allow_prune: Option<usize>,
     /// Warnings about the manifest are errors.
     pub strict: bool,
+    /// Names of deployments (`flow/deployment`) and work pools that the project takes over even from another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopt: Vec<String>,
     /// The plan that was looked at: no other is carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Stamp>,

@@ -6,6 +6,7 @@
 mod automations;
 mod collections;
 mod deployments;
+mod entries;
 mod error;
 mod extract;
 mod filter;
@@ -101,6 +102,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(workers::routes())
         .merge(collections::routes())
         .merge(automations::routes())
+        .merge(entries::routes())
         .merge(overrides::routes())
         .merge(projects::routes())
         .merge(reeve::routes())

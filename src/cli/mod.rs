@@ -7,6 +7,7 @@ pub mod error;
 pub mod exit;
 pub mod screen;
 
+mod adopt;
 mod apply;
 mod calendar;
 mod completions;
@@ -86,6 +87,7 @@ enum Command {
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
     Apply(apply::Arguments),
+    Adopt(adopt::Arguments),
     Suspend(suspend::SuspendArguments),
     Resume(suspend::ResumeArguments),
     Restore(restore::Arguments),
@@ -184,6 +186,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::Project(command) => wait_for(command.run(connection, screen)),
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
+        Command::Adopt(arguments) => wait_for(adopt::run(&arguments, connection, screen)),
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
         Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),

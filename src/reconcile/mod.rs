@@ -16,6 +16,7 @@
 //!   before the plan's instant: what did not fire while it was off is not made up for.
 mod deployments;
 mod diff;
+pub mod entry;
 pub mod explain;
 mod fields;
 mod foresee;
