@@ -14,6 +14,7 @@ use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::reconcile::Plan;
+use crate::reconcile::origin::Origin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -48,6 +49,8 @@ pub trait Control: Send + Sync + 'static {
 
     /// Pauses or resumes: an override on what a project owns, a plain edit on what nobody owns.
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment>;
+    /// Where each effective field comes from, by the project's files as they are now.
+    fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>>;
     /// Brings back what was pruned less than 7 days ago, with its id and history, as nobody's.
     fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment>;
     fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()>;

@@ -18,7 +18,7 @@ fn projects_are_listed_and_inspected() {
     host.cli(&["project", "ls"]).exits(0).says(&["No project was applied here yet"]);
     host.cli(&["reconcile"]).exits(0);
     host.cli(&["project", "ls"]).exits(0).says(&["etl", host.project().to_str().unwrap(), "no daemon serves it"]);
-    host.cli(&["project", "inspect", "etl"]).exits(0).says(&["Generation:  1", "1 work pool, 1 work queue, 2 deployments"]);
+    host.cli(&["project", "inspect", "etl"]).exits(0).says(&["Generation:  1", "1 work pool, 2 deployments"]);
     host.cli(&["project", "inspect", "other"]).exits(1).says(&["no project is called 'other' here", "reeve project ls"]);
     let daemon = host.daemon();
     daemon.reconciled();

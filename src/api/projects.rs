@@ -8,6 +8,7 @@ use crate::control::{ProjectDeletion, ReconcileReport};
 use crate::model::overrides::Owner;
 use crate::model::status::ProjectStatus;
 use crate::model::stored::{Project, SourceState, Suspension};
+use crate::model::work_pool::DEFAULT_QUEUE;
 use crate::store::ledger::{LedgerError, Reader};
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -40,7 +41,7 @@ struct ProjectView {
     status: Option<ProjectStatus>,
 }
 
-/// How many objects a project owns.
+/// How many objects a project owns, as guards count them: a pool's `default` queue goes with its pool.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Owned {
     work_pools: usize,
@@ -58,7 +59,7 @@ impl Owned {
             }
         };
         reader.work_pools()?.into_iter().for_each(|pool| count(pool.owner, |owned| &mut owned.work_pools));
-        reader.work_queues()?.into_iter().for_each(|queue| count(queue.owner, |owned| &mut owned.work_queues));
+        reader.work_queues()?.into_iter().filter(|queue| queue.name != DEFAULT_QUEUE).for_each(|queue| count(queue.owner, |owned| &mut owned.work_queues));
         for deployment in reader.deployments() {
             count(deployment?.owner, |owned| &mut owned.deployments);
         }

@@ -320,7 +320,8 @@ fn two_roots(root: &Path, other: &str) -> Problem {
     }
 }
 
-fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
+/// What the files say, with every problem.
+pub fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
     let root = sources.root().to_string_lossy().into_owned();
     let loaded = manifest::load(&Input {
         root: &root,

@@ -23,6 +23,7 @@ mod foresee;
 mod guard;
 mod implied;
 mod notes;
+pub mod origin;
 mod others;
 mod plan;
 mod planner;

@@ -11,6 +11,7 @@ use reeve::model::status::{NextFire, RunCounts, Status};
 use reeve::model::transition::{Context, Decision};
 use reeve::model::work_pool::*;
 use reeve::model::write::Write;
+use reeve::reconcile::origin::Origin;
 use reeve::store::ledger::Ledger;
 use std::sync::Mutex;
 use tokio::sync::watch;
@@ -174,6 +175,13 @@ impl Control for FakeControl {
                 Ok((vec![Write::PutDeployment(Box::new(deployment.clone()))], deployment))
             })
             .await
+        })
+    }
+
+    fn explain_deployment(&self, id: DeploymentId) -> Answer<'_, Vec<Origin>> {
+        Box::pin(async move {
+            let deployment = self.ledger.deployment(id)?.ok_or_else(|| absent("Deployment"))?;
+            Ok(reeve::reconcile::origin::of(&deployment, None))
         })
     }
 

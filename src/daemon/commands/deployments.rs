@@ -52,7 +52,7 @@ impl Commands {
         edited.await
     }
 
-    fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
+    pub(super) fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
         self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
     }
 }

@@ -3,6 +3,7 @@
 //! The same object serves a running daemon and a CLI that opened the store itself: it only reads and commits; the
 //! daemon's tasks hear of every commit through the ledger's feed.
 mod deployments;
+mod explain;
 mod overrides;
 mod projects;
 mod runs;
@@ -26,6 +27,7 @@ use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
+use crate::reconcile::origin::Origin;
 use crate::store::ledger::{Ledger, Reader};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -139,6 +141,10 @@ impl Control for Commands {
 
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment> {
         Box::pin(self.pause_deployment_of(deployment, paused, by))
+    }
+
+    fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>> {
+        Box::pin(self.explain_deployment_of(deployment))
     }
 
     fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
