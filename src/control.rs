@@ -3,7 +3,7 @@
 //! Reads go to the ledger's `Reader`; everything that changes something is here, so that each change has one
 //! implementation, whoever asks: HTTP, the CLI beside a daemon, or the CLI that opens the store itself.
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Flow};
+use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
 use crate::model::overrides::Override;
 use crate::model::problem::Problem;
@@ -14,6 +14,7 @@ use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::reconcile::Plan;
+use crate::reconcile::origin::Origin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -34,6 +35,9 @@ pub trait Control: Send + Sync + 'static {
     /// Stops reconciling a project, or (`None`) goes on with it. Its schedules are not concerned.
     fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project>;
 
+    /// Prunes all that a project owns whose files are gone, and forgets the project.
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport>;
+
     /// Takes an operator's override away and returns it.
     fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override>;
 
@@ -45,6 +49,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Pauses or resumes: an override on what a project owns, a plain edit on what nobody owns.
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment>;
+    /// Where each effective field comes from, by the project's files as they are now.
+    fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>>;
+    /// Brings back what was pruned less than 7 days ago, with its id and history, as nobody's.
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment>;
     fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()>;
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
@@ -81,11 +89,13 @@ impl<T> Made<T> {
     }
 }
 
-/// Who asks, for overrides and run records.
+/// Who asks, and how long it holds, for overrides and run records.
 #[derive(Debug, Clone)]
 pub struct Author {
     pub who: String,
     pub why: Option<String>,
+    /// When an override that is made ends by itself; only where there can be one, on what a project owns.
+    pub until: Option<Timestamp>,
 }
 
 /// A wish to make the home equal to a project's files.
@@ -101,9 +111,37 @@ pub struct ReconcileRequest {
     pub allow_prune: Option<usize>,
     /// Warnings about the manifest are errors.
     pub strict: bool,
+    /// Names of deployments (`flow/deployment`) and work pools that the project takes over even from another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopt: Vec<String>,
     /// The plan that was looked at: no other is carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Stamp>,
+}
+
+/// A wish to remove a project.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectDeletion {
+    #[serde(skip)]
+    pub name: String,
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How many objects go: must equal the plan's count.
+    #[serde(default)]
+    pub allow_prune: Option<usize>,
+}
+
+impl ProjectDeletion {
+    /// What removes a project of which so many objects are pruned, to be typed in a shell.
+    pub fn words(project: &str, prunes: usize) -> String {
+        let is_plain = !project.is_empty() && project.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let project = if is_plain { project.to_owned() } else { format!("'{}'", project.replace('\'', r"'\''")) };
+        match prunes {
+            0 => format!("reeve project delete {project}"),
+            _ => format!("reeve project delete {project} --allow-prune={prunes}"),
+        }
+    }
 }
 
 /// What a plan was made of, and what it says: equal stamps are the same plan of the same files against the same state.
@@ -266,5 +304,16 @@ impl From<crate::store::ledger::LedgerError> for ControlError {
             }
             other => ControlError::Internal(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProjectDeletion;
+
+    #[test]
+    fn the_words_that_delete_a_project_can_be_typed_as_they_stand() {
+        assert_eq!(ProjectDeletion::words("etl", 3), "reeve project delete etl --allow-prune=3");
+        assert_eq!(ProjectDeletion::words("my etl's", 0), r"reeve project delete 'my etl'\''s'");
     }
 }

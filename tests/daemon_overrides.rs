@@ -2,7 +2,12 @@
 mod common;
 
 use common::{Host, daemon::id};
+use jiff::{SignedDuration, Timestamp};
+use reeve::model::overrides::Override;
+use reeve::model::write::Write;
+use reeve::store::{self, ledger::Ledger};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const PROJECT: &str = "
 name: etl
@@ -45,4 +50,54 @@ fn overrides_are_listed_with_their_author_and_reason_and_cleared_by_name() {
     assert!(overrides(&host).is_empty());
     assert_eq!(daemon.get("/work_pools/local")["is_paused"], false);
     host.cli(&["override", "clear", "local"]).exits(1).says(&["there is no override on 'local'"]);
+}
+
+#[test]
+fn an_override_with_an_end_is_taken_away_then() {
+    let host = Host::new(PROJECT);
+    let daemon = host.daemon();
+    daemon.reconciled();
+    host.cli(&["work-pool", "create", "mine", "--type", "process"]).exits(0);
+    host.cli(&["work-pool", "pause", "mine", "--until", "2099-01-01"]).exits(1).says(&["belongs to nobody", "leave --until out"]);
+    host.cli(&["deployment", "pause", "one", "--until", "2001-01-01"]).exits(1).says(&["`--until 2001-01-01` is over"]);
+    host.cli(&["work-pool", "pause", "local", "--why", "move", "--until", "2099-01-01"]).exits(0).says(&["Paused work pool 'local' until 2099-01-01"]);
+    host.cli(&["override", "ls"]).exits(0).says(&["Until", "2099-01-01 00:00:00 UTC"]);
+    host.cli(&["reconcile", "--dry-run", "--verbose"]).exits(0).says(&["until 2099-01-01T00:00:00Z: move"]);
+
+    let soon = Timestamp::now() + SignedDuration::from_secs(4);
+    host.cli(&["deployment", "pause", "one", "--until", &soon.to_string()]).exits(0);
+    assert_eq!(daemon.deployment("one")["paused"], true);
+    daemon.line("deployment 'one/one': paused = true, set by ");
+    assert!(Timestamp::now() >= soon);
+    assert_eq!(daemon.deployment("one")["paused"], false);
+    assert_eq!(overrides(&host).len(), 1);
+    // An end may be moved, and taken away.
+    host.cli(&["work-pool", "pause", "local", "--until", "2098-01-01"]).exits(0);
+    assert_eq!(overrides(&host)[0]["until"], "2098-01-01T00:00:00.000000Z");
+    host.cli(&["work-pool", "pause", "local"]).exits(0);
+    assert_eq!(overrides(&host)[0]["until"], Value::Null);
+    host.cli(&["work-pool", "resume", "local"]).exits(0);
+    assert!(overrides(&host).is_empty());
+    let plain = daemon.request("POST", &format!("/deployments/{}/pause_deployment", id(&daemon.deployment("one"))), None);
+    assert_eq!(plain.status, 200, "a client's edit has no end");
+    assert_eq!(overrides(&host)[0]["until"], Value::Null);
+}
+
+#[test]
+fn an_override_that_ended_while_no_daemon_ran_is_taken_away_at_the_start() {
+    let host = Host::new(PROJECT);
+    host.cli(&["reconcile"]).exits(0);
+    let ledger = Ledger::new(store::open(&format!("sled:{}", host.home().join("store").display()), Uuid::new_v4()).unwrap());
+    let mut pool = ledger.work_pool("local").unwrap().unwrap();
+    let over = Timestamp::now() - SignedDuration::from_secs(60);
+    let by = Override { value: json!(true), who: "alice".to_owned(), why: None, since: over, until: Some(over) };
+    pool.overrides.insert("paused".to_owned(), by);
+    let writes = [Write::PutWorkPool(pool)];
+    let written = ledger.apply(ledger.revision().unwrap(), &writes);
+    tokio::runtime::Runtime::new().unwrap().block_on(written).unwrap();
+    drop(ledger);
+    assert_eq!(overrides(&host).len(), 1);
+    let daemon = host.daemon();
+    daemon.line("work pool 'local': paused = true, set by alice, has ended at its time");
+    assert_eq!(daemon.get("/work_pools/local")["is_paused"], false);
 }

@@ -79,10 +79,10 @@ fn a_file_that_is_deleted_prunes_nothing_and_is_followed_when_it_is_made_again()
     let (host, daemon) = watched();
     let before = daemon.deployment("one");
     fs::remove_file(host.project().join("deployment.yaml")).unwrap();
-    let project = daemon.phase("failing");
-    assert!(project["error"].as_str().unwrap().contains("no project file"), "{project:#}");
+    let project = daemon.phase("refused");
+    assert!(project["reason"].as_str().unwrap().contains("no project file"), "{project:#}");
     assert_eq!(daemon.deployment("one"), before, "what was last good stays in force");
-    host.cli(&["status"]).exits(1).says(&["no project file"]);
+    host.cli(&["status"]).exits(3).says(&["no project file", "nothing is pruned"]);
     host.write("deployment.yaml", &manifest("again"));
     follows(&daemon, "again");
     assert_eq!(id(&daemon.deployment("one")), id(&before));
@@ -177,7 +177,7 @@ fn a_half_written_file_stops_and_prunes_nothing() {
         match phase {
             "" => drop(until("it is not taken", || {
                 let now = daemon.get("/reeve/status")["projects"][0]["phase"].clone();
-                ["rejected", "failing"].contains(&now.as_str().unwrap()).then_some(now)
+                ["rejected", "failing", "refused"].contains(&now.as_str().unwrap()).then_some(now)
             })),
             phase => drop(daemon.phase(phase)),
         }

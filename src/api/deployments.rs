@@ -1,4 +1,4 @@
-//! `/deployments`.
+//! `/deployments`, and where a deployment's fields come from.
 use super::Api;
 use super::error::ApiError;
 use super::extract::{Body, Caller, OptionalBody, Path};
@@ -15,6 +15,7 @@ use super::wire::schedule::ScheduleResponse;
 use crate::clock;
 use crate::model::deployment::{Deployment, FullName};
 use crate::model::id::DeploymentId;
+use crate::reconcile::origin::Origin;
 use crate::store::ledger::LedgerError;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/deployments/{id}/pause_deployment", post(pause))
         .route("/deployments/{id}/resume_deployment", post(resume))
         .route("/deployments/{id}/schedules", get(schedules))
+        .route("/reeve/deployments/{id}/explain", get(explain))
 }
 
 fn absent() -> ApiError {
@@ -160,6 +162,11 @@ async fn pause(State(api): State<Api>, Path(id): Path<DeploymentId>, Caller(auth
 async fn resume(State(api): State<Api>, Path(id): Path<DeploymentId>, Caller(author): Caller) -> Result<(), ApiError> {
     api.control.pause_deployment(id, false, author).await?;
     Ok(())
+}
+
+/// Every effective field with its source.
+async fn explain(State(api): State<Api>, Path(id): Path<DeploymentId>) -> Result<Json<Vec<Origin>>, ApiError> {
+    Ok(Json(api.control.explain_deployment(id).await?))
 }
 
 async fn schedules(State(api): State<Api>, Path(id): Path<DeploymentId>) -> Result<Json<Vec<ScheduleResponse>>, ApiError> {

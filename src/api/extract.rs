@@ -9,10 +9,10 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use serde_path_to_error::{Path as ErrorPath, Segment};
-use std::convert::Infallible;
 
 /// A JSON body that must be there.
 pub(super) struct Body<T>(pub T);
@@ -75,16 +75,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Infallible;
-    /// The headers `reeve-author` and `reeve-reason` that reeve's own commands send, else the user agent.
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    type Rejection = ApiError;
+    /// The headers `reeve-author`, `reeve-reason` and `reeve-until` that reeve's own commands send, else the user agent.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let text = |name: &str| {
             let value = parts.headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).trim().chars().take(200).collect::<String>()).filter(|text| !text.is_empty())
         };
         let who = text("reeve-author").or_else(|| text("user-agent")).unwrap_or_else(|| "an API client".to_owned());
-        Ok(Caller(Author { who, why: text("reeve-reason") }))
+        let until = text("reeve-until").map(|text| text.parse::<Timestamp>().map_err(|error| wrong_end(&text, &error))).transpose()?;
+        Ok(Caller(Author { who, why: text("reeve-reason"), until }))
     }
+}
+
+fn wrong_end(text: &str, error: &jiff::Error) -> ApiError {
+    ApiError::meaningless(format!("the header reeve-until is `{text}`, expected an instant such as 2026-11-21T09:00:00Z: {error}"))
 }
 
 async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Option<Value>, ApiError> {

@@ -6,6 +6,7 @@
 mod automations;
 mod collections;
 mod deployments;
+mod entries;
 mod error;
 mod extract;
 mod filter;
@@ -22,6 +23,7 @@ mod page;
 mod projects;
 mod reeve;
 mod states;
+mod tombstones;
 mod upcoming;
 mod why;
 mod wire;
@@ -101,9 +103,11 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(workers::routes())
         .merge(collections::routes())
         .merge(automations::routes())
+        .merge(entries::routes())
         .merge(overrides::routes())
         .merge(projects::routes())
         .merge(reeve::routes())
+        .merge(tombstones::routes())
         .merge(upcoming::routes())
         .merge(why::routes())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

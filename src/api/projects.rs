@@ -1,19 +1,26 @@
-//! `/reeve/projects`: the projects of this home, and suspending them.
+//! `/reeve/projects`: the projects of this home, suspending them, and deleting one whose files are gone.
 use super::Api;
 use super::error::ApiError;
-use super::extract::{Body, Caller, Path};
+use super::extract::{Body, Caller, OptionalBody, Path};
 use super::wire::WireTime;
 use crate::clock;
+use crate::control::{ProjectDeletion, ReconcileReport};
+use crate::model::overrides::Owner;
 use crate::model::status::ProjectStatus;
-use crate::model::stored::{Project, Suspension};
+use crate::model::stored::{Project, SourceState, Suspension};
+use crate::model::work_pool::DEFAULT_QUEUE;
+use crate::store::ledger::{LedgerError, Reader};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/reeve/projects", get(list))
+        .route("/reeve/projects/{name}", get(by_name))
+        .route("/reeve/projects/{name}/delete", post(delete))
         .route("/reeve/projects/{name}/suspend", post(suspend))
         .route("/reeve/projects/{name}/resume", post(resume))
 }
@@ -25,25 +32,75 @@ struct ProjectView {
     root: String,
     generation: u64,
     applied: WireTime,
+    /// What was read when it was applied last.
+    source: Option<SourceState>,
+    objects: Owned,
     /// The suspension that is in force.
     suspended: Option<Suspension>,
     /// What this daemon is doing about it; `None` where it does not serve it.
     status: Option<ProjectStatus>,
 }
 
+/// How many objects a project owns, as guards count them: a pool's `default` queue goes with its pool.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Owned {
+    work_pools: usize,
+    work_queues: usize,
+    deployments: usize,
+}
+
+impl Owned {
+    /// Of every project by its name.
+    fn by_project(reader: &Reader) -> Result<BTreeMap<String, Owned>, LedgerError> {
+        let mut all: BTreeMap<String, Owned> = BTreeMap::new();
+        let mut count = |owner: Option<Owner>, of: fn(&mut Owned) -> &mut usize| {
+            if let Some(owner) = owner {
+                *of(all.entry(owner.project).or_default()) += 1;
+            }
+        };
+        reader.work_pools()?.into_iter().for_each(|pool| count(pool.owner, |owned| &mut owned.work_pools));
+        reader.work_queues()?.into_iter().filter(|queue| queue.name != DEFAULT_QUEUE).for_each(|queue| count(queue.owner, |owned| &mut owned.work_queues));
+        for deployment in reader.deployments() {
+            count(deployment?.owner, |owned| &mut owned.deployments);
+        }
+        Ok(all)
+    }
+}
+
 impl ProjectView {
-    fn of(project: Project, statuses: &[ProjectStatus]) -> Self {
+    fn of(project: Project, statuses: &[ProjectStatus], owned: &BTreeMap<String, Owned>) -> Self {
         let suspended = project.suspension(clock::now()).cloned();
         let status = statuses.iter().find(|status| status.root == project.root).cloned();
-        let Project { name, root, generation, applied, .. } = project;
-        ProjectView { name, root, generation, applied: applied.into(), suspended, status }
+        let objects = owned.get(&project.name).cloned().unwrap_or_default();
+        let Project { name, root, generation, applied, source, .. } = project;
+        ProjectView { name, root, generation, applied: applied.into(), source, objects, suspended, status }
     }
 }
 
 async fn list(State(api): State<Api>) -> Result<Json<Vec<ProjectView>>, ApiError> {
-    let statuses = api.control.status().projects;
-    let projects = api.read(|api| Ok(api.reader.projects()?)).await?;
-    Ok(Json(projects.into_iter().map(|project| ProjectView::of(project, &statuses)).collect()))
+    let shown = api.read(|api| {
+        let (statuses, owned) = (api.control.status().projects, Owned::by_project(&api.reader)?);
+        Ok(api.reader.projects()?.into_iter().map(|project| ProjectView::of(project, &statuses, &owned)).collect())
+    });
+    Ok(Json(shown.await?))
+}
+
+async fn by_name(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<ProjectView>, ApiError> {
+    let project = api.reader.project(&name)?.ok_or_else(|| ApiError::not_found(format!("Project \"{name}\" not found.")))?;
+    shown(&api, project).await
+}
+
+async fn shown(api: &Api, project: Project) -> Result<Json<ProjectView>, ApiError> {
+    let shown = api.read(|api| Ok(ProjectView::of(project, &api.control.status().projects, &Owned::by_project(&api.reader)?)));
+    Ok(Json(shown.await?))
+}
+
+async fn delete(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    OptionalBody(body): OptionalBody<ProjectDeletion>,
+) -> Result<Json<ReconcileReport>, ApiError> {
+    Ok(Json(api.control.delete_project(ProjectDeletion { name, ..body }).await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,5 +127,5 @@ async fn resume(State(api): State<Api>, Path(name): Path<String>) -> Result<Json
 
 async fn answer(api: &Api, name: String, suspension: Option<Suspension>) -> Result<Json<ProjectView>, ApiError> {
     let project = api.control.suspend_project(name, suspension).await?;
-    Ok(Json(ProjectView::of(project, &api.control.status().projects)))
+    shown(api, project).await
 }

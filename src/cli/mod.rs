@@ -7,6 +7,7 @@ pub mod error;
 pub mod exit;
 pub mod screen;
 
+mod adopt;
 mod apply;
 mod calendar;
 mod completions;
@@ -17,9 +18,11 @@ mod follow;
 mod foreground;
 mod overrides;
 mod parameters;
+mod pause;
 mod project;
 mod reconcile;
 mod resolve;
+mod restore;
 mod schedule;
 mod schema;
 mod status;
@@ -78,14 +81,16 @@ pub struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Start a project: write its deployment.yaml.
+    /// Start a project, list those of this host, and delete one whose files are gone.
     #[command(subcommand)]
     Project(project::Command),
     Validate(validate::Arguments),
     Reconcile(reconcile::Arguments),
     Apply(apply::Arguments),
+    Adopt(adopt::Arguments),
     Suspend(suspend::SuspendArguments),
     Resume(suspend::ResumeArguments),
+    Restore(restore::Arguments),
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     Upcoming(upcoming::Arguments),
@@ -167,7 +172,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     let (screen, connection) = (&mut screen, &cli.connection);
     match cli.command {
         // These need no runtime, and so start at once.
-        Command::Project(command) => project::run(command, screen),
+        Command::Project(project::Command::Init(arguments)) => project::init::run(arguments, screen),
         Command::Validate(arguments) => validate::run(&arguments, screen),
         Command::Schedule(command) => schedule::run(&command, screen),
         Command::Daemon(arguments) => daemon::run(arguments, cli.colour),
@@ -179,10 +184,13 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             completions::run(&arguments, command(), screen);
             Ok(Exit::Done)
         }
+        Command::Project(command) => wait_for(command.run(connection, screen)),
         Command::Reconcile(arguments) => wait_for(reconcile::run(&arguments, connection, screen)),
+        Command::Adopt(arguments) => wait_for(adopt::run(&arguments, connection, screen)),
         Command::Apply(arguments) => wait_for(apply::run(&arguments, connection, screen)),
         Command::Suspend(arguments) => wait_for(suspend::suspend(&arguments, connection, screen)),
         Command::Resume(arguments) => wait_for(suspend::resume(&arguments, connection, screen)),
+        Command::Restore(arguments) => wait_for(restore::run(&arguments, connection, screen)),
         Command::Status(arguments) => wait_for(status::run(&arguments, connection, screen)),
         Command::Upcoming(arguments) => wait_for(upcoming::run(&arguments, connection, screen)),
         Command::Why(arguments) => wait_for(why::run(&arguments, connection, screen)),

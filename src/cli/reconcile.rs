@@ -167,16 +167,30 @@ fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen
 
 /// The wish as the daemon takes it: absolute paths, since it has a working directory of its own.
 pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
-    let root = absolute(&arguments.project)?;
-    let files = arguments.files.iter().map(|file| within(&root, &arguments.project, file)).collect::<Result<_, _>>()?;
+    let (root, files) = sources(&arguments.project, &arguments.files)?;
     Ok(ReconcileRequest {
         root,
         files,
         dry_run: arguments.dry_run,
         allow_prune: arguments.allow_prune,
         strict: arguments.strict,
-        expect: None,
+        ..ReconcileRequest::default()
     })
+}
+
+/// A project's root and files, as the daemon takes them.
+pub(super) fn sources(project: &Path, files: &[PathBuf]) -> Result<(PathBuf, Vec<PathBuf>), CliError> {
+    let root = root(project)?;
+    let files = files.iter().map(|file| within(&root, project, file)).collect::<Result<_, _>>()?;
+    Ok((root, files))
+}
+
+/// The directory, also where it is gone: the daemon knows whether a project was applied from it, and says what that means.
+fn root(project: &Path) -> Result<PathBuf, CliError> {
+    match (absolute(project), std::path::absolute(project)) {
+        (Err(_), Ok(path)) if !path.exists() => Ok(path),
+        (found, _) => found,
+    }
 }
 
 /// A file that was named: below the root as it stands, where it is there; else from the working directory.

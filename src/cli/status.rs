@@ -5,7 +5,8 @@ use super::exit::Exit;
 use super::screen::{OutputOption, Screen, Style};
 use super::words::{count, elapsed, fire, relative};
 use crate::model::problem::Problem;
-use crate::model::status::{Phase, ProjectStatus, Status};
+use crate::model::status::{Condition, ConditionKind, Phase, ProjectStatus, Status};
+use crate::model::stored::SourceState;
 
 /// Show what the daemon of this home does: its projects, whether they are in sync, and what is due next.
 ///
@@ -70,8 +71,10 @@ fn projects(projects: &[ProjectStatus], screen: &mut Screen) {
     for project in projects {
         let (style, phase) = phase(project, screen);
         let phase = screen.paint(style, &phase);
-        let generation = if project.generation > 0 { format!(", generation {}", project.generation) } else { String::new() };
-        screen.line(format!("project {} ({}): {phase}, {}{generation}", project.name, project.root, count(project.deployments, "deployment")));
+        let about = [count(project.deployments, "deployment")].into_iter().chain(generation(project)).chain(source(project));
+        let about = about.collect::<Vec<_>>().join(", ");
+        screen.line(format!("project {} ({}): {phase}, {about}", project.name, project.root));
+        conditions(project, screen);
         if let Phase::Rejected { problems, .. } = &project.phase {
             list(problems, screen);
         }
@@ -79,8 +82,50 @@ fn projects(projects: &[ProjectStatus], screen: &mut Screen) {
     }
 }
 
-fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String) {
+/// `generation 4`, and which of them the files were last equal to, where that is another.
+fn generation(project: &ProjectStatus) -> Option<String> {
+    let (generation, observed) = (project.generation, project.observed_generation);
+    let behind = if observed == generation { String::new() } else { format!(" (last in sync at {observed})") };
+    (generation > 0).then(|| format!("generation {generation}{behind}"))
+}
+
+fn source(project: &ProjectStatus) -> Option<String> {
+    let looked_at = project.source.as_ref().or(project.applied_source.as_ref())?;
+    let applied = project.applied_source.as_ref().filter(|applied| *applied != looked_at);
+    let applied = applied.map(|applied| format!(" (in force: {})", short(applied))).unwrap_or_default();
+    Some(format!("source {}{applied}", short(looked_at)))
+}
+
+/// `1a2b3c4d5e6f at commit 0123456789ab`: enough of each to know it again.
+pub(super) fn short(source: &SourceState) -> String {
+    let digits = |text: &str| text.chars().take(12).collect::<String>();
+    let commit = source.commit.as_deref().map(|commit| format!(" at commit {}", digits(commit))).unwrap_or_default();
+    format!("{}{commit}", digits(&source.content))
+}
+
+/// Those that are not good, and the last error where it is over.
+pub(super) fn conditions(project: &ProjectStatus, screen: &mut Screen) {
+    for condition in project.conditions.iter().filter(|condition| !condition.is_good()) {
+        let Condition { kind, status, reason, message, since } = condition;
+        let answer = if *status { "yes" } else { "no" };
+        // What the phase says already, and each of the problems below it, is not said again.
+        let told = matches!(kind, ConditionKind::Drifted) && !message.is_empty();
+        let message = if told { format!(": {message}") } else { String::new() };
+        screen.line(format!("  {kind:?}: {answer} for {} ({reason}){message}", elapsed(*since, screen.now)));
+    }
+    let is_failing = project.condition(ConditionKind::Failing).is_some_and(|condition| condition.status);
+    if let Some(error) = project.last_error.as_ref().filter(|_| !is_failing) {
+        let place = error.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+        let line = format!("  last error {}: {place}{}", relative(error.at, screen.now), error.message);
+        screen.line(screen.paint(Style::Dim, &line));
+    }
+}
+
+pub(super) fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String) {
     let ago = |at| relative(at, screen.now);
+    // A pass that finds the same again does not begin it anew.
+    let unsynced = project.condition(ConditionKind::Synced).filter(|condition| !condition.status);
+    let elapsed = |since, now| elapsed(unsynced.map_or(since, |condition| condition.since), now);
     match &project.phase {
         Phase::Starting => (Style::Dim, "starting".to_owned()),
         Phase::Reconciling => (Style::Dim, "reconciling".to_owned()),

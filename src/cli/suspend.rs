@@ -2,9 +2,8 @@
 use super::client::{Access, Client, Connection, segment, view};
 use super::error::CliError;
 use super::exit::Exit;
+use super::pause;
 use super::screen::Screen;
-use super::when;
-use jiff::{Timestamp, Zoned};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -41,7 +40,7 @@ struct Project {
 
 pub async fn suspend(arguments: &SuspendArguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     let now = screen.now.to_zoned(screen.zone.clone());
-    let until = arguments.until.as_deref().map(|text| end(text, &now)).transpose()?;
+    let until = arguments.until.as_deref().map(|text| pause::end(text, &now)).transpose()?;
     let client = Client::connect(connection, Access::Change).await?;
     let project = named(&client, arguments.project.as_deref()).await?;
     let body = json!({"why": arguments.why, "until": until.map(|until| until.to_string())});
@@ -49,14 +48,6 @@ pub async fn suspend(arguments: &SuspendArguments, connection: &Connection, scre
     let until = until.map(|until| format!(" until {}", super::words::local(until, &screen.zone))).unwrap_or_default();
     screen.line(format!("Suspended project '{project}'{until}: it is not reconciled; its schedules go on."));
     Ok(Exit::Done)
-}
-
-fn end(text: &str, now: &Zoned) -> Result<Timestamp, CliError> {
-    let until = when::instant("--until", text, now)?;
-    match until > now.timestamp() {
-        true => Ok(until),
-        false => Err(CliError::new(format!("`--until {text}` is over")).hint("name a time to come, or leave it out: then `reeve resume` ends it")),
-    }
 }
 
 pub async fn resume(arguments: &ResumeArguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {

@@ -9,11 +9,13 @@ mod commands;
 mod dispatcher;
 pub mod ending;
 mod error;
+mod expiry;
 mod janitor;
 pub mod job;
 mod narrator;
 mod offline;
 mod reconciler;
+mod removal;
 pub mod scheduler;
 mod server;
 mod signals;
@@ -117,6 +119,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         tasks.spawn("project", watch.run(stop.clone()));
     }
     tasks.spawn("welcome", welcome(reconciler.clone(), control.clone(), stop.clone()));
+    tasks.spawn("expiry", expiry::run(ledger.clone(), stop.clone()));
     tasks.spawn("janitor", janitor::run(ledger.clone(), settings.home.clone(), stop.clone()));
 
     let reason = tasks.until_stopped(signals).await?;
@@ -140,14 +143,9 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
 }
 
 fn first_status(settings: &DaemonSettings, address: &str) -> Status {
-    let projects = settings.projects.iter().map(|project| ProjectStatus {
-        name: project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        root: project.root.to_string_lossy().into_owned(),
-        phase: Phase::Starting,
-        generation: 0,
-        in_sync_since: None,
-        deployments: 0,
-        warnings: Vec::new(),
+    let projects = settings.projects.iter().map(|project| {
+        let name = project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        ProjectStatus::starting(name, project.root.to_string_lossy().into_owned())
     });
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),

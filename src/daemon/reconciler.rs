@@ -4,6 +4,7 @@
 //! overlap. A file that is wrong, a guard that refuses and a disk that fails leave the last good generation in force,
 //! and the status says why.
 use super::apply::Applied;
+use super::removal;
 use super::units;
 use crate::clock;
 use crate::control::{ControlError, ReconcileReport, ReconcileRequest, Stamp};
@@ -12,9 +13,9 @@ use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
-use crate::model::status::{Phase, ProjectStatus, Status};
+use crate::model::status::{Cause, Observed, Phase, ProjectStatus, Status, reasons};
 use crate::model::stored::Project;
-use crate::reconcile::{Options, Plan, Unit};
+use crate::reconcile::{Options, Plan, Refusal, Unit};
 use crate::source::{self, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
@@ -120,7 +121,8 @@ impl Reconciler {
                 }
                 Ok(outcome.report)
             }
-            Err(PassError::Source(error)) => Err(ControlError::Invalid(format!("failed to read the project: {error}"))),
+            Err(error @ PassError::Source(_)) => Err(ControlError::Invalid(error.to_string())),
+            Err(error @ PassError::Gone { .. }) => Err(ControlError::Refused(error.to_string())),
             Err(PassError::Ledger(error)) => Err(error.into()),
         }
     }
@@ -182,29 +184,46 @@ impl Reconciler {
                 project.name.clone_from(name);
             }
             project.warnings = outcome.report.problems.clone();
-            let before = outcome.stored.as_ref();
-            let changed = outcome.report.applied && outcome.report.plan.as_ref().is_some_and(|plan| !plan.is_empty());
-            project.generation = before.map_or(0, |stored| stored.generation) + u64::from(changed);
-            if let Some(suspension) = before.and_then(|stored| stored.suspension(now)) {
-                project.phase = Phase::Suspended(suspension.clone());
-                return;
-            }
-            project.phase = match &outcome.refusal {
-                _ if outcome.report.has_failed() => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
-                Some(reason) => Phase::Refused { reason: reason.clone(), since: now },
-                None => {
-                    project.deployments = outcome.deployments;
-                    project.in_sync_since = Some(now);
-                    Phase::Idle
-                }
+            let (plan, before) = (outcome.report.plan.as_ref(), outcome.stored.as_ref());
+            let changed = outcome.report.applied && plan.is_some_and(|plan| !plan.is_empty());
+            let phase = match (before.and_then(|stored| stored.suspension(now)), &outcome.refusal) {
+                (Some(suspension), _) => Phase::Suspended(suspension.clone()),
+                (None, _) if outcome.report.has_failed() => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
+                (None, Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
+                (None, None) => Phase::Idle,
             };
+            if phase == Phase::Idle {
+                project.deployments = outcome.deployments;
+            }
+            let found = Observed {
+                phase,
+                source: None,
+                applied_source: before.and_then(|stored| stored.source.clone()),
+                // Of files that are wrong it is not known whose they are: what was known stands.
+                generation: plan.map_or(project.generation, |_| before.map_or(0, |stored| stored.generation) + u64::from(changed)),
+                in_sync: plan.is_some_and(|plan| plan.is_empty() || outcome.report.applied) && outcome.refusal.is_none(),
+                prune_blocked: plan.and_then(prune_blocked),
+                drifted: None,
+            };
+            project.observe(found, now);
         });
     }
 
     /// Puts a failure that is not the files' into the status.
     pub fn note_failure(&self, root: &Path, error: &PassError) -> Timestamp {
-        let retry_at = clock::now().saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX);
-        self.update_project(root, |project| project.phase = Phase::Failing { error: error.to_string(), retry_at });
+        let now = clock::now();
+        let retry_at = now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX);
+        self.update_project(root, |project| {
+            let (phase, prune_blocked) = match error {
+                PassError::Gone { left, .. } => {
+                    (Phase::Refused { reason: error.to_string(), since: now }, Some(Cause::new(reasons::FILES_GONE, left)))
+                }
+                error => (Phase::Failing { error: error.to_string(), retry_at }, None),
+            };
+            let (generation, applied_source) = (project.generation, project.applied_source.take());
+            let found = Observed { phase, source: None, applied_source, generation, in_sync: false, prune_blocked, drifted: None };
+            project.observe(found, now);
+        });
         retry_at
     }
 
@@ -222,6 +241,9 @@ impl Reconciler {
 pub enum PassError {
     #[error("failed to read the project: {0}")]
     Source(#[from] SourceError),
+    /// There are no files any more where a project was applied from.
+    #[error("failed to read the project: {error}; {left}")]
+    Gone { error: SourceError, left: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -235,7 +257,7 @@ struct Prepared {
 fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
     let sources = match &pass.revision {
         Some(revision) => source::read_revision(&pass.root, &pass.files, revision)?,
-        None => source::read_directory(&pass.root, &pass.files)?,
+        None => source::read_directory(&pass.root, &pass.files).map_err(|error| removal::unreadable(reader, &pass.root, error))?,
     };
     let (mut desired, mut problems) = load(&sources, pass.strict);
     if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
@@ -264,6 +286,16 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, units, base })
 }
 
+/// The guard that keeps what is no longer declared.
+fn prune_blocked(plan: &Plan) -> Option<Cause> {
+    plan.refusals.iter().find_map(|refusal| match refusal {
+        Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
+        Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
+        Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
+        Refusal::Owned { .. } | Refusal::Suspended { .. } => None,
+    })
+}
+
 /// Why a plan is not the one that somebody looked at.
 fn stale(expected: &Stamp, found: &Stamp) -> Option<String> {
     let why = if expected.sources != found.sources {
@@ -290,7 +322,8 @@ fn two_roots(root: &Path, other: &str) -> Problem {
     }
 }
 
-fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
+/// What the files say, with every problem.
+pub fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
     let root = sources.root().to_string_lossy().into_owned();
     let loaded = manifest::load(&Input {
         root: &root,

@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub const KEYS: &[&str] = &[
     "name", "version", "tags", "description", "flow_name", "entrypoint", "command", "parameters", "enforce_parameter_schema",
     "schedule", "schedules", "paused", "concurrency_limit", "work_pool", "job_variables", "env", "working_dir", "retries",
-    "retry_delay_seconds", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
+    "retry_delay_seconds", "retry_jitter_factor", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
     "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
     "protect", "on_delete", "renamed_from",
 ];
@@ -119,7 +119,8 @@ impl Reader<'_> {
         let flow = entrypoint.as_ref().and_then(|entrypoint| self.flow(entrypoint, &pool));
         let name = node.field("name").and_then(|name| work_pool::name(&name));
         let flow_name = self.flow_name(entrypoint.as_ref(), flow.as_deref(), name.as_deref());
-        let (retry_delay_seconds, retry_jitter_factor) = node.field("retry_delay_seconds").map(|delays| retry::delays(&delays)).unwrap_or_default();
+        let (retry_delay_seconds, jitter) = node.field("retry_delay_seconds").map(|delays| retry::delays(&delays)).unwrap_or_default();
+        let retry_jitter_factor = node.field("retry_jitter_factor").and_then(|share| retry::share(&share)).unwrap_or(jitter);
         let mut spec = DeploymentSpec {
             version: node.field("version").and_then(|version| version.text()),
             description: self.text("description").or_else(|| flow.as_ref().and_then(|flow| flow.description.clone())),

@@ -47,6 +47,7 @@ mod steps;
 mod units;
 mod words;
 mod work_pool;
+mod write;
 mod yaml;
 
 use crate::model::desired::Desired;
@@ -58,6 +59,7 @@ pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
 pub use render::render_problems;
 pub use schema::json_schema;
+pub use write::{scalar, yaml};
 
 /// What a file of the project holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,7 +60,8 @@ fn positive(node: &Node<'_>) -> Option<f64> {
     None
 }
 
-fn share(node: &Node<'_>) -> Option<f64> {
+/// A share of each delay by which it may be longer, Prefect's `retry_jitter_factor`.
+pub fn share(node: &Node<'_>) -> Option<f64> {
     let share = node.seconds()?;
     if share <= 1.0 {
         return Some(share);

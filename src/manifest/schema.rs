@@ -288,6 +288,9 @@ pub struct Deployment {
     /// Seconds before each further attempt; of a list, the last counts for all that follow. `exponential` doubles from 10 s to 1 h.
     #[schemars(schema_with = "delays")]
     retry_delay_seconds: Option<Value>,
+    /// Up to so large a share of each delay is added to it, from 0 to 1. Default 0.
+    #[schemars(schema_with = "seconds")]
+    retry_jitter_factor: Option<Value>,
     /// Which ends are tried again: exit codes (`75`, `1-5`), signals (`SIGKILL`), `timeout`, `crashed`. Default: every one.
     #[schemars(schema_with = "retry_on")]
     retry_on: Option<Value>,

@@ -2,7 +2,7 @@
 use super::deployment::{Deployment, Flow, FullName};
 use super::id::HomeId;
 use super::work_pool::{WorkPool, WorkQueue};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,6 +103,13 @@ pub struct Tombstone {
     pub deployment: Deployment,
     pub pruned: Timestamp,
     pub project: String,
+}
+
+impl Tombstone {
+    /// From when on it cannot be restored any more.
+    pub fn until(&self) -> Timestamp {
+        self.pruned.saturating_add(SignedDuration::from_hours(24 * TOMBSTONE_DAYS)).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// How long a tombstone is kept.

@@ -8,6 +8,7 @@ use super::work_pool::{WorkPool, WorkQueue};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     PutProject(Project),
+    DeleteProject(String),
     PutFlow(Flow),
     PutDeployment(Box<Deployment>),
     DeleteDeployment { id: DeploymentId, name: FullName },

@@ -16,12 +16,14 @@
 //!   before the plan's instant: what did not fire while it was off is not made up for.
 mod deployments;
 mod diff;
+pub mod entry;
 pub mod explain;
 mod fields;
 mod foresee;
 mod guard;
 mod implied;
 mod notes;
+pub mod origin;
 mod others;
 mod plan;
 mod planner;

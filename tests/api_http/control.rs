@@ -1,7 +1,7 @@
 //! A control over the ledger, as small as the routes need: the daemon's rules are tested with the daemon.
 use reeve::control::*;
 use reeve::model::JsonMap;
-use reeve::model::deployment::{Deployment, Flow};
+use reeve::model::deployment::{Deployment, Flow, FullName};
 use reeve::model::id::*;
 use reeve::model::overrides::Override;
 use reeve::model::run::FlowRun;
@@ -11,6 +11,7 @@ use reeve::model::status::{NextFire, RunCounts, Status};
 use reeve::model::transition::{Context, Decision};
 use reeve::model::work_pool::*;
 use reeve::model::write::Write;
+use reeve::reconcile::origin::Origin;
 use reeve::store::ledger::Ledger;
 use std::sync::Mutex;
 use tokio::sync::watch;
@@ -70,6 +71,10 @@ impl Control for FakeControl {
         Box::pin(async move { Err(absent(&format!("Project {name}"))) })
     }
 
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
+        Box::pin(async move { Err(absent(&format!("Project {}", request.name))) })
+    }
+
     fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
         Box::pin(async move {
             if !request.root.is_absolute() {
@@ -104,7 +109,7 @@ impl Control for FakeControl {
             {
                 return Ok(Made::Existing(run));
             }
-            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None });
+            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None, until: None });
             let flow = deployment.as_ref().map(|deployment| deployment.flow_id).or(request.flow);
             let flow = flow.and_then(|flow| self.ledger.flow(flow).ok().flatten()).ok_or_else(|| absent("Flow"))?;
             let mut run = super::support::run(reeve::clock::now(), flow.id);
@@ -171,6 +176,17 @@ impl Control for FakeControl {
             })
             .await
         })
+    }
+
+    fn explain_deployment(&self, id: DeploymentId) -> Answer<'_, Vec<Origin>> {
+        Box::pin(async move {
+            let deployment = self.ledger.deployment(id)?.ok_or_else(|| absent("Deployment"))?;
+            Ok(reeve::reconcile::origin::of(&deployment, None))
+        })
+    }
+
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
+        Box::pin(async move { Err(absent(&format!("Tombstone of {name}"))) })
     }
 
     fn delete_deployment(&self, id: DeploymentId) -> Answer<'_, ()> {

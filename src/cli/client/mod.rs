@@ -9,6 +9,7 @@ pub use discovery::{Access, Connection};
 
 use super::error::CliError;
 use super::exit::Exit;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use transport::{Asker, Body, Transport};
@@ -49,9 +50,9 @@ impl Client {
         Client { transport: Transport::InProcess(router), asker: Asker::default() }
     }
 
-    /// The same connection, with a reason for what is changed through it.
-    pub fn because(&self, why: Option<&String>) -> Self {
-        Client { transport: self.transport.clone(), asker: Asker { why: why.cloned(), ..self.asker.clone() } }
+    /// The same connection, with a reason for what is changed through it, and its end.
+    pub fn because(&self, why: Option<&String>, until: Option<Timestamp>) -> Self {
+        Client { transport: self.transport.clone(), asker: Asker { why: why.cloned(), until, ..self.asker.clone() } }
     }
 
     /// Whether a daemon answers: without one nothing that is due will start.

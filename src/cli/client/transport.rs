@@ -1,6 +1,7 @@
 //! How a request travels: over HTTP, or straight into the router of this process. Nothing else differs.
 use super::super::error::CliError;
 use axum::body::{Bytes, HttpBody};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,11 +18,13 @@ pub enum Transport {
     InProcess(axum::Router),
 }
 
-/// Who asks, and why: stands in the records of what is changed.
+/// Who asks, why, and for how long: stands in the records of what is changed.
 #[derive(Debug, Clone, Default)]
 pub struct Asker {
     pub who: Option<String>,
     pub why: Option<String>,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
 }
 
 impl Asker {
@@ -29,12 +32,13 @@ impl Asker {
     pub fn of_process() -> Self {
         let named = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
         let who = named("USER").or_else(|| named("LOGNAME")).or_else(|| Some(format!("user {}", rustix::process::getuid().as_raw())));
-        Asker { who, why: None }
+        Asker { who, why: None, until: None }
     }
 
     /// As headers; what no header can hold is left out.
     fn headers(&self) -> impl Iterator<Item = (&'static str, axum::http::HeaderValue)> {
-        let all = [("reeve-author", &self.who), ("reeve-reason", &self.why)];
+        let until = self.until.map(|until| until.to_string());
+        let all = [("reeve-author", self.who.clone()), ("reeve-reason", self.why.clone()), ("reeve-until", until)];
         let plain = |text: &str| text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect::<String>();
         all.into_iter().filter_map(move |(name, text)| Some((name, axum::http::HeaderValue::from_bytes(plain(text.as_deref()?).as_bytes()).ok()?)))
     }

@@ -2,6 +2,7 @@
 use super::super::client::Client;
 use super::super::error::CliError;
 use super::super::exit::Exit;
+use super::super::pause::PauseOptions;
 use super::super::resolve;
 use super::super::screen::Screen;
 use super::Name;
@@ -11,13 +12,14 @@ use serde_json::json;
 ///
 /// Where a project's file declares the deployment, this lies over the file until `resume`; a reconcile does not undo it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  reeve deployment pause etl/daily --why 'source is down'")]
+#[command(after_help = "Examples:
+  reeve deployment pause etl/daily --why 'source is down'
+  reeve deployment pause etl/daily --why 'source is down' --until 'tomorrow 06:00'")]
 pub struct PauseArguments {
     #[command(flatten)]
     pub deployment: Name,
-    /// The reason, for whoever wonders.
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
+    #[command(flatten)]
+    pub options: PauseOptions,
 }
 
 /// Let a paused deployment's schedules fire again, from now on: what passed meanwhile is not made up for.
@@ -30,9 +32,9 @@ pub struct ResumeArguments {
 
 pub async fn pause(arguments: &PauseArguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let found = resolve::deployment(client, &arguments.deployment.name).await?;
-    let client = client.because(arguments.why.as_ref());
+    let (client, until) = arguments.options.on(client, screen)?;
     client.post(&format!("/deployments/{}/pause_deployment", found.view.id), json!({})).await?;
-    screen.line(format!("Paused deployment '{}'.", found.full_name));
+    screen.line(format!("Paused deployment '{}'{until}.", found.full_name));
     Ok(Exit::Done)
 }
 

@@ -25,6 +25,7 @@ struct OverrideView {
     who: String,
     why: Option<String>,
     since: Timestamp,
+    until: Option<Timestamp>,
     file: Option<String>,
 }
 

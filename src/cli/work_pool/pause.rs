@@ -2,6 +2,7 @@
 use super::super::client::{Client, segment};
 use super::super::error::CliError;
 use super::super::exit::Exit;
+use super::super::pause::PauseOptions;
 use super::super::resolve;
 use super::super::screen::Screen;
 use super::Name;
@@ -13,9 +14,8 @@ use serde_json::json;
 pub struct PauseArguments {
     #[command(flatten)]
     pub pool: Name,
-    /// The reason, for whoever wonders.
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
+    #[command(flatten)]
+    pub options: PauseOptions,
 }
 
 /// Hand out a paused work pool's runs again.
@@ -27,8 +27,9 @@ pub struct ResumeArguments {
 }
 
 pub async fn pause(arguments: &PauseArguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
-    let name = set(&client.because(arguments.why.as_ref()), &arguments.pool.name, true).await?;
-    screen.line(format!("Paused work pool '{name}'."));
+    let (client, until) = arguments.options.on(client, screen)?;
+    let name = set(&client, &arguments.pool.name, true).await?;
+    screen.line(format!("Paused work pool '{name}'{until}."));
     Ok(Exit::Done)
 }
 

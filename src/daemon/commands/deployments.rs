@@ -1,5 +1,6 @@
 //! Commands on deployments.
 use super::Commands;
+use super::overrides::Edit;
 use crate::clock;
 use crate::control::{Author, ControlError};
 use crate::dispatch::due::resumed_since;
@@ -18,16 +19,15 @@ impl Commands {
         self.writer()?
             .edit(|| {
                 let mut deployment = self.deployment(id)?;
-                if deployment.paused() == paused {
+                let was_paused = deployment.paused();
+                let ends = deployment.overrides.get("paused").and_then(|current| current.until);
+                if was_paused == paused && ends == by.until {
                     return Ok((Vec::new(), deployment));
                 }
                 let now = clock::now();
-                match &deployment.owner {
-                    Some(_) if deployment.declared.paused == paused => drop(deployment.overrides.remove("paused")),
-                    Some(_) => drop(deployment.overrides.insert("paused".to_owned(), Commands::override_of(paused, &by))),
-                    None => deployment.declared.paused = paused,
-                }
-                if !paused {
+                let mut edit = Edit { owner: deployment.owner.as_ref(), overrides: &mut deployment.overrides, by: &by };
+                edit.set("paused", paused, &mut deployment.declared.paused)?;
+                if was_paused && !paused {
                     deployment.schedules.iter_mut().for_each(|schedule| schedule.effective_since = resumed_since(schedule, now));
                 }
                 deployment.updated = now;
@@ -52,7 +52,7 @@ impl Commands {
         edited.await
     }
 
-    fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
+    pub(super) fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
         self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
     }
 }

@@ -3,17 +3,21 @@
 //! The same object serves a running daemon and a CLI that opened the store itself: it only reads and commits; the
 //! daemon's tasks hear of every commit through the ledger's feed.
 mod deployments;
+mod explain;
 mod overrides;
 mod projects;
 mod runs;
+mod tombstones;
 mod work_pools;
+
+pub(super) use overrides::clear as clear_override;
 
 use super::reconciler::Reconciler;
 use super::scheduler::Upcoming;
 use crate::clock;
 use crate::control::*;
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Flow};
+use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{self, DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
 use crate::model::overrides::Override;
 use crate::model::run::FlowRun;
@@ -23,8 +27,8 @@ use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
+use crate::reconcile::origin::Origin;
 use crate::store::ledger::{Ledger, Reader};
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -42,11 +46,6 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// An override by `author`, as of now.
-    fn override_of(value: impl Into<Value>, author: &Author) -> Override {
-        Override { value: value.into(), who: author.who.clone(), why: author.why.clone(), since: clock::now(), until: None }
-    }
-
     /// Waits until the scheduler knows the definitions as they are now. Only beside a running scheduler.
     pub(super) async fn scheduler_has_caught_up(&self) {
         if let Ok(revision) = self.reader.revision() {
@@ -112,6 +111,10 @@ impl Control for Commands {
         Box::pin(self.suspend_project_until(name, suspension))
     }
 
+    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
+        Box::pin(self.delete_project_of(request))
+    }
+
     fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
         Box::pin(self.clear_override_of(which))
     }
@@ -138,6 +141,14 @@ impl Control for Commands {
 
     fn pause_deployment(&self, deployment: DeploymentId, paused: bool, by: Author) -> Answer<'_, Deployment> {
         Box::pin(self.pause_deployment_of(deployment, paused, by))
+    }
+
+    fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>> {
+        Box::pin(self.explain_deployment_of(deployment))
+    }
+
+    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
+        Box::pin(self.restore_deployment_named(name))
     }
 
     fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()> {

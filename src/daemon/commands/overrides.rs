@@ -1,65 +1,135 @@
-//! Overrides: what operators laid over declared fields, listed and taken away.
+//! Overrides: what operators lay over declared fields, and how it is taken away.
 use super::Commands;
 use crate::clock;
-use crate::control::{ControlError, OverrideRef};
+use crate::control::{Author, ControlError, OverrideRef};
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::{Deployment, FullName};
 use crate::model::id::Kind;
-use crate::model::overrides::{Override, Overrides};
+use crate::model::overrides::{Override, Overrides, Owner};
 use crate::model::write::Write;
+use crate::store::ledger::{Ledger, LedgerError};
+use serde_json::Value;
 
 impl Commands {
     /// Takes an override away, so that the field is again what the file says. What fires again because of it begins anew.
     pub(super) async fn clear_override_of(&self, which: OverrideRef) -> Result<Override, ControlError> {
-        let edited = self.writer()?.edit::<_, ControlError>(|| {
-            let now = clock::now();
-            match which.kind {
-                Kind::WorkPool => {
-                    let mut pool = self.reader.work_pool(&which.name)?.ok_or_else(|| absent(&which))?;
-                    let taken = take(&mut pool.overrides, &which)?;
-                    pool.updated = now;
-                    Ok((vec![Write::PutWorkPool(pool)], taken))
-                }
-                Kind::WorkQueue => {
-                    let (pool, queue) = which.name.split_once('/').ok_or_else(|| absent(&which))?;
-                    let mut queue = self.reader.work_queue(pool, queue)?.ok_or_else(|| absent(&which))?;
-                    let taken = take(&mut queue.overrides, &which)?;
-                    queue.updated = now;
-                    Ok((vec![Write::PutWorkQueue(queue)], taken))
-                }
-                _ => {
-                    let name = FullName::parse(&which.name).ok_or_else(|| absent(&which))?;
-                    let mut deployment = self.reader.deployment_by_name(&name)?.ok_or_else(|| absent(&which))?;
-                    let taken = take_from_deployment(&mut deployment, &which)?;
-                    deployment.updated = now;
-                    Ok((vec![Write::PutDeployment(Box::new(deployment))], taken))
-                }
-            }
-        });
-        edited.await
+        clear(self.writer()?, &which, |_| true).await?.ok_or_else(|| absent(&which))
     }
 }
 
-fn take(overrides: &mut Overrides, which: &OverrideRef) -> Result<Override, ControlError> {
-    overrides.remove(&which.field).ok_or_else(|| absent(which))
+/// An operator's edit: an override on what a project owns, a plain edit on what nobody owns.
+pub(super) struct Edit<'a> {
+    pub owner: Option<&'a Owner>,
+    pub overrides: &'a mut Overrides,
+    pub by: &'a Author,
+}
+
+impl Edit<'_> {
+    /// Sets a field. What the file says already needs no override, and takes away the one that stands there.
+    ///
+    /// # Errors
+    /// It is to end by itself, and cannot: at an instant that is over, or because there is no override to end.
+    pub fn set<T: PartialEq + Clone + Into<Value>>(&mut self, field: &str, value: T, declared: &mut T) -> Result<(), ControlError> {
+        let Some(owner) = self.owner else {
+            self.endless("belongs to nobody, so that this is a plain edit and no override, and nothing ends a plain edit by itself")?;
+            *declared = value;
+            return Ok(());
+        };
+        if *declared == value {
+            self.endless(&format!("has the {field} that {} gives it already, so that there is no override to end", owner.file))?;
+            self.overrides.remove(field);
+            return Ok(());
+        }
+        let now = clock::now();
+        if let Some(over) = self.by.until.filter(|until| *until <= now) {
+            return Err(ControlError::Invalid(format!("an override cannot end at {over}, which is over: name a time to come")));
+        }
+        let value = value.into();
+        if self.overrides.get(field).is_none_or(|current| current.value != value || current.until != self.by.until) {
+            let Author { who, why, until } = self.by.clone();
+            self.overrides.insert(field.to_owned(), Override { value, who, why, since: now, until });
+        }
+        Ok(())
+    }
+
+    /// Refuses an end where there is nothing that could end.
+    fn endless(&self, why: &str) -> Result<(), ControlError> {
+        match self.by.until {
+            None => Ok(()),
+            Some(_) => Err(ControlError::Invalid(format!("it {why}: leave --until out, and undo it by hand when it is to end"))),
+        }
+    }
+}
+
+/// Takes away the override that `which` names, if there is one and it is one of those that are meant; what fires again because of
+/// it begins anew.
+pub(in crate::daemon) async fn clear(
+    ledger: &Ledger,
+    which: &OverrideRef,
+    meant: impl Fn(&Override) -> bool,
+) -> Result<Option<Override>, LedgerError> {
+    let take = |overrides: &mut Overrides, field: &str| match overrides.get(field) {
+        Some(by) if meant(by) => overrides.remove(field),
+        _ => None,
+    };
+    let edited = ledger.edit::<_, LedgerError>(|| {
+        let now = clock::now();
+        let cleared = match which.kind {
+            Kind::WorkPool => ledger.work_pool(&which.name)?.and_then(|mut pool| {
+                let taken = take(&mut pool.overrides, &which.field)?;
+                pool.updated = now;
+                Some((Write::PutWorkPool(pool), taken))
+            }),
+            Kind::WorkQueue => {
+                let queue = which.name.split_once('/').map(|(pool, queue)| ledger.work_queue(pool, queue)).transpose()?;
+                queue.flatten().and_then(|mut queue| {
+                    let taken = take(&mut queue.overrides, &which.field)?;
+                    queue.updated = now;
+                    Some((Write::PutWorkQueue(queue), taken))
+                })
+            }
+            Kind::Deployment | Kind::Flow | Kind::Schedule => {
+                let named = FullName::parse(&which.name).map(|name| ledger.deployment_by_name(&name)).transpose()?;
+                named.flatten().and_then(|mut deployment| {
+                    let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field, take))?;
+                    deployment.updated = now;
+                    Some((Write::PutDeployment(Box::new(deployment)), taken))
+                })
+            }
+        };
+        Ok(match cleared {
+            Some((write, taken)) => (vec![write], Some(taken)),
+            None => (Vec::new(), None),
+        })
+    });
+    edited.await
 }
 
 /// The deployment's own, or one of a schedule: `schedules/KEY/active`.
-fn take_from_deployment(deployment: &mut Deployment, which: &OverrideRef) -> Result<Override, ControlError> {
+fn take_from_deployment(
+    deployment: &mut Deployment,
+    field: &str,
+    take: impl Fn(&mut Overrides, &str) -> Option<Override>,
+) -> Option<Override> {
+    match field.strip_prefix("schedules/").and_then(|rest| rest.rsplit_once('/')) {
+        None => take(&mut deployment.overrides, field),
+        Some((key, field)) => {
+            let schedule = deployment.schedules.iter_mut().find(|schedule| schedule.key == key)?;
+            take(&mut schedule.overrides, field)
+        }
+    }
+}
+
+/// Changes a deployment; the schedules that fire again because of it are effective anew.
+fn resuming<T>(deployment: &mut Deployment, change: impl FnOnce(&mut Deployment) -> T) -> T {
     let now = clock::now();
     let firing: Vec<_> = deployment.firing_schedules().map(|schedule| schedule.id).collect();
-    let taken = match which.field.strip_prefix("schedules/").and_then(|rest| rest.rsplit_once('/')) {
-        None => take(&mut deployment.overrides, which)?,
-        Some((key, field)) => {
-            let schedule = deployment.schedules.iter_mut().find(|schedule| schedule.key == key).ok_or_else(|| absent(which))?;
-            schedule.overrides.remove(field).ok_or_else(|| absent(which))?
-        }
-    };
+    let answer = change(deployment);
     let resumed: Vec<_> = deployment.firing_schedules().map(|schedule| schedule.id).filter(|id| !firing.contains(id)).collect();
     for schedule in deployment.schedules.iter_mut().filter(|schedule| resumed.contains(&schedule.id)) {
         schedule.effective_since = resumed_since(schedule, now);
     }
-    Ok(taken)
+    answer
 }
 
 fn absent(which: &OverrideRef) -> ControlError {

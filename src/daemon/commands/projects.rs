@@ -1,6 +1,8 @@
 //! Commands on projects.
 use super::Commands;
-use crate::control::ControlError;
+use crate::control::{ControlError, ProjectDeletion, ReconcileReport};
+use crate::daemon::removal;
+use crate::model::status::{ConditionKind, ProjectStatus, reasons};
 use crate::model::stored::{Project, Suspension};
 use crate::model::write::Write;
 
@@ -20,10 +22,30 @@ impl Commands {
         Ok(project)
     }
 
+    /// Removes a project whose files are gone, with all that it owns.
+    pub(super) async fn delete_project_of(&self, request: ProjectDeletion) -> Result<ReconcileReport, ControlError> {
+        let project = self.reader.project(&request.name)?.ok_or_else(|| self.no_project(&request.name))?;
+        let status = self.reconciler.status();
+        let served = status.projects.iter().find(|served| served.root == project.root || served.name == project.name);
+        if let Some(served) = served.filter(|served| !are_files_gone(served)) {
+            return Err(ControlError::Refused(format!(
+                "project '{}' is served by this daemon from {}, where its files are: remove the entries there, and the next reconcile prunes \
+                 what they declared; or stop serving it first, by starting the daemon without that project",
+                project.name, served.root
+            )));
+        }
+        let writer = if request.dry_run { None } else { Some(self.writer()?) };
+        removal::remove(writer, &self.reader, &project, request.allow_prune).await
+    }
+
     fn no_project(&self, name: &str) -> ControlError {
         let known = self.reader.projects().unwrap_or_default();
         let known: Vec<String> = known.into_iter().map(|project| format!("'{}'", project.name)).collect();
         let known = if known.is_empty() { "none was applied yet".to_owned() } else { format!("there are {}", known.join(", ")) };
         ControlError::NotFound(format!("no project is called '{name}' here: {known}"))
     }
+}
+
+fn are_files_gone(served: &ProjectStatus) -> bool {
+    served.condition(ConditionKind::PruneBlocked).is_some_and(|condition| condition.reason == reasons::FILES_GONE)
 }

@@ -1,14 +1,14 @@
 //! Commands on work pools and work queues.
+use super::overrides::Edit;
 use super::{Commands, check_name};
 use crate::clock;
 use crate::control::{Author, ControlError, WorkPoolPatch, WorkQueuePatch};
 use crate::executor::KINDS;
 use crate::model::id::{self, Kind, WorkPoolId, WorkQueueId};
-use crate::model::overrides::{Override, Overrides, Owner};
+use crate::model::overrides::{Overrides, Owner};
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
 use crate::store::ledger::LedgerError;
-use serde_json::Value;
 
 impl Commands {
     pub(super) async fn create_work_pool_of(&self, name: String, spec: WorkPoolSpec) -> Result<WorkPool, ControlError> {
@@ -36,12 +36,12 @@ impl Commands {
         let edited = self.writer()?.edit(|| {
             let mut pool = self.pool(&name)?;
             let before = pool.clone();
-            let mut edit = Edit { owner: &pool.owner, overrides: &mut pool.overrides, by: &by };
+            let mut edit = Edit { owner: pool.owner.as_ref(), overrides: &mut pool.overrides, by: &by };
             if let Some(paused) = patch.paused {
-                edit.set("paused", paused, &mut pool.declared.paused);
+                edit.set("paused", paused, &mut pool.declared.paused)?;
             }
             if let Some(limit) = patch.concurrency_limit {
-                edit.set("concurrency_limit", limit, &mut pool.declared.concurrency_limit);
+                edit.set("concurrency_limit", limit, &mut pool.declared.concurrency_limit)?;
             }
             if let Some(description) = patch.description.clone() {
                 pool.declared.description = description;
@@ -122,15 +122,15 @@ impl Commands {
             let mut queue = self.queue(id)?;
             let before = queue.clone();
             let mut writes = Vec::new();
-            let mut edit = Edit { owner: &queue.owner, overrides: &mut queue.overrides, by: &by };
+            let mut edit = Edit { owner: queue.owner.as_ref(), overrides: &mut queue.overrides, by: &by };
             if let Some(paused) = patch.paused {
-                edit.set("paused", paused, &mut queue.declared.paused);
+                edit.set("paused", paused, &mut queue.declared.paused)?;
             }
             if let Some(limit) = patch.concurrency_limit {
-                edit.set("concurrency_limit", limit, &mut queue.declared.concurrency_limit);
+                edit.set("concurrency_limit", limit, &mut queue.declared.concurrency_limit)?;
             }
             if let Some(priority) = patch.priority {
-                edit.set("priority", priority, &mut queue.declared.priority);
+                edit.set("priority", priority, &mut queue.declared.priority)?;
             }
             if let Some(description) = patch.description.clone() {
                 queue.declared.description = description;
@@ -200,26 +200,6 @@ impl Commands {
 
     fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
         self.reader.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
-    }
-}
-
-/// An operator's edit: an override on what a project owns, a plain edit on what nobody owns.
-struct Edit<'a> {
-    owner: &'a Option<Owner>,
-    overrides: &'a mut Overrides,
-    by: &'a Author,
-}
-
-impl Edit<'_> {
-    fn set<T: PartialEq + Clone + Into<Value>>(&mut self, field: &str, value: T, declared: &mut T) {
-        if self.owner.is_none() {
-            *declared = value;
-        } else if *declared == value {
-            self.overrides.remove(field);
-        } else if self.overrides.get(field).is_none_or(|current| current.value != value.clone().into()) {
-            let entry: Override = Commands::override_of(value, self.by);
-            self.overrides.insert(field.to_owned(), entry);
-        }
     }
 }
 

@@ -64,6 +64,7 @@ impl Home {
         let stored = &mut self.stored;
         match write {
             Write::PutProject(project) => stored.project = Some(project),
+            Write::DeleteProject(_) => panic!("a plan deletes no project"),
             Write::PutFlow(flow) => assert!(stored.flows.insert(flow.name.clone(), flow).is_none()),
             Write::PutDeployment(deployment) => {
                 stored.deployments.insert(deployment.name.clone(), *deployment);

@@ -219,6 +219,9 @@ fn rows_of(write: &Write, rows: &mut Rows) -> Result<(), LedgerError> {
         Write::PutProject(project) => {
             rows.insert(key::project(&project.name), Some(encode(project)?));
         }
+        Write::DeleteProject(name) => {
+            rows.insert(key::project(name), None);
+        }
         Write::PutFlow(flow) => {
             rows.insert(key::flow(flow.id), Some(encode(flow)?));
             rows.insert(key::flow_name(&flow.name), Some(encode(&flow.id)?));

@@ -1,0 +1,48 @@
+//! `reeve project inspect`.
+use super::super::client::{Client, segment, view};
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::screen::{OutputOption, Screen};
+use super::super::status;
+use super::super::words::fire;
+use super::Project;
+use super::ls::in_words;
+
+/// Show one project: where its files are, which state of them is in force, what it owns, and what stands against it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  reeve project inspect etl")]
+pub struct Arguments {
+    /// The project's name, as `reeve project ls` shows it.
+    #[arg(value_name = "PROJECT")]
+    pub project: String,
+    #[command(flatten)]
+    pub output: OutputOption,
+}
+
+pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
+    let json = client.get(&format!("/reeve/projects/{}", segment(&arguments.project))).await;
+    let json = json.map_err(|error| match error.is_not_found() {
+        true => CliError::new(format!("no project is called '{}' here", arguments.project)).hint("`reeve project ls` lists them"),
+        false => error,
+    })?;
+    if arguments.output.is_json() {
+        screen.json(&json);
+        return Ok(Exit::Done);
+    }
+    let project: Project = view(&json)?;
+    let state = in_words(&project, screen);
+    let source = project.source.as_ref().map(status::short);
+    let mut fields = vec![
+        ("Name", project.name),
+        ("Root", project.root),
+        ("Generation", project.generation.to_string()),
+        ("Applied", fire(project.applied, screen.now, &screen.zone)),
+    ];
+    fields.extend(source.map(|source| ("Source", source)));
+    fields.extend([("Objects", project.objects.words()), ("State", state)]);
+    screen.fields(&fields);
+    if let Some(status) = &project.status {
+        status::conditions(status, screen);
+    }
+    Ok(Exit::Done)
+}

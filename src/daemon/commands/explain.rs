@@ -1,0 +1,40 @@
+//! Where a deployment's fields come from, by its files as they are now.
+use super::Commands;
+use crate::control::ControlError;
+use crate::daemon::reconciler::load;
+use crate::manifest::{At, Locator};
+use crate::model::deployment::Deployment;
+use crate::model::id::DeploymentId;
+use crate::model::position::Position;
+use crate::reconcile::origin::{self, Now, Origin};
+use crate::source;
+use std::path::{Path, PathBuf};
+
+impl Commands {
+    /// Every effective field with its source. Reads the project's files.
+    pub(super) async fn explain_deployment_of(&self, id: DeploymentId) -> Result<Vec<Origin>, ControlError> {
+        let deployment = self.deployment(id)?;
+        let explained = tokio::task::spawn_blocking(move || explain(&deployment).unwrap_or_else(|| origin::of(&deployment, None)));
+        explained.await.map_err(|ended| ControlError::Internal(ended.to_string()))
+    }
+}
+
+/// `None` where the files are gone, are wrong, or do not declare it any more.
+fn explain(deployment: &Deployment) -> Option<Vec<Origin>> {
+    let (owner, root) = (deployment.owner.as_ref()?, Path::new(deployment.root.as_deref()?));
+    let by_name = source::read_directory(root, &[]).ok().filter(|sources| sources.manifests().iter().any(|file| file.path == owner.file));
+    // A file that is not found by its name was named with -f.
+    let sources = match by_name {
+        Some(sources) => sources,
+        None => source::read_directory(root, &[PathBuf::from(&owner.file)]).ok()?,
+    };
+    let desired = load(&sources, false).0?;
+    let declared = desired.deployments.get(&deployment.name)?;
+    let text = sources.manifests().iter().find(|file| file.path == declared.file)?;
+    let locator = Locator::new(std::str::from_utf8(&text.content).ok()?);
+    let find = |pointer: &str| {
+        let found = locator.find(pointer, At::Key)?;
+        Some(Position { file: declared.file.clone(), line: found.line, column: found.column })
+    };
+    Some(origin::of(deployment, Some(&Now { spec: &declared.spec, pointer: &declared.pointer, find: &find })))
+}

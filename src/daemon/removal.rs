@@ -1,0 +1,117 @@
+//! Projects whose files are gone. Nothing of theirs is pruned unasked; removing one is a plan like any other: that of files that
+//! declare nothing.
+use super::apply::{self, Applied};
+use super::reconciler::PassError;
+use crate::clock;
+use crate::control::{ControlError, ProjectDeletion, ReconcileReport};
+use crate::model::deployment::Deployment;
+use crate::model::desired::Desired;
+use crate::model::overrides::Owner;
+use crate::model::stored::{Project, Stored};
+use crate::model::write::Write;
+use crate::reconcile::{self, Options, Plan};
+use crate::source::SourceError;
+use crate::store::ledger::{Ledger, LedgerError, Reader};
+use std::path::Path;
+
+/// How often a plan is made again because the definitions moved while it was made.
+const MOST_REPLANS: usize = 8;
+
+/// Prunes all that a project owns and forgets the project, in one commit. `writer`: `None` is a dry run.
+pub async fn remove(
+    writer: Option<&Ledger>,
+    reader: &Reader,
+    project: &Project,
+    allow_prune: Option<usize>,
+) -> Result<ReconcileReport, ControlError> {
+    for _ in 0..MOST_REPLANS {
+        let (mut plan, stored) = plan_of_nothing(reader, project, allow_prune)?;
+        let mut report = ReconcileReport { plan: None, problems: Vec::new(), stamp: None, stale: None, units: Vec::new(), applied: false };
+        let applied = match writer.filter(|_| !plan.is_refused()) {
+            None => None,
+            Some(writer) => Some(apply::apply(writer, plan.base_revision, &writes(&mut plan, &stored, project)).await?),
+        };
+        if applied != Some(Applied::Moved) {
+            report.applied = applied.is_some();
+            report.plan = Some(plan);
+            return Ok(report);
+        }
+    }
+    Err(LedgerError::Conflict("definitions".to_owned()).into())
+}
+
+fn plan_of_nothing(reader: &Reader, project: &Project, allow_prune: Option<usize>) -> Result<(Plan, Stored), LedgerError> {
+    let desired = Desired { project: project.name.clone(), root: project.root.clone(), ..Desired::default() };
+    let stored = reader.stored(&desired)?;
+    let options = Options { allow_prune, ..Options::default() };
+    Ok((reconcile::plan(&desired, &stored, clock::now(), &options), stored))
+}
+
+/// What the plan prunes, and the project itself. What stays (others use it, or it is protected) is nobody's from now on.
+fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
+    let mut writes = plan.take_writes();
+    writes.retain(|write| !matches!(write, Write::PutProject(_)));
+    let ours = |owner: &Option<Owner>| owner.as_ref().is_some_and(|owner| owner.project == project.name);
+    let mut left = Vec::new();
+    for pool in stored.work_pools.values().filter(|pool| ours(&pool.owner)) {
+        if !writes.contains(&Write::DeleteWorkPool(pool.name.clone())) {
+            let mut pool = pool.clone();
+            (pool.declared, pool.owner, pool.declared_digest) = (pool.effective(), None, None);
+            pool.overrides.clear();
+            left.push(Write::PutWorkPool(pool));
+        }
+    }
+    for queue in stored.work_queues.values().filter(|queue| ours(&queue.owner)) {
+        if !writes.contains(&Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() }) {
+            let mut queue = queue.clone();
+            (queue.declared, queue.owner, queue.declared_digest) = (queue.effective(), None, None);
+            queue.overrides.clear();
+            left.push(Write::PutWorkQueue(queue));
+        }
+    }
+    for deployment in stored.deployments.values().filter(|deployment| ours(&deployment.owner)) {
+        if !writes.contains(&Write::DeleteDeployment { id: deployment.id, name: deployment.name.clone() }) {
+            left.push(Write::PutDeployment(Box::new(nobodys(deployment.clone()))));
+        }
+    }
+    writes.extend(left);
+    writes.push(Write::DeleteProject(project.name.clone()));
+    writes
+}
+
+/// The same deployment without an owner: what operators had laid over it is its own now.
+pub fn nobodys(mut deployment: Deployment) -> Deployment {
+    deployment.declared.paused = deployment.paused();
+    deployment.owner = None;
+    deployment.declared_digest = None;
+    deployment.overrides.clear();
+    for schedule in &mut deployment.schedules {
+        schedule.declared.active = schedule.active();
+        schedule.overrides.clear();
+    }
+    deployment
+}
+
+/// Why a directory could not be read; where a project was applied from it and its files are gone, with what that means and what to do.
+pub fn unreadable(reader: &Reader, root: &Path, error: SourceError) -> PassError {
+    let is_gone = matches!(error, SourceError::NoManifest { .. } | SourceError::NoDirectory { .. });
+    match is_gone.then(|| left_behind(reader, root)).transpose() {
+        Ok(Some(Some(left))) => PassError::Gone { error, left },
+        Ok(_) => PassError::Source(error),
+        Err(error) => PassError::Ledger(error),
+    }
+}
+
+/// What is still here of the projects that were applied from a directory; `None` where there is none.
+fn left_behind(reader: &Reader, root: &Path) -> Result<Option<String>, LedgerError> {
+    let mut texts = Vec::new();
+    for project in reader.projects()?.into_iter().filter(|project| Path::new(&project.root) == root) {
+        let prunes = plan_of_nothing(reader, &project, None)?.0.counts.prune;
+        let (objects, name) = (if prunes == 1 { "object" } else { "objects" }, &project.name);
+        texts.push(format!(
+            "nothing is pruned: project '{name}' was applied from here, and its {prunes} {objects} stay; if it is gone for good, say `{}`",
+            ProjectDeletion::words(name, prunes)
+        ));
+    }
+    Ok((!texts.is_empty()).then(|| texts.join("; ")))
+}
