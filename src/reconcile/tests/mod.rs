@@ -1,7 +1,12 @@
 //! Tables of every rule, properties on generated pairs of projects, and the texts as files.
+mod corpus;
 mod desired;
+mod drift;
+mod every_field;
 mod home;
+mod keeping;
 mod properties;
+mod renames;
 mod rules;
 mod schedule_rules;
 mod schema;
