@@ -54,7 +54,10 @@ impl<'a> Others<'a> {
         if let Some(user) = self.pools.get(pool) {
             return Some(user.uses_it());
         }
-        let protected = |queue: &&WorkQueue| self.is_ours(queue.owner.as_ref()) && queue.declared.protect;
+        let protected = |queue: &&WorkQueue| {
+            let declared = self.desired.work_queues.get(&(queue.pool.clone(), queue.name.clone()));
+            self.is_ours(queue.owner.as_ref()) && declared.map_or(queue.declared.protect, |declared| declared.spec.protect)
+        };
         if let Some(queue) = self.queues_in(pool).find(protected) {
             return Some(format!("the work queue `{}` in it is protected", queue.name));
         }

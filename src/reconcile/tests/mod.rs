@@ -3,6 +3,7 @@ mod corpus;
 mod desired;
 mod drift;
 mod every_field;
+mod guarantees;
 mod home;
 mod keeping;
 mod properties;
