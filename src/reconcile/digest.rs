@@ -9,50 +9,56 @@ use sha2::{Digest, Sha256};
 
 /// The first 16 hex digits of a SHA-256 over a specification's fields, whatever the order of keys, and its schedules.
 pub(super) fn of(fields: &Value, schedules: &[ScheduleDeclaration]) -> String {
-    let mut hash = Sha256::new();
-    feed(&mut hash, fields);
+    let mut bytes = Vec::with_capacity(1024);
+    feed(&mut bytes, fields);
     for schedule in schedules {
-        feed(&mut hash, &fields::value(schedule));
+        // Only parameters have keys in an order of their own; without any, the text is the same each time.
+        match schedule.parameters.is_empty() {
+            true => drop(serde_json::to_writer(&mut bytes, schedule)),
+            false => feed(&mut bytes, &fields::value(schedule)),
+        }
+        bytes.push(b'\n');
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(&bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every value with its type and its length in front, so that no two trees feed the same bytes.
-fn feed(hash: &mut Sha256, value: &Value) {
+fn feed(bytes: &mut Vec<u8>, value: &Value) {
     match value {
-        Value::Null => hash.update([0]),
-        Value::Bool(value) => hash.update([1, u8::from(*value)]),
-        Value::Number(number) => text(hash, 2, &number.to_string()),
-        Value::String(value) => text(hash, 3, value),
+        Value::Null => bytes.push(b'0'),
+        Value::Bool(value) => bytes.push(if *value { b't' } else { b'f' }),
+        Value::Number(number) => text(bytes, b'n', &number.to_string()),
+        Value::String(value) => text(bytes, b's', value),
         Value::Array(items) => {
-            length(hash, 4, items.len());
-            items.iter().for_each(|item| feed(hash, item));
+            length(bytes, b'a', items.len());
+            items.iter().for_each(|item| feed(bytes, item));
         }
         Value::Object(map) => {
-            length(hash, 5, map.len());
+            length(bytes, b'o', map.len());
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_unstable_by_key(|(key, _)| key.as_str());
             for (key, value) in entries {
-                text(hash, 3, key);
-                feed(hash, value);
+                text(bytes, b's', key);
+                feed(bytes, value);
             }
         }
     }
 }
 
-fn text(hash: &mut Sha256, kind: u8, text: &str) {
-    length(hash, kind, text.len());
-    hash.update(text.as_bytes());
+fn text(bytes: &mut Vec<u8>, kind: u8, text: &str) {
+    length(bytes, kind, text.len());
+    bytes.extend_from_slice(text.as_bytes());
 }
 
-fn length(hash: &mut Sha256, kind: u8, length: usize) {
-    hash.update([kind]);
-    hash.update((length as u64).to_be_bytes());
+fn length(bytes: &mut Vec<u8>, kind: u8, length: usize) {
+    bytes.push(kind);
+    bytes.extend_from_slice(&(length as u32).to_be_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::{RuleSpec, Spec};
     use serde_json::json;
 
     #[test]
@@ -69,5 +75,12 @@ mod tests {
         ] {
             assert_ne!(of(&other, &[]), base, "{other}");
         }
+        let with = |parameters: Value| {
+            let spec = Spec::new(RuleSpec::Cron { expression: "@daily".to_owned(), day_or: true }, None);
+            let Value::Object(parameters) = parameters else { unreachable!() };
+            of(&json!({}), &[ScheduleDeclaration { parameters, ..ScheduleDeclaration::new(spec) }])
+        };
+        assert_eq!(with(json!({"a": 1, "b": 2})), with(json!({"b": 2, "a": 1})));
+        assert_ne!(with(json!({"a": 1})), with(json!({})));
     }
 }
