@@ -36,7 +36,7 @@ impl<'a> Others<'a> {
         let mut others = Others { desired, stored, pools: BTreeMap::new(), queues: BTreeMap::new() };
         for (name, deployment) in &stored.deployments {
             let ours = others.is_ours(deployment.owner.as_ref());
-            if desired.deployments.contains_key(name) || (ours && !deployment.declared.protect) || renames.goes_on(name) {
+            if (ours && !deployment.declared.protect) || desired.deployments.contains_key(name) || renames.goes_on(name) {
                 continue;
             }
             let user = User { name, ours };

@@ -4,12 +4,13 @@ use crate::model::deployment::{Deployment, FullName};
 use crate::model::desired::Desired;
 use crate::model::stored::{Stored, TOMBSTONE_DAYS, Tombstone};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The declared deployments that are not there, and were under an earlier name.
 pub(super) struct Renames<'a> {
     origins: BTreeMap<&'a FullName, Origin<'a>>,
-    earlier: BTreeSet<&'a FullName>,
+    /// The earlier names, and whether what bears one goes on under the new one.
+    earlier: BTreeMap<&'a FullName, bool>,
 }
 
 /// What stands behind a new name.
@@ -29,7 +30,7 @@ pub(super) enum Origin<'a> {
 
 impl<'a> Renames<'a> {
     pub fn of(desired: &'a Desired, stored: &'a Stored, now: Timestamp, options: &Options) -> Self {
-        let mut renames = Renames { origins: BTreeMap::new(), earlier: BTreeSet::new() };
+        let mut renames = Renames { origins: BTreeMap::new(), earlier: BTreeMap::new() };
         for (name, earlier) in &desired.renames {
             // Once both are there the rename is done, or it never was one: each has its own history.
             if stored.deployments.contains_key(name) || !desired.deployments.contains_key(name) {
@@ -49,12 +50,13 @@ impl<'a> Renames<'a> {
         (desired, stored, now, options): (&'a Desired, &'a Stored, Timestamp, &Options),
     ) -> Option<Origin<'a>> {
         let there = earlier.iter().filter(|earlier| !desired.deployments.contains_key(*earlier));
-        let there = there.filter_map(|earlier| stored.deployments.get_key_value(earlier)).filter(|(name, _)| !self.earlier.contains(name));
+        let there = there.filter_map(|earlier| stored.deployments.get_key_value(earlier)).filter(|(name, _)| !self.earlier.contains_key(name));
         let (free, others): (Vec<_>, Vec<_>) = there.partition(|(name, deployment)| {
             let owner = deployment.owner.as_ref();
             owner.is_none_or(|owner| owner.project == desired.project) || options.adopt.contains(&name.to_string())
         });
-        self.earlier.extend(free.iter().map(|(name, _)| *name));
+        let goes_on = free.len() == 1 && desired.failed.is_empty();
+        self.earlier.extend(free.iter().map(|(name, _)| (*name, goes_on)));
         match free[..] {
             [(name, _), ..] if !desired.failed.is_empty() => Some(Origin::Blocked(name)),
             [(_, deployment)] => Some(Origin::Stored(deployment)),
@@ -72,12 +74,12 @@ impl<'a> Renames<'a> {
 
     /// Whether a stored deployment that is no longer declared is spoken of under its new name.
     pub fn is_earlier(&self, name: &FullName) -> bool {
-        self.earlier.contains(name)
+        self.earlier.contains_key(name)
     }
 
     /// Whether the deployment goes on under a new name.
     pub fn goes_on(&self, name: &FullName) -> bool {
-        self.is_earlier(name) && self.origins.values().any(|origin| matches!(origin, Origin::Stored(deployment) if deployment.name == *name))
+        self.earlier.get(name) == Some(&true)
     }
 }
 
