@@ -14,6 +14,7 @@ use crate::model::stored::{Project, Suspension};
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::reconcile::Plan;
+use crate::source::Snapshot;
 use crate::reconcile::origin::Origin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,11 @@ pub struct ReconcileRequest {
     /// Names of deployments (`flow/deployment`) and work pools that the project takes over even from another one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopt: Vec<String>,
+    /// The files as another host has read them, instead of those that lie in `root`: only to look what they would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Snapshot>,
+    /// Only what has drifted from what was declared, and nothing is written.
+    pub drift_only: bool,
     /// The plan that was looked at: no other is carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Stamp>,

@@ -52,7 +52,7 @@ fn a_working_tree_is_planned_against_a_revision_without_a_home() {
     against(&host, "HEAD", &["--fail-on", "refused,drift"]).exits(0);
     against(&host, "HEAD", &["--fail-on", "destructive"]).exits(4);
     let plan = against(&host, "main", &["-o", "json"]).exits(4).json();
-    assert_eq!(plan["plan"]["counts"], serde_json::json!({"create": 1, "update": 2, "adopt": 0, "rename": 0, "restore": 0, "prune": 1, "unchanged": 0}));
+    assert_eq!(plan["plan"]["counts"], serde_json::json!({"create": 1, "update": 2, "adopt": 0, "rename": 0, "restore": 0, "prune": 1, "unchanged": 0, "drift": 0, "drift_left": 0, "kept": 0}));
     against(&host, "HEAD", &["-o", "markdown"]).exits(4).says(&["### reeve plan for `etl` against `HEAD`", "```diff", "-  old/old"]);
     assert!(!host.home().exists(), "no home is needed, and none was made");
     host.write("deployment.yaml", THEN);

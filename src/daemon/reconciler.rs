@@ -14,12 +14,14 @@ use crate::model::desired::Desired;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
 use crate::model::status::{Cause, Observed, Phase, ProjectStatus, Status, reasons};
-use crate::model::stored::Project;
-use crate::reconcile::{Options, Plan, Refusal, Unit};
-use crate::source::{self, SourceError, SourceSet};
+use crate::model::id::DeploymentId;
+use crate::model::state::StateType;
+use crate::model::stored::{Project, SourceState};
+use crate::reconcile::{Drift, Options, Plan, Refusal, Unit};
+use crate::source::{self, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
@@ -48,6 +50,12 @@ pub struct Pass {
     pub dry_run: bool,
     pub strict: bool,
     pub allow_prune: Option<usize>,
+    /// Show only what has drifted.
+    pub drift_only: bool,
+    /// Objects of other projects that are taken over, by full name.
+    pub adopt: BTreeSet<String>,
+    /// Files that were sent, instead of those that lie in the directory.
+    pub sources: Option<Snapshot>,
     /// A git revision to read instead of what lies in the directory.
     pub revision: Option<String>,
     /// Only this plan is carried out.
@@ -66,6 +74,8 @@ pub struct Outcome {
     pub refusal: Option<String>,
     /// What is stored of the project, as it was before the pass.
     pub stored: Option<Project>,
+    /// The files that were read.
+    pub source: Option<SourceState>,
 }
 
 impl Reconciler {
@@ -102,10 +112,16 @@ impl Reconciler {
         if !request.root.is_absolute() {
             return Err(ControlError::Invalid(format!("the project's root must be an absolute path, found {}", request.root.display())));
         }
+        if request.sources.is_some() && !request.dry_run {
+            return Err(ControlError::Invalid("files that were sent can only be planned with: a daemon applies what lies on its own host".to_owned()));
+        }
         let pass = Pass {
             root: request.root,
             files: request.files,
-            dry_run: request.dry_run,
+            dry_run: request.dry_run || request.drift_only,
+            drift_only: request.drift_only,
+            adopt: request.adopt.into_iter().collect(),
+            sources: request.sources,
             strict: request.strict,
             allow_prune: request.allow_prune,
             revision: None,
@@ -197,13 +213,13 @@ impl Reconciler {
             }
             let found = Observed {
                 phase,
-                source: None,
-                applied_source: before.and_then(|stored| stored.source.clone()),
+                source: outcome.source.clone(),
+                applied_source: if changed { outcome.source.clone() } else { before.and_then(|stored| stored.source.clone()) },
                 // Of files that are wrong it is not known whose they are: what was known stands.
                 generation: plan.map_or(project.generation, |_| before.map_or(0, |stored| stored.generation) + u64::from(changed)),
-                in_sync: plan.is_some_and(|plan| plan.is_empty() || outcome.report.applied) && outcome.refusal.is_none(),
+                in_sync: plan.is_some_and(|plan| plan.is_empty() || outcome.report.applied) && outcome.refusal.is_none() && !outcome.report.has_failed(),
                 prune_blocked: plan.and_then(prune_blocked),
-                drifted: None,
+                drifted: plan.and_then(drifted),
             };
             project.observe(found, now);
         });
@@ -255,23 +271,28 @@ struct Prepared {
 }
 
 fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
-    let sources = match &pass.revision {
-        Some(revision) => source::read_revision(&pass.root, &pass.files, revision)?,
-        None => source::read_directory(&pass.root, &pass.files).map_err(|error| removal::unreadable(reader, &pass.root, error))?,
+    let sources = match (&pass.sources, &pass.revision) {
+        (Some(sources), _) => source::read_snapshot(&pass.root, sources.clone())?,
+        (None, Some(revision)) => source::read_revision(&pass.root, &pass.files, revision)?,
+        (None, None) => source::read_directory(&pass.root, &pass.files).map_err(|error| removal::unreadable(reader, &pass.root, error))?,
     };
     let (mut desired, mut problems) = load(&sources, pass.strict);
     if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
         problems.push(two_roots(&pass.root, other));
         desired = None;
     }
-    let consulted = consulted(&sources);
-    let Some(desired) = desired else {
+    let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
+    let Some(mut desired) = desired else {
         let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
-        let outcome = Outcome { report, consulted, project: None, deployments: 0, refusal: None, stored: None };
+        let outcome = Outcome { report, consulted: consulted(&sources), project: None, deployments: 0, refusal: None, stored: None, source };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
-    let mut plan = plan(reader, &desired, pass)?;
+    if let (Some(_), Some(stored)) = (&pass.sources, &stored) {
+        // Where another host has its checkout says nothing about where this one has it.
+        desired.root.clone_from(&stored.root);
+    }
+    let mut plan = plan(reader, &desired, pass, &sources)?;
     locate(&mut plan, &sources);
     let refusal = plan.refusals.first().map(ToString::to_string);
     let units = plan.take_units(desired.rules.atomicity);
@@ -279,11 +300,12 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let base = plan.base_revision;
     // Only what is looked at first is known again; a large plan takes its time to digest.
     let stamp = (pass.dry_run || pass.expect.is_some())
-        .then(|| Stamp { base_revision: base, sources: sources.content_hash(), digest: plan.digest() });
+        .then(|| Stamp { base_revision: base, sources: source.as_ref().map(|source| source.content.clone()).unwrap_or_default(), digest: plan.digest() });
     let stale = pass.expect.as_ref().zip(stamp.as_ref()).and_then(|(expected, stamp)| stale(expected, stamp));
     let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored }, units, base })
+    let consulted = consulted(&sources);
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source }, units, base })
 }
 
 /// The guard that keeps what is no longer declared.
@@ -292,8 +314,16 @@ fn prune_blocked(plan: &Plan) -> Option<Cause> {
         Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
         Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
         Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
-        Refusal::Owned { .. } | Refusal::Suspended { .. } => None,
+        Refusal::CheckoutInProgress { .. } => Some(Cause::new("checkout-in-progress", refusal.to_string())),
+        Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => None,
     })
+}
+
+/// What differs although its file has not changed.
+fn drifted(plan: &Plan) -> Option<Cause> {
+    let names: Vec<&str> = plan.steps.iter().filter(|step| step.drift == Some(Drift::Report)).map(|step| step.name.as_str()).take(5).collect();
+    let more = plan.counts.drift_left.checked_sub(names.len()).filter(|more| *more > 0).map(|more| format!(" and {more} more")).unwrap_or_default();
+    (plan.counts.drift_left > 0).then(|| Cause::new("drift-reported", format!("{}{more} differ from what was declared, and no override says so", names.join(", "))))
 }
 
 /// Why a plan is not the one that somebody looked at.
@@ -337,10 +367,13 @@ pub fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>
     (loaded.desired, loaded.problems)
 }
 
-fn plan(reader: &Reader, desired: &Desired, pass: &Pass) -> Result<Plan, LedgerError> {
+fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) -> Result<Plan, LedgerError> {
     let stored = reader.stored(desired)?;
     let options = Options {
         allow_prune: pass.allow_prune,
+        adopt: pass.adopt.clone(),
+        checkout: sources.checkout_in_progress().map(|lock| lock.display().to_string()),
+        source: Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() }),
         executor_kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..Options::default()
     };
@@ -348,8 +381,25 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass) -> Result<Plan, LedgerE
     let mut plan = crate::reconcile::plan(desired, &stored, now, &options);
     if is_read(&plan) {
         plan.foresee(&stored, now);
+        let runs = runs_in_progress(reader)?;
+        plan.count_runs(|deployment| runs.get(&deployment).copied().unwrap_or_default());
+    }
+    if pass.drift_only {
+        plan.only_drift();
     }
     Ok(plan)
+}
+
+/// Of each deployment, how many of its runs wait and how many run.
+fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, (usize, usize)>, LedgerError> {
+    let mut counts: BTreeMap<DeploymentId, (usize, usize)> = BTreeMap::new();
+    for id in reader.active_run_ids()? {
+        let Some(run) = reader.run(id)? else { continue };
+        let Some(deployment) = run.deployment_id else { continue };
+        let (waiting, running) = counts.entry(deployment).or_default();
+        *(if run.state.kind == StateType::Scheduled { waiting } else { running }) += 1;
+    }
+    Ok(counts)
 }
 
 /// Whether somebody may read the plan line by line. What is only told costs: positions a second parse of the file, runs to come
@@ -378,7 +428,9 @@ fn locate(plan: &mut Plan, sources: &SourceSet) {
 
 fn consulted(sources: &SourceSet) -> Vec<PathBuf> {
     let manifests = sources.manifests().iter().map(|file| file.path.clone());
-    manifests.chain(sources.consulted()).map(|path| sources.root().join(path)).collect()
+    // A checkout that ends is a change, too.
+    let paths = manifests.chain(sources.consulted()).map(|path| sources.root().join(path));
+    paths.chain(sources.checkout_in_progress()).collect()
 }
 
 fn release_memory() {

@@ -1,38 +1,47 @@
 //! Deployments with their flows and schedules: create, update, adopt, restore, prune.
 use super::diff::{Pair, pairs};
-use super::plan::{Action, FieldChange, Made};
-use super::planner::{Claim, Deed, Planner, differ};
-use super::{fields, notes, schedules};
+use super::plan::{Action, Drift, FieldChange, Made};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
+use super::renames::{self, Origin};
+use super::{digest, fields, ignored, kept, notes, schedules};
 use crate::model::deployment::{Deployment, DeploymentSpec, Flow, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::{DeploymentId, FlowId, Kind};
 use crate::model::stored::{TOMBSTONE_DAYS, Tombstone};
 use crate::model::write::Write;
-use jiff::SignedDuration;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 impl<'a> Planner<'a> {
     pub(super) fn deployments(&mut self) {
         let (desired, stored) = (self.desired, self.stored);
         for (name, pair) in pairs(&desired.deployments, &stored.deployments) {
             match pair {
-                Pair::Added(declared) => match self.tombstone(name) {
-                    Some(tombstone) => self.restore(declared, tombstone),
-                    None => self.create_deployment(name, declared),
-                },
+                Pair::Added(declared) => self.add_deployment(name, declared),
                 Pair::Both(declared, old) => self.keep_deployment(declared, old),
-                Pair::Removed(old) if self.is_ours(old.owner.as_ref()) => self.prune_deployment(old),
-                Pair::Removed(_) => {}
+                Pair::Removed(old) if self.is_ours(old.owner.as_ref()) && !self.renames.is_earlier(name) => self.leave_deployment(old),
+                Pair::Removed(old) => self.leave_earlier(old),
             }
         }
     }
 
-    /// What this project pruned under the name, as long as it can be restored.
-    fn tombstone(&self, name: &FullName) -> Option<&'a Tombstone> {
-        let tombstone = self.stored.tombstones.get(name)?;
-        let age = self.now.duration_since(tombstone.pruned);
-        let kept = age < SignedDuration::from_hours(24 * TOMBSTONE_DAYS);
-        (kept && tombstone.project == self.desired.project).then_some(tombstone)
+    /// A declared deployment whose name is not there: new, or one that had another name, or was pruned.
+    fn add_deployment(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>) {
+        match self.renames.origin_of(name) {
+            Some(Origin::Stored(old)) => self.rename(name, declared, old),
+            Some(Origin::Pruned(tombstone)) => self.restore(name, declared, tombstone),
+            Some(Origin::Others(old)) => {
+                if let Some(owner) = &old.owner {
+                    self.refuse_owned(Kind::Deployment, old.name.to_string(), owner, declared);
+                }
+            }
+            Some(Origin::Several(earlier)) => self.refuse_several(name, &earlier, declared),
+            Some(Origin::Blocked(earlier)) => self.notes.push(notes::rename_blocked(name, earlier, declared)),
+            None => match renames::tombstone(self.desired, self.stored, self.now, name) {
+                Some(tombstone) => self.restore(name, declared, tombstone),
+                None => self.create_deployment(name, declared),
+            },
+        }
     }
 
     fn create_deployment(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>) {
@@ -40,7 +49,8 @@ impl<'a> Planner<'a> {
         let (flow_id, mut makes, mut writes) = self.flow(&name.flow);
         let outcome =
             schedules::reconcile(&self.context(name, false, declared.spec.paused), &[], &declared.spec.schedules);
-        let mut changes = fields::set(&self.default_deployment, &fields::of_deployment(&declared.spec));
+        let shown = fields::of_deployment(&declared.spec);
+        let mut changes = fields::set(&self.default_deployment, &shown);
         self.schedule_notes(name, declared, &outcome);
         changes.extend(outcome.changes);
         makes.extend(outcome.made);
@@ -53,106 +63,153 @@ impl<'a> Planner<'a> {
             owner: Some(self.owner(&declared.file)),
             root: Some(self.desired.root.clone()),
             overrides: Default::default(),
-            declared_digest: None,
+            declared_digest: Some(digest::of(&shown, &declared.spec.schedules)),
             created: self.now,
             updated: self.now,
         };
         writes.push(Write::PutDeployment(Box::new(deployment)));
-        let deed = Deed {
-            action: Action::Create,
-            kind: Kind::Deployment,
-            name: name.to_string(),
-            id: id.0,
-            reason: format!("new in {}", declared.file).into(),
-            changes,
-            makes,
-            writes,
-        };
-        self.step(deed, Some(&declared.file), Some(&declared.pointer));
+        let deed = Deed::new(Action::Create, Kind::Deployment, name.to_string(), id.0, format!("new in {}", declared.file));
+        self.step(Deed { changes, makes, writes, ..deed }, Some(&declared.file), Some(&declared.pointer));
     }
 
     fn keep_deployment(&mut self, declared: &'a Declared<DeploymentSpec>, old: &'a Deployment) {
-        let action = match self.claim(old.owner.as_ref()) {
+        let action = match self.claim(old.owner.as_ref(), || old.name.to_string()) {
             Claim::Others(owner) => {
                 return self.refuse_owned(Kind::Deployment, old.name.to_string(), owner, declared);
             }
-            Claim::Nobodys => Action::Adopt,
+            Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
-        self.deployment_shadows(old, &declared.spec);
-        if action == Action::Update && self.is_as_declared(declared, old) {
+        self.deployment_shadows(&old.name, old, &declared.spec);
+        if action == Action::Update && self.is_as_declared(&declared.spec, old) {
             return self.unchanged(Kind::Deployment, || old.name.to_string(), old.id.0, declared);
         }
-        self.rewrite_deployment(action, declared, old, Vec::new());
+        self.rewrite_deployment(action, &old.name, declared, old, Vec::new());
     }
 
-    fn is_as_declared(&self, declared: &Declared<DeploymentSpec>, old: &Deployment) -> bool {
+    fn is_as_declared(&self, spec: &DeploymentSpec, old: &Deployment) -> bool {
         old.root.as_deref() == Some(&self.desired.root)
-            && fields::same_deployment(&old.declared, &declared.spec)
-            && schedules::same(&old.schedules, &declared.spec.schedules)
+            && fields::same_deployment(&old.declared, spec)
+            && schedules::same(&old.schedules, &spec.schedules)
     }
 
-    /// A deployment that was pruned and is declared again: its id, history and overrides go on.
-    fn restore(&mut self, declared: &'a Declared<DeploymentSpec>, tombstone: &'a Tombstone) {
+    /// A deployment that was pruned and is declared again, perhaps under another name: its id, history and overrides go on.
+    fn restore(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, tombstone: &'a Tombstone) {
         let old = &tombstone.deployment;
-        self.deployment_shadows(old, &declared.spec);
-        self.rewrite_deployment(Action::Restore, declared, old, vec![Write::DeleteTombstone(old.name.clone())]);
+        self.deployment_shadows(name, old, &declared.spec);
+        self.rewrite_deployment(Action::Restore, name, declared, old, vec![Write::DeleteTombstone(old.name.clone())]);
     }
 
+    /// A deployment that goes on under another name. It is removed before it is written: both are one record.
+    fn rename(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, old: &'a Deployment) {
+        let action = if self.is_ours(old.owner.as_ref()) { Action::Rename } else { Action::Adopt };
+        self.deployment_shadows(name, old, &declared.spec);
+        let remove = Write::DeleteDeployment { id: old.id, name: old.name.clone() };
+        self.rewrite_deployment(action, name, declared, old, vec![remove]);
+    }
+
+    /// A stored deployment is written anew, as `declared` under `name`. `writes` come first.
     fn rewrite_deployment(
         &mut self,
         action: Action,
+        name: &'a FullName,
         declared: &'a Declared<DeploymentSpec>,
         old: &'a Deployment,
         mut writes: Vec<Write>,
     ) {
-        let (flow_id, mut makes, flow_writes) = self.flow(&old.name.flow);
+        let shown = fields::of_deployment(&declared.spec);
+        let digest = digest::of(&shown, &declared.spec.schedules);
+        let settled = ignored::settled_deployment(&self.desired.rules.ignore_fields, old, &declared.spec);
+        let mut spec = settled.map_or(Cow::Borrowed(&declared.spec), Cow::Owned);
+        if action == Action::Update && self.is_as_declared(&spec, old) {
+            return self.unchanged(Kind::Deployment, || old.name.to_string(), old.id.0, declared);
+        }
+        let moved = old.root.as_deref() != Some(&self.desired.root);
+        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+            Difference::Ignored | Difference::Drifted(Drift::Report) if moved => {
+                // The root is written, and what has drifted stays.
+                spec = Cow::Owned(declared_of(old));
+                None
+            }
+            Difference::Ignored => return self.unchanged(Kind::Deployment, || old.name.to_string(), old.id.0, declared),
+            Difference::Drifted(drift) => (!moved).then_some(drift),
+            Difference::Declared => None,
+        };
+        let (flow_id, mut makes, flow_writes) = match drift {
+            Some(Drift::Report) => (old.flow_id, Vec::new(), Vec::new()),
+            _ => self.flow(&name.flow),
+        };
         writes.extend(flow_writes);
-        let mut new = self.rewritten(declared, old, flow_id);
+        let mut new = Deployment { name: name.clone(), declared_digest: Some(digest), ..self.rewritten(&spec, &declared.file, old, flow_id) };
         let held_before = old.paused() || action == Action::Restore;
-        let outcome = schedules::reconcile(
-            &self.context(&old.name, held_before, new.paused()),
-            &old.schedules,
-            &declared.spec.schedules,
-        );
-        self.schedule_notes(&old.name, declared, &outcome);
+        let outcome = schedules::reconcile(&self.context(name, held_before, new.paused()), &old.schedules, &spec.schedules);
+        if drift != Some(Drift::Report) {
+            self.schedule_notes(name, declared, &outcome);
+        }
         new.schedules = outcome.schedules;
         makes.extend(outcome.made);
-        let changes = deployment_changes(old, &new, outcome.changes);
-        let reason = match action {
-            Action::Restore => format!("was pruned, and is declared again in {}", declared.file).into(),
-            Action::Adopt => format!("belongs to nobody; {} declares it", declared.file).into(),
-            _ if changes.iter().all(|change| change.field == "root") => "the project moved".into(),
-            _ => differ(&changes, &declared.file),
-        };
+        let shown = if matches!(spec, Cow::Owned(_)) { fields::of_deployment(&spec) } else { shown };
+        let changes = deployment_changes(old, &new, &shown, outcome.changes);
+        let drift = drift.filter(|_| !changes.is_empty());
+        let reason = self.reason(action, declared, old, &changes, drift);
         writes.push(Write::PutDeployment(Box::new(new)));
-        let deed = Deed {
-            action,
-            kind: Kind::Deployment,
-            name: old.name.to_string(),
-            id: old.id.0,
-            reason,
-            changes,
-            makes,
-            writes,
-        };
-        self.step(deed, Some(&declared.file), Some(&declared.pointer));
+        if drift == Some(Drift::Report) {
+            (makes, writes) = (Vec::new(), Vec::new());
+        }
+        let deed = Deed::new(action, Kind::Deployment, name.to_string(), old.id.0, reason);
+        let renamed_from = (*name != old.name).then(|| old.name.to_string());
+        self.step(Deed { renamed_from, drift, changes, makes, writes, ..deed }, Some(&declared.file), Some(&declared.pointer));
+    }
+
+    fn reason(
+        &self,
+        action: Action,
+        declared: &Declared<DeploymentSpec>,
+        old: &Deployment,
+        changes: &[FieldChange],
+        drift: Option<Drift>,
+    ) -> Cow<'static, str> {
+        let file = &declared.file;
+        match action {
+            Action::Restore => format!("was pruned, and is declared again in {file}").into(),
+            Action::Adopt => taken(old.owner.as_ref(), file),
+            Action::Rename => format!("was `{}`, and keeps its id, runs, schedules and overrides", old.name).into(),
+            _ if drift.is_some() => drifted(file),
+            _ if changes.iter().all(|change| change.field == "root") => "the project moved".into(),
+            _ => differ(changes, file),
+        }
     }
 
     /// The record as it is declared now, still without schedules. What operators laid over it stays.
-    fn rewritten(&self, declared: &Declared<DeploymentSpec>, old: &Deployment, flow_id: FlowId) -> Deployment {
+    fn rewritten(&self, spec: &DeploymentSpec, file: &str, old: &Deployment, flow_id: FlowId) -> Deployment {
         Deployment {
             id: old.id,
             flow_id,
             name: old.name.clone(),
-            declared: without_schedules(&declared.spec),
+            declared: without_schedules(spec),
             schedules: Vec::new(),
-            owner: Some(self.owner(&declared.file)),
+            owner: Some(self.owner(file)),
             root: Some(self.desired.root.clone()),
             overrides: old.overrides.clone(),
             declared_digest: None,
             created: old.created,
             updated: self.now,
+        }
+    }
+
+    /// A deployment of ours that is no longer declared.
+    fn leave_deployment(&mut self, old: &'a Deployment) {
+        if let Some(why) = kept::why(self.desired, old.declared.protect) {
+            return self.keep(Kind::Deployment, old.name.to_string(), old.owner.as_ref(), why);
+        }
+        self.pruned.push(old);
+        self.prune_deployment(old);
+    }
+
+    /// What bears an earlier name of a declared deployment, and is spoken of under the new one.
+    fn leave_earlier(&mut self, old: &Deployment) {
+        if !self.desired.failed.is_empty() && self.is_ours(old.owner.as_ref()) {
+            self.keep(Kind::Deployment, old.name.to_string(), old.owner.as_ref(), kept::Why::Unread);
         }
     }
 
@@ -163,17 +220,9 @@ impl<'a> Planner<'a> {
             Write::DeleteDeployment { id: old.id, name: old.name.clone() },
             Write::PutTombstone(Box::new(tombstone)),
         ];
-        let deed = Deed {
-            action: Action::Prune,
-            kind: Kind::Deployment,
-            name: old.name.to_string(),
-            id: old.id.0,
-            reason: format!("no longer declared; declared again within {TOMBSTONE_DAYS} days it comes back").into(),
-            changes: Vec::new(),
-            makes: Vec::new(),
-            writes,
-        };
-        self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        let reason = format!("no longer declared; declared again within {TOMBSTONE_DAYS} days it comes back");
+        let deed = Deed::new(Action::Prune, Kind::Deployment, old.name.to_string(), old.id.0, reason);
+        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
     }
 
     /// The flow's id; where nobody has it yet, the first step that needs it makes it.
@@ -215,15 +264,15 @@ impl<'a> Planner<'a> {
                 return;
             }
             self.schedules_looked_at += 1;
-            self.notes.extend(notes::of_schedule(&outcome.schedules[*index], name, declared, self.now));
+            self.notes.extend(notes::of_schedule((*index, &outcome.schedules[*index]), name, declared, self.now));
         }
     }
 
-    fn deployment_shadows(&mut self, old: &Deployment, spec: &DeploymentSpec) {
+    fn deployment_shadows(&mut self, name: &FullName, old: &Deployment, spec: &DeploymentSpec) {
         if old.overrides.is_empty() && old.schedules.iter().all(|schedule| schedule.overrides.is_empty()) {
             return;
         }
-        let name = old.name.to_string();
+        let name = name.to_string();
         self.shadows(Kind::Deployment, &name, "", &old.overrides, || fields::of_deployment(spec));
         for (schedule, declared) in schedules::going_on(&old.schedules, &spec.schedules) {
             let prefix = format!("schedules/{}/", schedule.key);
@@ -236,8 +285,14 @@ fn without_schedules(spec: &DeploymentSpec) -> DeploymentSpec {
     DeploymentSpec { schedules: Vec::new(), ..spec.clone() }
 }
 
-fn deployment_changes(old: &Deployment, new: &Deployment, schedules: Vec<FieldChange>) -> Vec<FieldChange> {
-    let mut changes = fields::changes(&fields::of_deployment(&old.declared), &fields::of_deployment(&new.declared));
+/// What a stored deployment would be declared as.
+fn declared_of(old: &Deployment) -> DeploymentSpec {
+    let schedules = old.schedules.iter().map(|schedule| schedule.declared.clone()).collect();
+    DeploymentSpec { schedules, ..old.declared.clone() }
+}
+
+fn deployment_changes(old: &Deployment, new: &Deployment, shown: &Value, schedules: Vec<FieldChange>) -> Vec<FieldChange> {
+    let mut changes = fields::changes(&fields::of_deployment(&old.declared), shown);
     fields::shade(&mut changes, "", &old.overrides);
     changes.extend(schedules);
     if old.root != new.root {

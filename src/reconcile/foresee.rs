@@ -1,10 +1,11 @@
-//! What a plan means for runs that are still to come: which slots appear and which vanish when it is applied.
+//! What a plan means for runs that are still to come: which slots appear, move and vanish when it is applied, and what
+//! becomes of runs that are there already.
 //!
 //! The future is computed from the schedules, so this is too: the slots of a deployment before and after the step, of each
 //! schedule those of the next day and at least the next three.
-use super::plan::{Plan, RunChanges};
-use crate::model::deployment::Deployment;
-use crate::model::id::Kind;
+use super::plan::{Action, Fate, InProgress, Plan, RunChanges, RunMove};
+use crate::model::deployment::{Deployment, OnDelete};
+use crate::model::id::{DeploymentId, Kind};
 use crate::model::schedule::Schedule;
 use crate::model::stored::Stored;
 use crate::model::write::Write;
@@ -35,14 +36,47 @@ impl Plan {
                 let (none, of) = (Slots::default(), |slots: &BTreeMap<String, Slots>| slots.get(key).cloned());
                 let (old, new) = (of(&before).unwrap_or(none.clone()), of(&after).unwrap_or(none));
                 if old.slots != new.slots {
-                    runs.vanish.extend(old.slots.difference(&new.slots));
-                    runs.appear.extend(new.slots.difference(&old.slots));
-                    runs.more |= old.more || new.more;
+                    runs.differ(&old, &new);
                 }
             }
             runs.vanish.sort_unstable();
             runs.appear.sort_unstable();
-            step.runs = (!runs.appear.is_empty() || !runs.vanish.is_empty()).then_some(runs);
+            runs.moves.sort_unstable();
+            step.runs = (runs != RunChanges::default()).then_some(runs);
+        }
+    }
+
+    /// Fills in the runs of each deployment that is pruned or renamed, while the steps still have their writes. `runs` says of a
+    /// deployment how many wait and how many run. An update changes nothing for them: they go on as they are.
+    pub fn count_runs(&mut self, mut runs: impl FnMut(DeploymentId) -> (usize, usize)) {
+        for step in self.steps.iter_mut().filter(|step| step.kind == Kind::Deployment) {
+            let pruned = step.writes.iter().find_map(|write| match write {
+                Write::PutTombstone(tombstone) => Some(tombstone.deployment.declared.on_delete),
+                _ => None,
+            });
+            let fate = match (step.action, pruned) {
+                (Action::Prune, Some(OnDelete::Cancel)) => Fate::Cancel,
+                (Action::Prune, _) => Fate::Finish,
+                _ if step.renamed_from.is_some() => Fate::GoOn,
+                _ => continue,
+            };
+            let (waiting, running) = runs(DeploymentId(step.id));
+            step.in_progress = (waiting + running > 0).then_some(InProgress { waiting, running, fate });
+        }
+    }
+}
+
+impl RunChanges {
+    /// Adds what is different of one schedule. Where as many slots come as go, each has taken the place of another.
+    fn differ(&mut self, old: &Slots, new: &Slots) {
+        let vanish: Vec<Timestamp> = old.slots.difference(&new.slots).copied().collect();
+        let appear: Vec<Timestamp> = new.slots.difference(&old.slots).copied().collect();
+        if vanish.len() == appear.len() && !old.more && !new.more {
+            self.moves.extend(vanish.into_iter().zip(appear).map(|(from, to)| RunMove { from, to }));
+        } else {
+            self.vanish.extend(vanish);
+            self.appear.extend(appear);
+            self.more |= old.more || new.more;
         }
     }
 }

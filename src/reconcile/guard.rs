@@ -1,17 +1,24 @@
 //! The guard against pruning what nobody meant to prune (G6).
 use super::Options;
-use super::plan::Refusal;
+use super::refusal::Refusal;
 use crate::model::desired::Desired;
 use crate::model::overrides::Owner;
 use crate::model::stored::Stored;
 use crate::model::work_pool::DEFAULT_QUEUE;
 
 /// Whether so many prunes are refused. An allowance must name the plan's own number: one that was given for another
-/// plan allows nothing. Where nothing is pruned there is nothing to allow, so that a command may be repeated.
-pub(super) fn refusal(desired: &Desired, stored: &Stored, prunes: usize, options: &Options) -> Option<Refusal> {
+/// plan allows nothing, and none allows a prune while the files may still be changing. Where nothing is pruned there is
+/// nothing to allow, so that a command may be repeated.
+pub(super) fn refusals(desired: &Desired, stored: &Stored, prunes: usize, options: &Options) -> Vec<Refusal> {
     if prunes == 0 {
-        return None;
+        return Vec::new();
     }
+    let lock = options.checkout.as_ref();
+    let checkout = lock.map(|lock| Refusal::CheckoutInProgress { lock: lock.clone(), prunes });
+    checkout.into_iter().chain(too_many(desired, stored, prunes, options)).collect()
+}
+
+fn too_many(desired: &Desired, stored: &Stored, prunes: usize, options: &Options) -> Option<Refusal> {
     match options.allow_prune {
         Some(allowed) if allowed == prunes => None,
         Some(allowed) => Some(Refusal::AllowanceDiffers { prunes, allowed }),

@@ -12,37 +12,52 @@
 //!   there, and of the project.
 //! * What nobody writes but everybody means (`implied`): each declared pool has a `default` queue; a queue that a
 //!   deployment names is made in a pool that is there; `default-agent-pool` is made when it is used, and is nobody's.
+//! * A renamed deployment is known by the name that it had, only while the new one is not there: then the rename is done.
+//! * What is no longer declared and stays (`prune: false`, `protect`, files that could not be read) is no change: it is counted
+//!   and noted. A protected deployment keeps its pool and its queue.
+//! * Drift is told by a digest of what the file said when the record was written (`digest`). A record that drifted and whose
+//!   file has changed since is an update: both are put right together.
 //! * A schedule that begins to fire (new, changed rule, switched on, deployment resumed or restored) has no slots
 //!   before the plan's instant: what did not fire while it was off is not made up for.
 mod deployments;
 mod diff;
+mod digest;
 pub mod entry;
 pub mod explain;
 mod fields;
 mod foresee;
 mod guard;
+mod ignored;
 mod implied;
+mod kept;
 mod notes;
 pub mod origin;
 mod others;
 mod plan;
 mod planner;
+mod refusal;
+mod renames;
 mod schedules;
 mod secret;
 mod shape;
 mod units;
+mod wire;
 mod work_pools;
 mod work_queues;
 
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
+pub use plan::{
+    Action, Counts, Drift, FORMAT, Fate, FieldChange, InProgress, Made, Moved, Note, NoteLevel, Plan, RunChanges, RunMove, Shadow, Step,
+};
+pub use refusal::Refusal;
 pub use units::Unit;
 
 use crate::model::desired::Desired;
 use crate::model::stored::{SourceState, Stored};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// What the caller decides about a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +68,10 @@ pub struct Options {
     pub list_unchanged: bool,
     /// The pool types that this build executes itself; any other needs a remote worker.
     pub executor_kinds: Vec<String>,
+    /// Objects of other projects that are taken over where this one declares them, by full name: `flow/deployment`, `pool`, `pool/queue`.
+    pub adopt: BTreeSet<String>,
+    /// The lock file of a checkout that is in progress where the files lie: nothing is pruned then.
+    pub checkout: Option<String>,
     /// The state of the files that `desired` was read from, remembered with the project.
     pub source: Option<SourceState>,
 }
@@ -63,6 +82,8 @@ impl Default for Options {
             allow_prune: None,
             list_unchanged: false,
             executor_kinds: vec!["process".to_owned()],
+            adopt: BTreeSet::new(),
+            checkout: None,
             source: None,
         }
     }
@@ -70,8 +91,9 @@ impl Default for Options {
 
 /// Decides what must be written so that what is stored says what is desired.
 ///
-/// `stored` must hold all that the project owns, every object whose name `desired` uses, all work queues, and the
-/// deployments of others that refer to the project's pools: a pool that others use is kept. An empty plan has no
+/// `stored` must hold all that the project owns, every object whose name `desired` uses, all work queues, the
+/// deployments of others that refer to the project's pools (a pool that others use is kept), and what bears an
+/// earlier name of a renamed deployment. An empty plan has no
 /// writes at all (G1); a refused one has steps to show and no writes.
 pub fn plan(desired: &Desired, stored: &Stored, now: Timestamp, options: &Options) -> Plan {
     planner::Planner::new(desired, stored, now, options).plan()

@@ -1,7 +1,7 @@
 //! What a reader should know although it is no change: runs that will wait, and for whom; what is odd about a schedule.
 use super::plan::{Note, NoteLevel};
 use super::planner::Planner;
-use crate::model::deployment::{DeploymentSpec, FullName};
+use crate::model::deployment::{Deployment, DeploymentSpec, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::Kind;
 use crate::model::schedule::Schedule;
@@ -21,6 +21,8 @@ pub(super) fn of(planner: &Planner<'_>) -> Vec<Note> {
     let mut notes: Vec<Note> = missing.map(|(pool, users)| pool_missing(pool, users)).collect();
     notes.extend(queues_without_pool(planner));
     notes.extend(remote_pools(planner, &users));
+    notes.extend(renames_suspected(planner));
+    notes.extend(renames_done(planner));
     notes
 }
 
@@ -93,13 +95,99 @@ fn remote_pools(planner: &Planner<'_>, users: &BTreeMap<&str, Users<'_>>) -> Vec
     remote.map(|(name, spec, declared)| note((name, &spec.kind, declared))).collect()
 }
 
+/// A new deployment that runs what a pruned one ran, in the same pool, where neither has a second: its history would be split.
+fn renames_suspected(planner: &Planner<'_>) -> Vec<Note> {
+    if planner.pruned.is_empty() {
+        return Vec::new();
+    }
+    let mut alike: BTreeMap<(String, Option<&str>), Alike<'_>> = BTreeMap::new();
+    let face = |spec: &DeploymentSpec| Some((format!("{:?}", spec.entrypoint.as_ref()?), spec.work_pool.clone()));
+    for old in &planner.pruned {
+        if let Some((entrypoint, _)) = face(&old.declared) {
+            alike.entry((entrypoint, old.declared.work_pool.as_deref())).or_default().pruned.push(old);
+        }
+    }
+    for (name, declared) in planner.created() {
+        let key = face(&declared.spec).map(|(entrypoint, _)| (entrypoint, declared.spec.work_pool.as_deref()));
+        if let Some(found) = key.and_then(|key| alike.get_mut(&key)) {
+            found.created.push((name, declared));
+        }
+    }
+    alike.values().filter_map(Alike::note).collect()
+}
+
+/// The deployments of one plan that run the same in the same pool.
+#[derive(Default)]
+struct Alike<'a> {
+    pruned: Vec<&'a Deployment>,
+    created: Vec<(&'a FullName, &'a Declared<DeploymentSpec>)>,
+}
+
+impl Alike<'_> {
+    fn note(&self) -> Option<Note> {
+        let ([old], [(name, declared)]) = (&self.pruned[..], &self.created[..]) else { return None };
+        let what = old.declared.entrypoint.as_ref().map(ToString::to_string).unwrap_or_default();
+        Some(Note {
+            level: NoteLevel::Warning,
+            code: "rename-suspected".to_owned(),
+            kind: Kind::Deployment,
+            name: name.to_string(),
+            message: format!("`{name}` is new and runs `{what}`, as `{}` does, which is pruned: its history would be split", old.name),
+            help: Some(format!("if it is the same deployment under a new name, add `renamed_from: {}` to it", old.name)),
+            file: Some(declared.file.clone()),
+            pointer: Some(declared.pointer.clone()),
+            position: None,
+        })
+    }
+}
+
+/// A pruned deployment that another, which is there as well, names as its earlier self.
+fn renames_done(planner: &Planner<'_>) -> Vec<Note> {
+    if planner.pruned.is_empty() || planner.desired.renames.is_empty() {
+        return Vec::new();
+    }
+    let pruned: BTreeMap<&FullName, &Deployment> = planner.pruned.iter().map(|old| (&old.name, *old)).collect();
+    let named = planner.desired.renames.iter().flat_map(|(name, earlier)| earlier.iter().map(move |earlier| (name, earlier)));
+    let both = named.filter(|(name, earlier)| planner.stored.deployments.contains_key(*name) && pruned.contains_key(earlier));
+    let note = |(name, earlier): (&FullName, &FullName)| {
+        let declared = planner.desired.deployments.get(name)?;
+        Some(Note {
+            level: NoteLevel::Info,
+            code: "rename-done".to_owned(),
+            kind: Kind::Deployment,
+            name: name.to_string(),
+            message: format!("`{name}` is renamed from `{earlier}`, but has been there beside it: each keeps its own history, and `{earlier}` is pruned"),
+            help: None,
+            file: Some(declared.file.clone()),
+            pointer: Some(declared.pointer.clone()),
+            position: None,
+        })
+    };
+    both.filter_map(note).collect()
+}
+
+/// A rename that waits, because the earlier name may still be declared in what could not be read.
+pub(super) fn rename_blocked(name: &FullName, earlier: &FullName, declared: &Declared<DeploymentSpec>) -> Note {
+    Note {
+        level: NoteLevel::Warning,
+        code: "rename-blocked".to_owned(),
+        kind: Kind::Deployment,
+        name: name.to_string(),
+        message: format!("`{earlier}` goes on under its old name, and `{name}` is not made, until all files can be read"),
+        help: None,
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    }
+}
+
 /// So many new schedules are looked at for notes in one plan: asking a rule costs more than all else that a plan does
 /// with it, and nobody reads ten thousand remarks.
 pub(super) const MOST_SCHEDULES: usize = 200;
 
 /// What is odd about a schedule that is new or has another rule, in the year to come: that it never fires, that clocks change.
 pub(super) fn of_schedule(
-    schedule: &Schedule,
+    (index, schedule): (usize, &Schedule),
     name: &FullName,
     declared: &Declared<DeploymentSpec>,
     now: Timestamp,
@@ -113,7 +201,7 @@ pub(super) fn of_schedule(
         message: note.text,
         help: None,
         file: Some(declared.file.clone()),
-        pointer: Some(declared.pointer.clone()),
+        pointer: Some(format!("{}/schedules/{index}", declared.pointer)),
         position: None,
     };
     schedule.declared.spec.notes_ahead(now).into_iter().map(note).collect()

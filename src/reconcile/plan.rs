@@ -1,5 +1,7 @@
 //! A plan as a plain value: what would be done, why, with which ids. It travels as JSON from the daemon to the
 //! command line, without its writes: what arrives there can be shown and not applied.
+use super::refusal::Refusal;
+use super::wire;
 use crate::model::id::Kind;
 use crate::model::overrides::Override;
 use crate::model::position::Position;
@@ -11,7 +13,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::fmt;
 use uuid::Uuid;
 
 /// The version of the plan's JSON. Fields may be added under the same number; a reader ignores what it does not know.
@@ -56,13 +57,19 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     pub action: Action,
-    #[schemars(with = "shape::Kind")]
+    #[schemars(with = "wire::Kind")]
     pub kind: Kind,
     /// `flow/deployment`, `pool`, or `pool/queue`.
     pub name: String,
     /// The object's id; of a created object the id that it will have.
     #[schemars(with = "String", extend("format" = "uuid"))]
     pub id: Uuid,
+    /// The name that it had until now, where it keeps its id and history under another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+    /// The stored record differs although its file says what it said when it was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Why, as a phrase.
     #[schemars(with = "String")]
     pub reason: Cow<'static, str>,
@@ -80,11 +87,14 @@ pub struct Step {
     pub pointer: Option<String>,
     /// Line and column in the file, when somebody is to read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<shape::Position>")]
+    #[schemars(with = "Option<wire::Position>")]
     pub position: Option<Position>,
-    /// Which of a deployment's runs to come appear and vanish, in plans that are read.
+    /// Which of a deployment's runs to come appear, move and vanish, in plans that are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<RunChanges>,
+    /// The runs of a pruned or renamed deployment that have begun or wait for a free place, in plans that are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<InProgress>,
     #[serde(skip)]
     pub writes: Vec<Write>,
 }
@@ -98,9 +108,53 @@ pub struct RunChanges {
     /// The slots that will be no more.
     #[schemars(with = "Vec<String>")]
     pub vanish: Vec<Timestamp>,
+    /// The slots of schedules that go on with another rule, where each has one that takes its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<RunMove>,
     /// There are more than were looked at.
     #[serde(default)]
     pub more: bool,
+}
+
+/// A slot that is at another instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct RunMove {
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub from: Timestamp,
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub to: Timestamp,
+}
+
+/// Runs that are there when their deployment is pruned or renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InProgress {
+    /// Runs that were made and have not started: of a pruned deployment they never do.
+    pub waiting: usize,
+    /// Runs that have started.
+    pub running: usize,
+    pub fate: Fate,
+}
+
+/// What becomes of runs in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// The deployment is pruned: what runs goes on to its end, what waits never starts.
+    Finish,
+    /// The deployment is pruned: what runs is cancelled, what waits never starts.
+    Cancel,
+    /// The deployment goes on under another name, and so do all its runs.
+    GoOn,
+}
+
+/// What is done about an object whose record has drifted from its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is made equal to the file again.
+    Correct,
+    /// The project's `drift: report` leaves it as it is: the step is only shown, and nothing of it is pending.
+    Report,
 }
 
 /// What happens to an object.
@@ -111,7 +165,7 @@ pub enum Action {
     Create,
     /// It is there and differs.
     Update,
-    /// It belonged to nobody and becomes the project's.
+    /// It belonged to nobody, or was asked for by name of another project, and becomes the project's.
     Adopt,
     /// It keeps its id and history under another name.
     Rename,
@@ -138,14 +192,14 @@ pub struct FieldChange {
     pub in_words: Option<String>,
     /// The operator's override that stands over this field, so that the change has no effect until it is cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<shape::Override>")]
+    #[schemars(with = "Option<wire::Override>")]
     pub shadowed_by: Option<Override>,
 }
 
 /// An object that is made along with another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Made {
-    #[schemars(with = "shape::Kind")]
+    #[schemars(with = "wire::Kind")]
     pub kind: Kind,
     /// Of a schedule: `flow/deployment#key`.
     pub name: String,
@@ -163,14 +217,14 @@ pub struct Moved {
 /// An override that stands over a declared field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Shadow {
-    #[schemars(with = "shape::Kind")]
+    #[schemars(with = "wire::Kind")]
     pub kind: Kind,
     pub name: String,
     pub field: String,
     /// What the file says.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub declared: Option<Value>,
-    #[schemars(with = "shape::Override")]
+    #[schemars(with = "wire::Override")]
     pub by: Override,
 }
 
@@ -180,7 +234,7 @@ pub struct Note {
     pub level: NoteLevel,
     /// A stable word for machines: `pool-missing`.
     pub code: String,
-    #[schemars(with = "shape::Kind")]
+    #[schemars(with = "wire::Kind")]
     pub kind: Kind,
     pub name: String,
     /// A sentence for people; of a schedule, without its name.
@@ -193,7 +247,7 @@ pub struct Note {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<shape::Position>")]
+    #[schemars(with = "Option<wire::Position>")]
     pub position: Option<Position>,
 }
 
@@ -207,45 +261,26 @@ pub enum NoteLevel {
     Info,
 }
 
-/// Why a plan is not applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "code", rename_all = "kebab-case")]
-pub enum Refusal {
-    /// A declared object belongs to another project.
-    Owned {
-        #[schemars(with = "shape::Kind")]
-        kind: Kind,
-        name: String,
-        /// The project that owns it, and the file in which that project declares it.
-        owner: String,
-        owner_file: String,
-        /// Where this project declares it.
-        file: String,
-        pointer: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "Option<shape::Position>")]
-        position: Option<Position>,
-    },
-    /// Nothing is declared any more, and all that the project owns would be pruned.
-    PrunesEverything { prunes: usize },
-    /// More would be pruned than a guard lets through unasked.
-    PrunesMany { prunes: usize, owned: usize, limit: usize },
-    /// A number of prunes was allowed, and the plan has another.
-    AllowanceDiffers { prunes: usize, allowed: usize },
-    /// Somebody has suspended the project.
-    Suspended { project: String, suspension: String },
-}
-
-/// How many objects each action concerns.
+/// How many objects each action concerns. The exit code of a dry run follows from them, the first that fits: 3 if there are `refusals`;
+/// 4 if `prune` is not 0; 2 if `moved` is there, or one of `create`, `update`, `adopt`, `rename`, `restore` is not 0;
+/// 5 if `drift` is not 0; else 0, in sync. After an apply it is 3 or 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Counts {
     pub create: usize,
+    /// Their files have changed.
     pub update: usize,
     pub adopt: usize,
     pub rename: usize,
     pub restore: usize,
     pub prune: usize,
     pub unchanged: usize,
+    /// They differ although their files have not changed: updates that are counted here and not in `update`.
+    pub drift: usize,
+    /// How many of `drift` are left as they are.
+    pub drift_left: usize,
+    /// They are no longer declared, and stay; the notes say why.
+    pub kept: usize,
 }
 
 impl Plan {
@@ -259,23 +294,48 @@ impl Plan {
         !self.refusals.is_empty()
     }
 
-    /// Applying it stops or deletes something.
+    /// What is stored is what the files say: nothing would be written, and no drift is left.
+    pub fn is_in_sync(&self) -> bool {
+        self.is_empty() && self.counts.drift == 0
+    }
+
+    /// Applying it stops or deletes something. Runs are cancelled only where their deployment is pruned.
     pub fn is_destructive(&self) -> bool {
         self.counts.prune > 0
     }
 
     /// The exit code by the design's table. After an apply: 0 done, 3 refused. Of a dry run: 0 in sync,
-    /// 2 changes pending and all safe, 3 refused, 4 changes pending and some destructive.
+    /// 2 changes pending and all safe, 3 refused, 4 changes pending and some destructive, 5 nothing but drift.
     pub fn exit_code(&self, dry_run: bool) -> u8 {
         if self.is_refused() {
             3
-        } else if !dry_run || self.is_empty() {
+        } else if !dry_run {
             0
         } else if self.is_destructive() {
             4
-        } else {
+        } else if self.moved.is_some() || self.counts.declared_changes() > 0 {
             2
+        } else if self.counts.drift > 0 {
+            5
+        } else {
+            0
         }
+    }
+
+    /// Leaves only what has drifted, to be looked at: nothing of it can be applied. An object that would be adopted and has drifted
+    /// counts as drift here, and all that has not as
+    /// unchanged.
+    pub fn only_drift(&mut self) {
+        self.steps.retain(|step| step.drift.is_some());
+        self.steps.iter_mut().for_each(|step| step.writes.clear());
+        let left = self.steps.iter().filter(|step| step.drift == Some(Drift::Report)).count();
+        let unchanged = self.counts.total().saturating_sub(self.steps.len());
+        self.counts = Counts { drift: self.steps.len(), drift_left: left, unchanged, ..Counts::default() };
+        let drifted = |kind, name: &str| self.steps.iter().any(|step| step.kind == kind && step.name == name);
+        self.shadowed.retain(|shadow| drifted(shadow.kind, &shadow.name));
+        (self.moved, self.project_write) = (None, None);
+        self.notes.clear();
+        self.refusals.clear();
     }
 
     /// What to write, in order, all of it in one commit at `base_revision`. Nothing for an empty or a refused plan,
@@ -295,9 +355,9 @@ impl Plan {
     /// the steps counts, so that a plan that is made again of the same files against the same revision has the same.
     pub fn digest(&self) -> String {
         let (mut steps, mut refusals) = (self.steps.clone(), self.refusals.clone());
-        steps.iter_mut().for_each(|step| (step.position, step.runs) = (None, None));
+        steps.iter_mut().for_each(|step| (step.position, step.runs, step.in_progress) = (None, None, None));
         for refusal in &mut refusals {
-            if let Refusal::Owned { position, .. } = refusal {
+            if let Some((_, _, position)) = refusal.place() {
                 *position = None;
             }
         }
@@ -314,11 +374,11 @@ impl Plan {
         }
         for note in &mut self.notes {
             if let (Some(file), Some(pointer)) = (&note.file, &note.pointer) {
-                note.position = find(file, pointer);
+                note.position = nearest(pointer).find_map(|pointer| find(file, &pointer));
             }
         }
         for refusal in &mut self.refusals {
-            if let Refusal::Owned { file, pointer, position, .. } = refusal {
+            if let Some((file, pointer, position)) = refusal.place() {
                 *position = find(file, pointer);
             }
         }
@@ -338,16 +398,23 @@ impl Note {
 impl Counts {
     /// How many objects are written or removed.
     pub fn changes(&self) -> usize {
-        self.create + self.update + self.adopt + self.rename + self.restore + self.prune
+        self.declared_changes() + self.drift - self.drift_left.min(self.drift) + self.prune
+    }
+
+    /// How many objects are written because of what their files say.
+    fn declared_changes(&self) -> usize {
+        self.create + self.update + self.adopt + self.rename + self.restore
     }
 
     /// How many objects the plan speaks of.
     pub fn total(&self) -> usize {
-        self.changes() + self.unchanged
+        self.declared_changes() + self.drift + self.prune + self.unchanged + self.kept
     }
 
-    pub(super) fn add(&mut self, action: Action) {
+    pub(super) fn add(&mut self, action: Action, drift: Option<Drift>) {
+        self.drift_left += usize::from(drift == Some(Drift::Report));
         let count = match action {
+            Action::Update if drift.is_some() => &mut self.drift,
             Action::Create => &mut self.create,
             Action::Update => &mut self.update,
             Action::Adopt => &mut self.adopt,
@@ -375,87 +442,14 @@ impl Action {
     }
 }
 
-impl fmt::Display for Refusal {
-    /// What stands against the plan, and the exact words that would allow it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Owned { kind, name, owner, owner_file, file, position, .. } => {
-                let kind = kind.words();
-                match position {
-                    Some(position) => write!(f, "{position}: ")?,
-                    None => write!(f, "{file}: ")?,
-                }
-                write!(
-                    f,
-                    "the {kind} `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
-                     rename one of the two, or remove it there first"
-                )
-            }
-            Refusal::PrunesEverything { prunes } => write!(
-                f,
-                "nothing is declared any more, and all {prunes} objects of the project would be pruned: \
-                 if that is meant, say --allow-prune={prunes}"
-            ),
-            Refusal::Suspended { project, suspension } => {
-                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")
-            }
-            Refusal::PrunesMany { prunes, owned, limit } => write!(
-                f,
-                "{prunes} of the project's {owned} objects would be pruned, and at most {limit} are unasked: \
-                 if that is meant, say --allow-prune={prunes}"
-            ),
-            Refusal::AllowanceDiffers { prunes, allowed } => write!(
-                f,
-                "--allow-prune={allowed} was given, but {prunes} would be pruned: \
-                 look at the plan again, and if it is right, say --allow-prune={prunes}"
-            ),
-        }
-    }
+/// A pointer, and if it is one of a deployment's schedules, what else may stand in the file: the one `schedule`, the deployment.
+fn nearest(pointer: &str) -> impl Iterator<Item = String> {
+    let schedule = pointer.rsplit_once("/schedules/").filter(|(_, rest)| !rest.contains('/'));
+    let others = schedule.into_iter().flat_map(|(deployment, _)| [format!("{deployment}/schedule"), deployment.to_owned()]);
+    std::iter::once(pointer.to_owned()).chain(others)
 }
 
 /// A field that is there is `Some`, even when it is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
-}
-
-/// The JSON of the model's types, for the schema only: a test holds that plans are valid under it.
-#[allow(dead_code, reason = "shapes for the schema, never made")]
-mod shape {
-    use schemars::JsonSchema;
-    use serde::Serialize;
-    use serde_json::Value;
-
-    /// The kinds of object.
-    #[derive(Serialize, JsonSchema)]
-    #[serde(rename_all = "kebab-case")]
-    pub enum Kind {
-        WorkPool,
-        WorkQueue,
-        Deployment,
-        Flow,
-        Schedule,
-    }
-
-    /// Line and column count from 1.
-    #[derive(Serialize, JsonSchema)]
-    pub struct Position {
-        pub file: String,
-        pub line: u32,
-        pub column: u32,
-    }
-
-    /// One field that an operator set by hand.
-    #[derive(Serialize, JsonSchema)]
-    pub struct Override {
-        pub value: Value,
-        /// A user name, or a client's user agent.
-        pub who: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub why: Option<String>,
-        #[schemars(extend("format" = "date-time"))]
-        pub since: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("format" = "date-time"))]
-        pub until: Option<String>,
-    }
 }

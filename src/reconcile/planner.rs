@@ -1,12 +1,16 @@
 //! The pass over all kinds that makes a plan: pools, queues, deployments, then the guard and the notes.
 use super::implied::Implied;
+use super::kept::Kept;
 use super::others::Others;
-use super::plan::{Action, Counts, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Refusal, Shadow, Step};
+use super::plan::{Action, Counts, Drift, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Shadow, Step};
+use super::refusal::Refusal;
+use super::renames::Renames;
 use super::{Options, fields, guard, notes};
-use crate::model::deployment::DeploymentSpec;
+use crate::model::deployment::{Deployment, DeploymentSpec, FullName};
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::{self, Kind};
 use crate::model::overrides::{Overrides, Owner};
+use crate::model::project::DriftRule;
 use crate::model::stored::{Project, Stored};
 use crate::model::write::Write;
 use jiff::Timestamp;
@@ -21,6 +25,7 @@ pub(super) struct Planner<'a> {
     pub stored: &'a Stored,
     pub now: Timestamp,
     pub options: &'a Options,
+    pub renames: Renames<'a>,
     pub others: Others<'a>,
     pub implied: Implied<'a>,
     /// Flows that this plan makes.
@@ -30,17 +35,31 @@ pub(super) struct Planner<'a> {
     pub notes: Vec<Note>,
     /// How many schedules were looked at for notes.
     pub schedules_looked_at: usize,
-    counts: Counts,
+    /// The deployments that this plan prunes.
+    pub pruned: Vec<&'a Deployment>,
+    pub kept: Vec<Kept>,
+    pub counts: Counts,
     steps: Vec<Step>,
     shadowed: Vec<Shadow>,
-    refusals: Vec<Refusal>,
+    pub refusals: Vec<Refusal>,
 }
 
 /// Whose an object is, as the project being planned sees it.
 pub(super) enum Claim<'a> {
     Ours,
     Nobodys,
+    /// Another project's, that is to be taken over.
+    Taken,
     Others(&'a Owner),
+}
+
+/// What the difference of an object from its file is.
+pub(super) enum Difference {
+    /// The file has changed, or the object becomes the project's.
+    Declared,
+    Drifted(Drift),
+    /// It has drifted, and nobody wants to know.
+    Ignored,
 }
 
 /// What a step says besides what it writes.
@@ -49,26 +68,50 @@ pub(super) struct Deed {
     pub kind: Kind,
     pub name: String,
     pub id: Uuid,
+    pub renamed_from: Option<String>,
+    pub drift: Option<Drift>,
     pub reason: Cow<'static, str>,
     pub changes: Vec<FieldChange>,
     pub makes: Vec<Made>,
     pub writes: Vec<Write>,
 }
 
+impl Deed {
+    /// A step that says and writes nothing yet.
+    pub fn new(action: Action, kind: Kind, name: String, id: Uuid, reason: impl Into<Cow<'static, str>>) -> Self {
+        Deed {
+            action,
+            kind,
+            name,
+            id,
+            renamed_from: None,
+            drift: None,
+            reason: reason.into(),
+            changes: Vec::new(),
+            makes: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+}
+
 impl<'a> Planner<'a> {
     pub fn new(desired: &'a Desired, stored: &'a Stored, now: Timestamp, options: &'a Options) -> Self {
-        let others = Others::of(desired, stored);
+        let renames = Renames::of(desired, stored, now, options);
+        let others = Others::of(desired, stored, &renames);
         let implied = Implied::of(desired, stored, &others);
         Planner {
             desired,
             stored,
             now,
             options,
+            renames,
             others,
             implied,
             new_flows: BTreeMap::new(),
             default_deployment: fields::value(&DeploymentSpec::default()),
             schedules_looked_at: 0,
+            pruned: Vec::new(),
+            kept: Vec::new(),
             counts: Counts::default(),
             steps: Vec::new(),
             shadowed: Vec::new(),
@@ -82,10 +125,11 @@ impl<'a> Planner<'a> {
         self.work_queues();
         self.deployments();
         // The guard comes first: a long list of others must not hide it.
-        let guard = guard::refusal(self.desired, self.stored, self.counts.prune, self.options);
+        let guard = guard::refusals(self.desired, self.stored, self.counts.prune, self.options);
         self.refusals.splice(0..0, guard);
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(notes::of(&self));
+        notes.extend(self.notes_on_kept());
         let mut steps = self.steps;
         steps.sort_by_key(rank);
         let moved = self.stored.project.as_ref().filter(|project| project.root != self.desired.root);
@@ -122,6 +166,13 @@ impl<'a> Planner<'a> {
         plan
     }
 
+    /// The deployments that this plan creates.
+    pub fn created(&self) -> impl Iterator<Item = (&'a FullName, &'a Declared<DeploymentSpec>)> {
+        let (stored, renames) = (self.stored, &self.renames);
+        let new = self.desired.deployments.iter().filter(move |(name, _)| !stored.deployments.contains_key(*name));
+        new.filter(move |(name, _)| renames.origin_of(name).is_none() && !stored.tombstones.contains_key(*name))
+    }
+
     /// The id of an object that this plan creates.
     pub fn new_id(&self, kind: Kind, name: &str) -> Uuid {
         id::of_new_object(self.stored.home, kind, name, self.stored.revision)
@@ -131,26 +182,30 @@ impl<'a> Planner<'a> {
         Owner { project: self.desired.project.clone(), file: file.to_owned() }
     }
 
-    pub fn claim<'b>(&self, owner: Option<&'b Owner>) -> Claim<'b> {
+    /// `name` is asked for only of what is another project's.
+    pub fn claim<'b>(&self, owner: Option<&'b Owner>, name: impl FnOnce() -> String) -> Claim<'b> {
         match owner {
             None => Claim::Nobodys,
             Some(owner) if owner.project == self.desired.project => Claim::Ours,
+            Some(_) if !self.options.adopt.is_empty() && self.options.adopt.contains(&name()) => Claim::Taken,
             Some(owner) => Claim::Others(owner),
         }
     }
 
     pub fn is_ours(&self, owner: Option<&Owner>) -> bool {
-        matches!(self.claim(owner), Claim::Ours)
+        owner.is_some_and(|owner| owner.project == self.desired.project)
     }
 
     /// A step about an object that stands (or stood) in `file`, at `pointer`.
     pub fn step(&mut self, deed: Deed, file: Option<&str>, pointer: Option<&str>) {
-        self.counts.add(deed.action);
+        self.counts.add(deed.action, deed.drift);
         self.steps.push(Step {
             action: deed.action,
             kind: deed.kind,
             name: deed.name,
             id: deed.id,
+            renamed_from: deed.renamed_from,
+            drift: deed.drift,
             reason: deed.reason,
             changes: deed.changes,
             makes: deed.makes,
@@ -158,6 +213,7 @@ impl<'a> Planner<'a> {
             pointer: pointer.map(str::to_owned),
             position: None,
             runs: None,
+            in_progress: None,
             writes: deed.writes,
         });
     }
@@ -165,20 +221,23 @@ impl<'a> Planner<'a> {
     /// Counts an object that is as declared; nothing of it is cloned unless it is to be listed.
     pub fn unchanged<T>(&mut self, kind: Kind, name: impl Fn() -> String, id: Uuid, declared: &Declared<T>) {
         if !self.options.list_unchanged {
-            self.counts.add(Action::Unchanged);
+            self.counts.add(Action::Unchanged, None);
             return;
         }
-        let deed = Deed {
-            action: Action::Unchanged,
-            kind,
-            name: name(),
-            id,
-            reason: "as declared".into(),
-            changes: Vec::new(),
-            makes: Vec::new(),
-            writes: Vec::new(),
-        };
+        let deed = Deed::new(Action::Unchanged, kind, name(), id, "as declared");
         self.step(deed, Some(&declared.file), Some(&declared.pointer));
+    }
+
+    /// What the difference of an object of ours, or of nobody's, from its file is. `written`: the digest of what was declared when it was
+    /// written; `declared`: of what is declared now.
+    pub fn difference(&self, action: Action, written: Option<&str>, declared: &str) -> Difference {
+        match (action, self.desired.rules.drift) {
+            _ if written != Some(declared) => Difference::Declared,
+            (Action::Adopt, _) | (Action::Update, DriftRule::Correct) => Difference::Drifted(Drift::Correct),
+            (Action::Update, DriftRule::Report) => Difference::Drifted(Drift::Report),
+            (Action::Update, DriftRule::Ignore) => Difference::Ignored,
+            _ => Difference::Declared,
+        }
     }
 
     /// Records the overrides that stand over an object's declared fields.
@@ -217,8 +276,19 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// Notes that something is no longer declared and stays, and why.
+    pub fn refuse_several(&mut self, name: &FullName, earlier: &[&FullName], declared: &Declared<DeploymentSpec>) {
+        self.refusals.push(Refusal::RenamesSeveral {
+            name: name.to_string(),
+            earlier: earlier.iter().map(ToString::to_string).collect(),
+            file: declared.file.clone(),
+            pointer: declared.pointer.clone(),
+            position: None,
+        });
+    }
+
+    /// Notes that something is no longer declared and stays, because something else needs it.
     pub fn note_kept(&mut self, kind: Kind, name: String, owner: Option<&Owner>, why: &str) {
+        self.counts.kept += 1;
         self.notes.push(Note {
             level: NoteLevel::Info,
             code: format!("{}-kept", kind.words().rsplit(' ').next().unwrap_or_default()),
@@ -244,6 +314,19 @@ fn rank(step: &Step) -> u8 {
         (_, Kind::WorkQueue) => 4,
         (_, Kind::Deployment | Kind::Flow | Kind::Schedule) => 5,
     }
+}
+
+/// Why an object becomes the project's.
+pub(super) fn taken(former: Option<&Owner>, file: &str) -> Cow<'static, str> {
+    match former {
+        None => format!("belongs to nobody; {file} declares it").into(),
+        Some(owner) => format!("taken over from the project `{}`, which declared it in {}", owner.project, owner.file).into(),
+    }
+}
+
+/// Why an object is written, or shown, that its file does not ask for.
+pub(super) fn drifted(file: &str) -> Cow<'static, str> {
+    format!("differs from what {file} said when it was applied, and no override says so").into()
 }
 
 /// `3 fields differ from deployment.yaml`.

@@ -143,7 +143,7 @@ fn differences(old: &Schedule, new: &ScheduleDeclaration, moved: bool) -> Vec<Fi
 /// the same in all that is declared; the same slug; the same rule and parameters, without a slug and then whatever
 /// the slugs (a slug was given, taken away or renamed); the same but for its limits, without a slug; last, one left on
 /// either side without slugs is a change.
-fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> {
+pub(super) fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> {
     if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.declared == *new) {
         return (0..new.len()).map(Some).collect();
     }

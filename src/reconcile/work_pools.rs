@@ -1,14 +1,15 @@
 //! Work pools: create, update, adopt, prune.
 use super::diff::{Pair, pairs};
-use super::fields;
+use super::{digest, fields, ignored, kept};
 use super::implied::{Place, agent_pool_spec};
-use super::plan::{Action, Made};
-use super::planner::{Claim, Deed, Planner, differ};
+use super::plan::{Action, Drift, Made};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
 use crate::model::desired::Declared;
 use crate::model::id::{Kind, WorkPoolId};
 use crate::model::overrides::Owner;
-use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueueSpec};
+use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
+use std::borrow::Cow;
 
 impl<'a> Planner<'a> {
     pub(super) fn work_pools(&mut self) {
@@ -35,7 +36,7 @@ impl<'a> Planner<'a> {
 
     fn create_pool(&mut self, name: &str, spec: &WorkPoolSpec, owner: Option<Owner>, place: Place<'_>) {
         let id = self.new_id(Kind::WorkPool, name);
-        let reason = match owner {
+        let reason: Cow<'static, str> = match owner {
             Some(_) => format!("new in {}", place.file).into(),
             None => "work queues and deployments without a pool stand in it".into(),
         };
@@ -49,63 +50,79 @@ impl<'a> Planner<'a> {
             makes.push(Made { kind: Kind::WorkQueue, name: queue.full_name(), id: queue.id.0 });
             writes.push(Write::PutWorkQueue(queue));
         }
+        let shown = fields::value(spec);
         let pool = WorkPool {
             id: WorkPoolId(id),
             name: name.to_owned(),
             declared: spec.clone(),
             owner,
             overrides: Default::default(),
-            declared_digest: None,
+            declared_digest: Some(digest::of(&shown, &[])),
             created: self.now,
             updated: self.now,
         };
         writes.insert(0, Write::PutWorkPool(pool));
-        let changes = fields::set(&fields::value(&default), &fields::value(spec));
-        let name = name.to_owned();
-        let deed = Deed { action: Action::Create, kind: Kind::WorkPool, name, id, reason, changes, makes, writes };
-        self.step(deed, Some(place.file), Some(place.pointer));
+        let changes = fields::set(&fields::value(&default), &shown);
+        let deed = Deed::new(Action::Create, Kind::WorkPool, name.to_owned(), id, reason);
+        self.step(Deed { changes, makes, writes, ..deed }, Some(place.file), Some(place.pointer));
     }
 
     fn keep_pool(&mut self, declared: &Declared<WorkPoolSpec>, old: &WorkPool) {
-        let action = match self.claim(old.owner.as_ref()) {
+        let action = match self.claim(old.owner.as_ref(), || old.name.clone()) {
             Claim::Others(owner) => return self.refuse_owned(Kind::WorkPool, old.name.clone(), owner, declared),
-            Claim::Nobodys => Action::Adopt,
+            Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
         self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, || fields::value(&declared.spec));
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared);
         }
+        let settled = ignored::settled(&self.desired.rules.ignore_fields, &old.declared, &declared.spec);
+        let spec = settled.as_ref().unwrap_or(&declared.spec);
+        let digest = digest::of(&fields::value(&declared.spec), &[]);
+        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+            _ if action == Action::Update && *spec == old.declared => return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared),
+            Difference::Ignored => return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared),
+            Difference::Drifted(drift) => Some(drift),
+            Difference::Declared => None,
+        };
         let owner = Some(self.owner(&declared.file));
-        self.rewrite_pool(action, old, &declared.spec, owner, (&declared.file, Some(&declared.pointer)));
+        let new = WorkPool { declared: spec.clone(), owner, declared_digest: Some(digest), updated: self.now, ..old.clone() };
+        self.rewrite_pool(action, old, new, drift, (&declared.file, Some(&declared.pointer)));
     }
 
     fn rewrite_pool(
         &mut self,
         action: Action,
         old: &WorkPool,
-        spec: &WorkPoolSpec,
-        owner: Option<Owner>,
+        new: WorkPool,
+        drift: Option<Drift>,
         (file, pointer): (&str, Option<&str>),
     ) {
-        let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(spec));
+        let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(&new.declared));
         fields::shade(&mut changes, "", &old.overrides);
+        let drift = drift.filter(|_| !changes.is_empty());
         let reason = match action {
-            Action::Adopt => format!("belongs to nobody; {file} declares it").into(),
+            Action::Adopt => taken(old.owner.as_ref(), file),
+            _ if drift.is_some() => drifted(file),
             _ => differ(&changes, file),
         };
-        let new = WorkPool { declared: spec.clone(), owner, updated: self.now, ..old.clone() };
-        let deed = Deed {
-            action,
-            kind: Kind::WorkPool,
-            name: old.name.clone(),
-            id: old.id.0,
-            reason,
-            changes,
-            makes: Vec::new(),
-            writes: vec![Write::PutWorkPool(new)],
+        let writes = match drift {
+            Some(Drift::Report) => Vec::new(),
+            _ => std::iter::once(Write::PutWorkPool(new)).chain(self.default_queue_taken(action, old, file)).collect(),
         };
-        self.step(deed, Some(file), pointer);
+        let deed = Deed::new(action, Kind::WorkPool, old.name.clone(), old.id.0, reason);
+        self.step(Deed { drift, changes, writes, ..deed }, Some(file), pointer);
+    }
+
+    /// The `default` queue of a pool that is taken over: it goes along, unless it is declared here, or stood in somebody else's pool.
+    fn default_queue_taken(&self, action: Action, old: &WorkPool, file: &str) -> Option<Write> {
+        let key = (old.name.clone(), DEFAULT_QUEUE.to_owned());
+        let queue = self.stored.work_queues.get(&key).filter(|_| !self.desired.work_queues.contains_key(&key))?;
+        let goes_along = action == Action::Adopt && old.owner.is_some();
+        let of_former = queue.owner.as_ref().map(|owner| &owner.project) == old.owner.as_ref().map(|owner| &owner.project);
+        (goes_along && of_former)
+            .then(|| Write::PutWorkQueue(WorkQueue { owner: Some(self.owner(file)), updated: self.now, ..queue.clone() }))
     }
 
     /// A pool of ours that is no longer declared.
@@ -113,12 +130,19 @@ impl<'a> Planner<'a> {
         if self.implied.is_agent_pool(&old.name) {
             // It was declared once, and is now what it is when nobody declares it.
             let spec = agent_pool_spec();
-            if old.declared != spec
-                && let Some(place) = self.implied.agent_pool
-            {
-                self.rewrite_pool(Action::Update, old, &spec, old.owner.clone(), (place.file, None));
+            if old.declared == spec {
+                return;
             }
-            return;
+            if let Some(place) = self.implied.agent_pool
+                && kept::why(self.desired, old.declared.protect).is_none()
+            {
+                let declared_digest = Some(digest::of(&fields::value(&spec), &[]));
+                let new = WorkPool { declared: spec, declared_digest, updated: self.now, ..old.clone() };
+                return self.rewrite_pool(Action::Update, old, new, None, (place.file, None));
+            }
+        }
+        if let Some(why) = kept::why(self.desired, old.declared.protect) {
+            return self.keep(Kind::WorkPool, old.name.clone(), old.owner.as_ref(), why);
         }
         if let Some(why) = self.others.keep_pool(&old.name) {
             return self.note_kept(Kind::WorkPool, old.name.clone(), old.owner.as_ref(), &why);
@@ -129,16 +153,7 @@ impl<'a> Planner<'a> {
             writes.push(Write::DeleteWorkQueue { pool: old.name.clone(), name: DEFAULT_QUEUE.to_owned() });
         }
         writes.push(Write::DeleteWorkPool(old.name.clone()));
-        let deed = Deed {
-            action: Action::Prune,
-            kind: Kind::WorkPool,
-            name: old.name.clone(),
-            id: old.id.0,
-            reason: "no longer declared".into(),
-            changes: Vec::new(),
-            makes: Vec::new(),
-            writes,
-        };
-        self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        let deed = Deed::new(Action::Prune, Kind::WorkPool, old.name.clone(), old.id.0, "no longer declared");
+        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
     }
 }

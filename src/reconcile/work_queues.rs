@@ -1,9 +1,9 @@
 //! Work queues, declared and implied: create, update, adopt, prune.
 use super::diff::{Pair, pairs};
-use super::fields;
+use super::{digest, fields, ignored, kept};
 use super::implied::Need;
-use super::plan::Action;
-use super::planner::{Claim, Deed, Planner, differ};
+use super::plan::{Action, Drift};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
 use crate::model::desired::Declared;
 use crate::model::id::{Kind, WorkQueueId};
 use crate::model::overrides::Owner;
@@ -35,10 +35,10 @@ impl<'a> Planner<'a> {
             id: WorkQueueId(self.new_id(Kind::WorkQueue, &format!("{pool}/{name}"))),
             pool: pool.to_owned(),
             name: name.to_owned(),
+            declared_digest: Some(digest::of(&fields::value(&spec), &[])),
             declared: spec,
             owner,
             overrides: Default::default(),
-            declared_digest: None,
             created: self.now,
             updated: self.now,
         }
@@ -46,17 +46,9 @@ impl<'a> Planner<'a> {
 
     fn create_queue(&mut self, queue: WorkQueue, reason: Cow<'static, str>, file: &str, pointer: &str) {
         let default = fields::value(&WorkQueueSpec::default());
-        let deed = Deed {
-            action: Action::Create,
-            kind: Kind::WorkQueue,
-            name: queue.full_name(),
-            id: queue.id.0,
-            reason,
-            changes: fields::set(&default, &fields::value(&queue.declared)),
-            makes: Vec::new(),
-            writes: vec![Write::PutWorkQueue(queue)],
-        };
-        self.step(deed, Some(file), Some(pointer));
+        let changes = fields::set(&default, &fields::value(&queue.declared));
+        let deed = Deed::new(Action::Create, Kind::WorkQueue, queue.full_name(), queue.id.0, reason);
+        self.step(Deed { changes, writes: vec![Write::PutWorkQueue(queue)], ..deed }, Some(file), Some(pointer));
     }
 
     /// Makes the queues that are implied and neither declared nor there. A new pool brought its own along.
@@ -84,9 +76,9 @@ impl<'a> Planner<'a> {
     }
 
     fn keep_queue(&mut self, declared: &Declared<WorkQueueSpec>, old: &WorkQueue) {
-        let action = match self.claim(old.owner.as_ref()) {
+        let action = match self.claim(old.owner.as_ref(), || old.full_name()) {
             Claim::Others(owner) => return self.refuse_owned(Kind::WorkQueue, old.full_name(), owner, declared),
-            Claim::Nobodys => Action::Adopt,
+            Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
         if !old.overrides.is_empty() {
@@ -95,53 +87,67 @@ impl<'a> Planner<'a> {
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkQueue, || old.full_name(), old.id.0, declared);
         }
-        self.rewrite_queue(action, old, &declared.spec, &declared.file, Some(&declared.pointer));
+        let settled = ignored::settled(&self.desired.rules.ignore_fields, &old.declared, &declared.spec);
+        let spec = settled.as_ref().unwrap_or(&declared.spec);
+        let digest = digest::of(&fields::value(&declared.spec), &[]);
+        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+            _ if action == Action::Update && *spec == old.declared => return self.unchanged(Kind::WorkQueue, || old.full_name(), old.id.0, declared),
+            Difference::Ignored => return self.unchanged(Kind::WorkQueue, || old.full_name(), old.id.0, declared),
+            Difference::Drifted(drift) => Some(drift),
+            Difference::Declared => None,
+        };
+        let owner = Some(self.owner(&declared.file));
+        let new = WorkQueue { declared: spec.clone(), owner, declared_digest: Some(digest), updated: self.now, ..old.clone() };
+        self.rewrite_queue(action, old, new, drift, (&declared.file, Some(&declared.pointer)));
     }
 
     fn rewrite_queue(
         &mut self,
         action: Action,
         old: &WorkQueue,
-        spec: &WorkQueueSpec,
-        file: &str,
-        pointer: Option<&str>,
+        new: WorkQueue,
+        drift: Option<Drift>,
+        (file, pointer): (&str, Option<&str>),
     ) {
-        let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(spec));
+        let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(&new.declared));
         fields::shade(&mut changes, "", &old.overrides);
+        let drift = drift.filter(|_| !changes.is_empty());
         let reason = match action {
-            Action::Adopt => format!("belongs to nobody; {file} declares it").into(),
+            Action::Adopt => taken(old.owner.as_ref(), file),
+            _ if drift.is_some() => drifted(file),
             _ => differ(&changes, file),
         };
-        let owner = Some(self.owner(file));
-        let new = WorkQueue { declared: spec.clone(), owner, updated: self.now, ..old.clone() };
-        let deed = Deed {
-            action,
-            kind: Kind::WorkQueue,
-            name: old.full_name(),
-            id: old.id.0,
-            reason,
-            changes,
-            makes: Vec::new(),
-            writes: vec![Write::PutWorkQueue(new)],
-        };
-        self.step(deed, Some(file), pointer);
+        let writes = if drift == Some(Drift::Report) { Vec::new() } else { vec![Write::PutWorkQueue(new)] };
+        let deed = Deed::new(action, Kind::WorkQueue, old.full_name(), old.id.0, reason);
+        self.step(Deed { drift, changes, writes, ..deed }, Some(file), pointer);
     }
 
     /// A queue of ours that is no longer declared.
     fn leave_queue(&mut self, old: &WorkQueue) {
         let pool = self.stored.work_pools.get(&old.pool);
         let pool_ours = pool.is_none_or(|pool| self.is_ours(pool.owner.as_ref()));
-        if old.name == DEFAULT_QUEUE && !pool_ours && !self.desired.work_pools.contains_key(&old.pool) {
+        let pool_stays = self.implied.has_pool(&old.pool);
+        let need = self.implied.queues.get(&(old.pool.as_str(), old.name.as_str())).copied().filter(|_| pool_stays);
+        let spec = WorkQueueSpec::default();
+        let is_released = old.name == DEFAULT_QUEUE && !pool_ours && !self.desired.work_pools.contains_key(&old.pool);
+        if need.is_some() && old.declared == spec && !is_released {
+            return;
+        }
+        let protect = old.declared.protect || kept::protects_queues(self.desired, self.stored, &old.pool);
+        let is_part_of_pool = old.name == DEFAULT_QUEUE && pool.is_some() && pool_ours && old.declared == spec;
+        if let Some(why) = kept::why(self.desired, protect).filter(|_| !is_part_of_pool) {
+            return self.keep(Kind::WorkQueue, old.full_name(), old.owner.as_ref(), why);
+        }
+        if is_released {
             return self.release_default_queue(old);
         }
-        let pool_stays = self.implied.has_pool(&old.pool);
-        if pool_stays && let Some(need) = self.implied.queues.get(&(old.pool.as_str(), old.name.as_str())) {
+        if let Some(need) = need {
             // It was declared once, and is now what it is when it is only used.
-            let (spec, place) = (WorkQueueSpec::default(), need.place());
-            if old.declared != spec {
-                self.rewrite_queue(Action::Update, old, &spec, place.file, None);
-            }
-            return;
+            let file = need.place().file;
+            let declared_digest = Some(digest::of(&fields::value(&spec), &[]));
+            let owner = Some(self.owner(file));
+            let new = WorkQueue { declared: spec, owner, declared_digest, updated: self.now, ..old.clone() };
+            return self.rewrite_queue(Action::Update, old, new, None, (file, None));
         }
         if old.name == DEFAULT_QUEUE && pool.is_some() {
             // It goes with its pool.
@@ -150,17 +156,9 @@ impl<'a> Planner<'a> {
         if pool_stays && let Some(why) = self.others.keep_queue(&old.pool, &old.name) {
             return self.note_kept(Kind::WorkQueue, old.full_name(), old.owner.as_ref(), &why);
         }
-        let deed = Deed {
-            action: Action::Prune,
-            kind: Kind::WorkQueue,
-            name: old.full_name(),
-            id: old.id.0,
-            reason: "no longer declared".into(),
-            changes: Vec::new(),
-            makes: Vec::new(),
-            writes: vec![Write::DeleteWorkQueue { pool: old.pool.clone(), name: old.name.clone() }],
-        };
-        self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        let deed = Deed::new(Action::Prune, Kind::WorkQueue, old.full_name(), old.id.0, "no longer declared");
+        let writes = vec![Write::DeleteWorkQueue { pool: old.pool.clone(), name: old.name.clone() }];
+        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
     }
 
     /// The `default` queue of a pool that is not ours: it stays as every pool has it, and is nobody's again.
@@ -168,17 +166,9 @@ impl<'a> Planner<'a> {
         let spec = WorkQueueSpec::default();
         let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(&spec));
         fields::shade(&mut changes, "", &old.overrides);
-        let new = WorkQueue { declared: spec, owner: None, updated: self.now, ..old.clone() };
-        let deed = Deed {
-            action: Action::Update,
-            kind: Kind::WorkQueue,
-            name: old.full_name(),
-            id: old.id.0,
-            reason: "no longer declared; it stays as every work pool has it".into(),
-            changes,
-            makes: Vec::new(),
-            writes: vec![Write::PutWorkQueue(new)],
-        };
-        self.step(deed, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        let new = WorkQueue { declared: spec, owner: None, declared_digest: None, updated: self.now, ..old.clone() };
+        let reason = "no longer declared; it stays as every work pool has it";
+        let deed = Deed::new(Action::Update, Kind::WorkQueue, old.full_name(), old.id.0, reason);
+        self.step(Deed { changes, writes: vec![Write::PutWorkQueue(new)], ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
     }
 }

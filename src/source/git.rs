@@ -2,6 +2,7 @@
 //!
 //! One `git cat-file --batch` answers for all files of a reading. Nothing is written, no hook and no filter runs, and the revision is
 //! settled once, so that a reading sees one commit whatever is pushed meanwhile.
+use super::repository::Repository;
 use super::tree::{Kind, Refusal, Target, Tree, beside};
 use crate::manifest;
 use std::cell::RefCell;
@@ -161,6 +162,10 @@ impl Tree for Revision {
             Object::Missing => Target::Missing,
             Object::Blob(_) | Object::TooLarge(_) | Object::Other => Target::File,
         })
+    }
+
+    fn repository(&self) -> Option<Repository> {
+        None
     }
 
     fn git_commit(&self) -> Option<&str> {

@@ -6,6 +6,8 @@ mod git;
 mod include;
 mod repository;
 mod set;
+mod snapshot;
 mod tree;
 
 pub use set::{SourceError, SourceSet, discover, read_directory, read_revision};
+pub use snapshot::{Snapshot, read_snapshot};

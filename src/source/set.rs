@@ -182,16 +182,16 @@ pub struct SourceSet {
     manifests: Vec<ManifestFile>,
     tree: Box<dyn Tree>,
     included: Included,
-    /// Where the root lies in one; a revision needs none.
+    /// Where a directory of this host lies in one.
     repository: Option<Repository>,
     locked_before: bool,
     read: RefCell<BTreeMap<String, FileContent>>,
 }
 
 impl SourceSet {
-    fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
+    pub(super) fn read(root: PathBuf, names: Vec<String>, tree: Box<dyn Tree>) -> Result<SourceSet, SourceError> {
         // Looked for before anything is read: what is checked out meanwhile may be read in part.
-        let repository = if tree.git_commit().is_some() { None } else { Repository::of(&root) };
+        let repository = tree.repository();
         let locked_before = repository.as_ref().is_some_and(|repository| repository.lock().is_some());
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
         let mut manifests = names.into_iter().map(read).collect::<Result<Vec<_>, SourceError>>()?;
@@ -212,6 +212,11 @@ impl SourceSet {
 
     pub fn manifests(&self) -> &[ManifestFile] {
         &self.manifests
+    }
+
+    /// The other files that were asked for so far.
+    pub(super) fn others(&self) -> Vec<(String, FileContent)> {
+        self.read.borrow().iter().map(|(path, content)| (path.clone(), content.clone())).collect()
     }
 
     /// Paths, relative to the root, of the other files that were asked for so far, missing ones included, and of the directories

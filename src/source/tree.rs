@@ -1,4 +1,5 @@
-//! Where files stand: a directory of this host, or a revision that git keeps.
+//! Where files stand: a directory of this host, a revision that git keeps, or what another host sent.
+use super::repository::Repository;
 use crate::manifest;
 use std::fs::File;
 use std::io::{self, Read};
@@ -50,10 +51,13 @@ pub(super) trait Tree: std::fmt::Debug {
 
     fn target(&self, path: &str) -> io::Result<Target>;
 
-    /// The git commit, if that is what the tree is of.
+    /// The git commit, if that is what the tree is of, or was read beside.
     fn git_commit(&self) -> Option<&str> {
         None
     }
+
+    /// The repository whose working tree this is, where git may change it while it is read.
+    fn repository(&self) -> Option<Repository>;
 }
 
 /// A directory of this host.
@@ -61,6 +65,10 @@ pub(super) trait Tree: std::fmt::Debug {
 pub(super) struct Directory(pub PathBuf);
 
 impl Tree for Directory {
+    fn repository(&self) -> Option<Repository> {
+        Repository::of(&self.0)
+    }
+
     fn has(&self, path: &str) -> io::Result<bool> {
         Ok(self.0.join(path).symlink_metadata().is_ok())
     }

@@ -2,9 +2,10 @@
 //!
 //! The form is that of workflow commands: `::error file=F,line=L,col=C,title=T::message`, with `%`, line ends and, in properties,
 //! `:` and `,` percent-encoded.
+use super::text;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
-use crate::reconcile::plan::{Action, NoteLevel, Plan, Refusal};
+use crate::reconcile::plan::{Action, NoteLevel, Plan};
 
 /// One line for each thing that somebody should look at. `prefix` leads from the repository's root to the project's: empty, or with a
 /// `/` at its end.
@@ -22,12 +23,22 @@ pub fn annotations(plan: Option<&Plan>, problems: &[Problem], prefix: &str) -> S
         lines.push(line(level, note.position.as_ref(), note.file.as_deref(), &note.code, &format!("{}{help}", note.sentence()), prefix));
     }
     for step in plan.steps.iter().filter(|step| step.action == Action::Prune) {
-        let message = format!("{} {} will stop: {}", step.kind.words(), step.name, step.reason);
+        let runs = step.in_progress.as_ref().map(|runs| format!("; {}", text::in_progress(runs))).unwrap_or_default();
+        let message = format!("{} {} will stop: {}{runs}", step.kind.words(), step.name, step.reason);
         lines.push(line("warning", None, step.file.as_deref(), "prune", &message, prefix));
     }
+    for step in &plan.steps {
+        if let (Some(was), Action::Rename) = (&step.renamed_from, step.action) {
+            let message = format!("{} {} was {was}, and keeps its history", step.kind.words(), step.name);
+            lines.push(line("notice", step.position.as_ref(), step.file.as_deref(), "rename", &message, prefix));
+        }
+        if step.drift.is_some() {
+            let message = format!("{} {} has drifted: {}", step.kind.words(), step.name, text::drift(step));
+            lines.push(line("warning", step.position.as_ref(), step.file.as_deref(), "drift", &message, prefix));
+        }
+    }
     for refusal in &plan.refusals {
-        let position = if let Refusal::Owned { position, .. } = refusal { position.as_ref() } else { None };
-        lines.push(line("error", position, None, "refused", &refusal.to_string(), prefix));
+        lines.push(line("error", refusal.position(), None, "refused", &refusal.to_string(), prefix));
     }
     lines.concat()
 }

@@ -2,7 +2,7 @@
 use super::text::{changes, summary};
 use super::{Style, Tense};
 use crate::model::problem::Problem;
-use crate::reconcile::plan::{Note, NoteLevel, Plan};
+use crate::reconcile::plan::{Fate, Note, NoteLevel, Plan};
 
 /// A comment may have 65,536 characters; what surrounds the plan needs some of them.
 const MOST_CHARACTERS: usize = 60_000;
@@ -23,7 +23,8 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
             text += &format!("> [!CAUTION]\n> Refused: {}\n\n", one_line(&refusal.to_string()));
         }
         if plan.is_destructive() {
-            text += &format!("> [!WARNING]\n> {} stop: what this project no longer declares is pruned.\n\n", objects(plan.counts.prune));
+            let runs = cancelled(plan);
+            text += &format!("> [!WARNING]\n> {} stop: what this project no longer declares is pruned.{runs}\n\n", objects(plan.counts.prune));
         }
     }
     let mut after = String::new();
@@ -73,7 +74,7 @@ fn difference(changes: &str, room: usize) -> String {
             false => hidden += 1,
         }
     }
-    let more = if hidden > 0 { format!("... and {hidden} more lines, which `reeve reconcile --dry-run` shows\n\n") } else { String::new() };
+    let more = if hidden > 0 { format!("... and {hidden} more {}, which `reeve reconcile --dry-run` shows\n\n", if hidden == 1 { "line" } else { "lines" }) } else { String::new() };
     format!("{fence}diff\n{block}{fence}\n\n{more}")
 }
 
@@ -95,6 +96,16 @@ fn marked(line: &str) -> String {
 fn longest_run(text: &str, wanted: char) -> usize {
     let runs = text.split(|character| character != wanted).map(|run| run.chars().count());
     runs.max().unwrap_or(0)
+}
+
+/// What becomes of runs that are there: the one thing that no later change brings back.
+fn cancelled(plan: &Plan) -> String {
+    let cancelled = plan.steps.iter().filter_map(|step| step.in_progress.filter(|runs| runs.fate == Fate::Cancel));
+    match cancelled.map(|runs| runs.running).sum() {
+        0 => String::new(),
+        1 => " 1 run in progress is cancelled.".to_owned(),
+        runs => format!(" {runs} runs in progress are cancelled."),
+    }
 }
 
 fn objects(count: usize) -> String {

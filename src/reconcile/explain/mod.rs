@@ -1,5 +1,6 @@
 //! A plan for its readers: text for people, JSON for machines, Markdown and annotations for a pull request. Only what stands in the plan is shown, so that a plan
 //! that came from the daemon reads as one that was made here.
+mod flow;
 mod github;
 mod markdown;
 mod paint;

@@ -3,7 +3,8 @@ use super::paint::{Ink, Page};
 use super::{Style, Tense};
 use crate::model::id::Kind;
 use crate::model::overrides::Override;
-use crate::reconcile::plan::{Action, FieldChange, Note, NoteLevel, Plan, Shadow, Step};
+use super::flow;
+use crate::reconcile::plan::{Action, Drift, Fate, FieldChange, InProgress, Note, NoteLevel, Plan, Shadow, Step};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ const POLICIES: [&str; 7] = ["missed", "on_resume", "overlap", "expire_after", "
 /// The whole plan. Ends with a newline.
 pub fn text(plan: &Plan, style: Style) -> String {
     let mut page = Page::new(style);
-    if !plan.is_empty() || plan.is_refused() {
+    if !plan.is_in_sync() || plan.is_refused() {
         header(&mut page, plan);
     }
     steps(&mut page, plan, style);
@@ -50,11 +51,12 @@ fn steps(page: &mut Page, plan: &Plan, style: Style) {
 /// The closing line: `2 to create, 1 to update, 9,996 unchanged`, or `In sync: nothing to change, 10 objects`.
 pub fn summary(plan: &Plan, tense: Tense) -> String {
     let counts = plan.counts;
-    if plan.is_empty() && !plan.is_refused() {
-        return match counts.total() {
-            0 => "In sync: nothing to change, nothing declared".to_owned(),
-            1 => "In sync: nothing to change, 1 object".to_owned(),
-            objects => format!("In sync: nothing to change, {} objects", thousands(objects)),
+    if plan.is_in_sync() && !plan.is_refused() {
+        let kept = if counts.kept > 0 { format!(", {} kept", thousands(counts.kept)) } else { String::new() };
+        return match counts.total() - counts.kept {
+            0 => format!("In sync: nothing to change, nothing declared{kept}"),
+            1 => format!("In sync: nothing to change, 1 object{kept}"),
+            objects => format!("In sync: nothing to change, {} objects{kept}", thousands(objects)),
         };
     }
     let mut parts = Vec::new();
@@ -72,6 +74,15 @@ pub fn summary(plan: &Plan, tense: Tense) -> String {
         if count > 0 {
             parts.push(in_tense(tense, &thousands(count), verb));
         }
+    }
+    if let corrected @ 1.. = counts.drift.saturating_sub(counts.drift_left) {
+        parts.push(format!("{} (drift)", in_tense(tense, &thousands(corrected), "correct")));
+    }
+    if counts.drift_left > 0 {
+        parts.push(format!("{} drifted and left so", thousands(counts.drift_left)));
+    }
+    if counts.kept > 0 {
+        parts.push(format!("{} kept", thousands(counts.kept)));
     }
     if counts.unchanged > 0 {
         parts.push(format!("{} unchanged", thousands(counts.unchanged)));
@@ -145,8 +156,8 @@ fn only_moved(step: &Step) -> bool {
 fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     let (mark, ink) = match step.action {
         Action::Create | Action::Restore => ("+", Ink::Good),
-        Action::Update => ("~", Ink::Change),
-        Action::Adopt | Action::Rename => ("±", Ink::Change),
+        Action::Update | Action::Rename => ("~", Ink::Change),
+        Action::Adopt => ("±", Ink::Change),
         Action::Prune => ("-", Ink::Bad),
         Action::Unchanged => ("=", Ink::Faint),
     };
@@ -156,17 +167,23 @@ fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
         (None, Some(file)) => format!("  {file}"),
         (None, None) => String::new(),
     };
-    page.line(&[(ink, &format!("  {mark} ")), (Ink::Strong, &step.name), (Ink::Faint, &place)]);
+    let was = step.renamed_from.as_ref().map(|was| format!("  (was {was})")).unwrap_or_default();
+    let drifted = if step.drift.is_some() { "  drifted" } else { "" };
+    page.line(&[(ink, &format!("  {mark} ")), (Ink::Strong, &step.name), (Ink::Change, &was), (Ink::Change, drifted), (Ink::Faint, &place)]);
     if style.verbose {
         page.line(&[(Ink::Faint, &format!("      id {}", step.id))]);
     }
-    let routine = matches!(step.action, Action::Update | Action::Unchanged | Action::Prune);
+    let routine = matches!(step.action, Action::Update | Action::Unchanged | Action::Prune | Action::Rename) && step.drift.is_none();
     let says_itself = !style.verbose && (routine || step.reason.starts_with("new in "));
     if !says_itself {
-        page.line(&[(Ink::Plain, &format!("      {}: {}", step.action.word(), step.reason))]);
+        let word = if step.action == Action::Update && step.drift.is_some() { "drift" } else { step.action.word() };
+        page.line(&[(Ink::Plain, &format!("      {word}: {}", drift(step)))]);
     }
     fields(page, step, plan, style);
     runs(page, step);
+    if let Some(runs) = &step.in_progress {
+        page.line(&[(Ink::Plain, &format!("      in progress: {}", in_progress(runs)))]);
+    }
     if style.verbose {
         for made in &step.makes {
             let line = format!("      with the {} {}  id {}", made.kind.words(), made.name, made.id);
@@ -175,16 +192,45 @@ fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     }
 }
 
+/// Why a step is there; of what has drifted, what is done about it.
+pub(super) fn drift(step: &Step) -> String {
+    match step.drift {
+        Some(Drift::Report) => format!("{}; it is left so (`drift: report`)", step.reason),
+        Some(Drift::Correct) if step.action == Action::Adopt => format!("{}; it has drifted since", step.reason),
+        _ => step.reason.to_string(),
+    }
+}
+
+/// `2 runs go on to their end, 1 waiting run never starts`.
+pub(super) fn in_progress(runs: &InProgress) -> String {
+    let told = |count: usize, what: &str, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what} {one}")),
+        count => Some(format!("{} {what}s {many}", thousands(count))),
+    };
+    let (running, waiting) = match runs.fate {
+        Fate::Finish => (told(runs.running, "run", "goes on to its end", "go on to their end"), ["never starts", "never start"]),
+        Fate::Cancel => (told(runs.running, "run", "is cancelled", "are cancelled"), ["never starts", "never start"]),
+        Fate::GoOn => (told(runs.running, "run", "goes on", "go on"), ["goes on", "go on"]),
+    };
+    let parts: Vec<String> = running.into_iter().chain(told(runs.waiting, "waiting run", waiting[0], waiting[1])).collect();
+    parts.join(", ")
+}
+
 /// `runs in the next day: 4 vanish, first 2026-11-22T01:00:00Z; 4 appear, first 2026-11-22T02:00:00Z`.
 fn runs(page: &mut Page, step: &Step) {
     let Some(changes) = &step.runs else { return };
     let more = if changes.more { "more than " } else { "" };
     let told = |slots: &[Timestamp], one: &str, many: &str| {
         let first = slots.first()?;
-        let what = if slots.len() == 1 { format!("1 {one}: {first}") } else { format!("{more}{} {many}, first {first}", slots.len()) };
+        let what = if slots.len() == 1 { format!("1 {one}: {first}") } else { format!("{more}{} {many}, first {first}", thousands(slots.len())) };
         Some(what)
     };
-    let parts = [told(&changes.vanish, "vanishes", "vanish"), told(&changes.appear, "appears", "appear")];
+    let moved = changes.moves.first().map(|first| match changes.moves.len() {
+        1 => format!("1 moves: {} -> {}", first.from, first.to),
+        count => format!("{} move, first {} -> {}", thousands(count), first.from, first.to),
+    });
+    let parts = [moved, told(&changes.vanish, "vanishes", "vanish"), told(&changes.appear, "appears", "appear")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     page.line(&[(Ink::Faint, &format!("      runs to come: {}", parts.join("; ")))]);
 }
@@ -207,7 +253,7 @@ fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     if changes.len() > most {
         page.line(&[(
             Ink::Faint,
-            &format!("      ... and {} more fields (--verbose lists them)", changes.len() - most),
+            &format!("      ... and {} more {} (--verbose lists them)", changes.len() - most, one_or_many(changes.len() - most, "field")),
         )]);
     }
 }
@@ -235,8 +281,8 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
     };
     let room = style.width.map(|width| width.saturating_sub(6 + mark.len() + label.chars().count() + 2));
     let mut value = match (&change.old, &change.new) {
-        (Some(old), Some(new)) if old == new => format!("{} (changed, never shown)", bare(new)),
-        (Some(old), Some(new)) => before_and_after(&old.to_string(), &new.to_string(), room),
+        (Some(old), Some(new)) if old == new => format!("{} (changed, never shown)", flow::bare(new)),
+        (Some(old), Some(new)) => before_and_after(&flow::of(old), &flow::of(new), room),
         (Some(one), None) | (None, Some(one)) => clip(&shown(change, one), room),
         (None, None) => String::new(),
     };
@@ -253,10 +299,10 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
 /// A whole schedule in words, any other value as JSON.
 fn shown(change: &FieldChange, value: &Value) -> String {
     match change.in_words.as_ref().filter(|_| is_whole_schedule(change)) {
-        None => value.to_string(),
+        None => flow::of(value),
         Some(words) => {
             let inactive = (value.get("active") == Some(&Value::Bool(false))).then(|| "inactive".to_owned());
-            let policy = POLICIES.iter().filter_map(|field| Some(format!("{field}: {}", bare(value.get(field)?))));
+            let policy = POLICIES.iter().filter_map(|field| Some(format!("{field}: {}", flow::bare(value.get(field)?))));
             let aside: Vec<String> = inactive.into_iter().chain(policy).collect();
             if aside.is_empty() { words.clone() } else { format!("{words} ({})", aside.join("; ")) }
         }
@@ -266,10 +312,6 @@ fn shown(change: &FieldChange, value: &Value) -> String {
 /// The change is about a schedule as a whole, which comes or goes, and not about a field of it.
 fn is_whole_schedule(change: &FieldChange) -> bool {
     [&change.old, &change.new].into_iter().flatten().all(Value::is_object)
-}
-
-fn bare(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The field, with the key of a schedule without a slug cut to what tells it apart.
@@ -314,7 +356,7 @@ fn clip(text: &str, room: Option<usize>) -> String {
 
 fn shadows(page: &mut Page, plan: &Plan, style: Style) {
     // Without a change, an override in force is as it was: it is told only when everything is.
-    if plan.shadowed.is_empty() || (plan.is_empty() && !style.verbose) {
+    if plan.shadowed.is_empty() || (plan.is_in_sync() && !style.verbose) {
         return;
     }
     page.gap();
@@ -339,11 +381,12 @@ fn by_whom(by: &Override) -> String {
 }
 
 fn notes(page: &mut Page, plan: &Plan, style: Style) {
-    let quiet = plan.is_empty() && !style.verbose;
+    let quiet = plan.is_in_sync() && !style.verbose;
     // What is said of schedules stands under them; of what is not shown, only what wants somebody to act.
     let elsewhere = |note: &Note| note.kind == Kind::Schedule && (note.level == NoteLevel::Info || shows(plan, style, note));
     let mut told: Vec<&Note> =
         plan.notes.iter().filter(|note| (note.level == NoteLevel::Warning || !quiet) && !elsewhere(note)).collect();
+    told.retain(|note| style.verbose || !is_of_kept(note));
     told.sort_by_key(|note| note.level == NoteLevel::Info);
     let most = if style.verbose { usize::MAX } else { MOST_NOTES };
     for note in told.iter().take(most) {
@@ -354,7 +397,34 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
             page.paragraph(Ink::Faint, "  help: ", 4, help);
         }
     }
-    more(page, told.len().saturating_sub(most), "notes");
+    more(page, told.len().saturating_sub(most), "note");
+    if !quiet {
+        kept(page, plan, style);
+    }
+}
+
+/// One line for all that left the files and stays because somebody said so.
+fn kept(page: &mut Page, plan: &Plan, style: Style) {
+    const NAMED: usize = 3;
+    let names: Vec<&str> = plan.notes.iter().filter(|note| is_of_kept(note) && note.file.is_some()).map(|note| note.name.as_str()).collect();
+    if names.is_empty() || style.verbose {
+        return;
+    }
+    let all = plan.counts.kept;
+    let more = if all > NAMED.min(names.len()) { ", ..." } else { "" };
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let what = if all == 1 { "1 object is no longer declared and stays" } else { &format!("{} objects are no longer declared and stay", thousands(all)) };
+    page.gap();
+    page.paragraph(Ink::Plain, "note: ", 2, &format!("{what}: {shown}{more} (--verbose says why)"));
+}
+
+/// Notes of which the text makes one line.
+fn is_of_kept(note: &Note) -> bool {
+    ["not-pruned", "protected"].contains(&note.code.as_str())
+}
+
+fn one_or_many(count: usize, what: &str) -> String {
+    if count == 1 { what.to_owned() } else { format!("{what}s") }
 }
 
 fn level(note: &Note) -> (&'static str, Ink) {
@@ -377,13 +447,13 @@ fn refusals(page: &mut Page, plan: &Plan, style: Style) {
         page.gap();
         page.paragraph(Ink::Bad, "refused: ", 2, &refusal.to_string());
     }
-    more(page, plan.refusals.len().saturating_sub(most), "refusals");
+    more(page, plan.refusals.len().saturating_sub(most), "refusal");
 }
 
 fn more(page: &mut Page, hidden: usize, what: &str) {
     if hidden > 0 {
         page.gap();
-        page.line(&[(Ink::Faint, &format!("... and {} more {what} (--verbose lists them)", thousands(hidden)))]);
+        page.line(&[(Ink::Faint, &format!("... and {} more {} (--verbose lists them)", thousands(hidden), one_or_many(hidden, what)))]);
     }
 }
 

@@ -56,7 +56,7 @@ fn a_pool() -> impl Strategy<Value = WorkPoolSpec> {
         .prop_map(|(kind, concurrency_limit)| WorkPoolSpec { concurrency_limit, ..pool(kind) })
 }
 
-fn a_project() -> impl Strategy<Value = Desired> {
+pub(super) fn a_project() -> impl Strategy<Value = Desired> {
     let pools = btree_map(select(vec!["p", "q"]), a_pool(), 0..3);
     let queue = (select(vec!["p", "q", "default-agent-pool"]), select(vec!["fast", "slow", "default"]));
     let queues = btree_map(queue, 1..3u32, 0..3);
@@ -79,7 +79,7 @@ fn a_project() -> impl Strategy<Value = Desired> {
 }
 
 /// What the project owns, as it would be declared: schedules in a frozen order, by what they mean.
-fn declared(
+pub(super) fn declared(
     home: &Home,
 ) -> (BTreeMap<String, WorkPoolSpec>, BTreeMap<String, WorkQueueSpec>, BTreeMap<FullName, DeploymentSpec>) {
     let ours = |owner: &Option<crate::model::overrides::Owner>| owner.as_ref().is_some_and(|o| o.project == "shop");
@@ -115,7 +115,7 @@ fn override_all(home: &mut Home) {
 }
 
 /// Fewer cases than the default, since each is several plans in an unoptimised build; `PROPTEST_CASES` asks for more.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let asked = ProptestConfig { failure_persistence: None, ..Default::default() };
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 64 };
     ProptestConfig { cases, ..asked }

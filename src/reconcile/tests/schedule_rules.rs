@@ -3,6 +3,7 @@ use super::desired::{Declare, cron, full, named, project};
 use super::home::{Home, fields, over};
 use crate::model::desired::Desired;
 use crate::model::policy::{Missed, MissedRun, OnResume, Overlap, Policy};
+use crate::model::position::Position;
 use crate::model::schedule::{Schedule, ScheduleDeclaration};
 use crate::reconcile::{NoteLevel, Plan};
 use crate::schedule::{Every, Gap, Limits, Overlap as Twice, Period, Resolution, RuleSpec, Spec};
@@ -199,6 +200,12 @@ fn a_schedule_that_never_fires_is_noted_when_it_comes_and_not_again() {
     let notes: Vec<_> = plan.notes.iter().map(|note| (note.level, &*note.code, &*note.name)).collect();
     assert_eq!(notes, [(NoteLevel::Warning, "schedule-never-fires", "a/b#n")]);
     assert!(plan.notes[0].message.ends_with("never fires"), "{}", plan.notes[0].message);
+    // It stands where the schedule does: in the list, as the one `schedule`, or, where an anchor brought it, with its deployment.
+    for there in ["/deployments/0/schedules/0", "/deployments/0/schedule", "/deployments/0"] {
+        let mut plan = plan.clone();
+        plan.locate(|file, pointer| (pointer == there).then(|| Position { file: file.to_owned(), line: 7, column: 9 }));
+        assert_eq!(plan.notes[0].position.as_ref().map(|position| position.line), Some(7), "{there}");
+    }
     assert!(home.plan(&desired).notes.is_empty());
     let plan = home.apply(&with(vec![named("n", "0 0 30 2 *")]));
     assert_eq!(plan.notes.len(), 1);

@@ -1,11 +1,13 @@
 //! The texts as files under `tests/data/reconcile`; `REEVE_UPDATE=1` writes them.
 use super::desired::{Declare, cron, full, named, pool, project, python};
 use super::home::{Home, over};
-use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, Entrypoint};
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, OnDelete};
 use crate::model::desired::Desired;
+use crate::model::policy::Overlap;
 use crate::model::position::Position;
+use crate::model::project::DriftRule;
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
-use crate::reconcile::Plan;
+use crate::reconcile::{Action, Plan};
 use crate::model::problem::{Problem, Severity};
 use crate::reconcile::explain::{Style, Tense, annotations, markdown, summary, text};
 use crate::schedule::{Every, RuleSpec};
@@ -221,8 +223,9 @@ fn a_comment_is_never_longer_than_github_takes() {
 #[test]
 fn the_plan_says_which_runs_to_come_appear_and_vanish() {
     let daily = |hour: &str| {
+        let denser = if hour == "2" { "0 * * * *" } else { "*/30 * * * *" };
         let expression = format!("0 {hour} * * *");
-        project("night").with("etl/daily", move |d| d.schedules = vec![cron(&expression), named("often", "*/5 * * * *")]).with("old/report", |d| d.schedules = vec![cron("@yearly")])
+        project("night").with("etl/daily", move |d| d.schedules = vec![cron(&expression), named("often", "*/5 * * * *"), named("denser", denser)]).with("old/report", |d| d.schedules = vec![cron("@yearly")])
     };
     let mut home = Home::new();
     home.apply(&daily("2"));
@@ -232,9 +235,97 @@ fn the_plan_says_which_runs_to_come_appear_and_vanish() {
     plan.foresee(&stored, now);
     let runs = |name: &str| plan.steps.iter().find(|step| step.name == name).unwrap().runs.clone().unwrap();
     let daily = runs("etl/daily");
-    assert_eq!((daily.appear.len(), daily.vanish.len()), (3, 3), "the next three, and nothing of the schedule that stays: {daily:?}");
+    assert_eq!((daily.moves.len(), daily.appear.len(), daily.vanish.len()), (3, 24, 0), "the next three, and nothing of the schedule that stays: {daily:?}");
+    assert_eq!((daily.moves[0].from.to_string(), daily.moves[0].to.to_string()), ("2026-11-22T02:00:00Z".into(), "2026-11-22T03:00:00Z".into()));
     assert_eq!((runs("old/report").vanish.len(), runs("new/one").appear.len()), (3, 3));
     compare("runs-to-come.txt", &text(&plan, Style::default()));
     let before = home.plan(&next).digest();
     assert_eq!(plan.digest(), before, "what is foreseen changes with the hour, and is no part of what the plan does");
+}
+
+/// What a team does in an afternoon: renames, objects that stay, drift, runs in progress.
+fn afternoon() -> (Home, Desired) {
+    let policies = |d: &mut DeploymentSpec| {
+        d.schedules = vec![named("hourly", "0 * * * *")];
+        d.schedules[0].policy.overlap = Overlap::Queue { most: 100 };
+    };
+    let mut before = project("night").with("flow/old", |d| d.schedules = vec![named("nightly", "0 2 * * *")]).with("flow/drifted", |d| d.retries = 1);
+    before = before.with("flow/gone", |d| d.on_delete = OnDelete::Cancel).with("flow/stays", |d| d.protect = true).with("same/same", |_| {});
+    let mut home = Home::new();
+    home.options.list_unchanged = false;
+    home.apply(&before);
+    home.apply(&project("ops").with("report/daily", |_| {}));
+    home.stored.project = None;
+    home.options.adopt.insert("report/daily".to_owned());
+    home.deployment("flow/drifted").declared.retries = 7;
+    let mut after = before.without("flow/gone").without("flow/stays").without("flow/old").with("flow/new", |d| {
+        d.schedules = vec![named("nightly", "0 3 * * *")];
+        d.entrypoint = python("flow.py", "renamed");
+    });
+    after = after.with("flow/policies", policies).with("report/daily", |_| {});
+    after.renames.insert(full("flow/new"), vec![full("flow/old")]);
+    (home, after)
+}
+
+#[test]
+fn an_afternoons_work() {
+    let (home, after) = afternoon();
+    let mut plan = located(home.plan(&after));
+    plan.foresee(&home.stored, home.now);
+    plan.count_runs(|_| (1, 2));
+    compare("afternoon.txt", &text(&plan, Style { width: Some(100), ..Default::default() }));
+    compare("afternoon-verbose.txt", &text(&plan, Style { width: Some(100), verbose: true, ..Default::default() }));
+    compare("afternoon.md", &markdown(Some(&plan), &[], Some("origin/main")));
+    compare("afternoon-annotations.txt", &annotations(Some(&plan), &[], ""));
+    let json = serde_json::to_value(&plan).unwrap();
+    let back: Plan = serde_json::from_value(json).unwrap();
+    assert_eq!(text(&back, Style::default()), text(&plan, Style::default()));
+    assert_eq!(plan.digest(), home.plan(&after).digest(), "runs in progress come and go, and are no part of what the plan does");
+}
+
+#[test]
+fn drift_that_is_left_is_shown_and_changes_nothing() {
+    let (mut home, mut after) = afternoon();
+    home.apply_all(&after);
+    home.deployment("flow/drifted").declared.retries = 7;
+    after.rules.drift = DriftRule::Report;
+    let mut plan = located(home.plan(&after));
+    compare("drift-reported.txt", &text(&plan, Style::default()));
+    assert_eq!(summary(&plan, Tense::Done), "1 drifted and left so, 1 kept, 4 unchanged");
+    plan.only_drift();
+    compare("only-drift.txt", &text(&plan, Style::default()));
+    after.rules.drift = DriftRule::Correct;
+    assert_eq!(summary(&home.plan(&after), Tense::Done), "1 corrected (drift), 1 kept, 4 unchanged");
+    home.apply(&after);
+    assert_eq!(summary(&home.plan(&after), Tense::Planned), "In sync: nothing to change, 5 objects, 1 kept");
+}
+
+#[test]
+fn runs_in_progress_are_told_in_the_right_number() {
+    let plan = |on_delete| {
+        let mut home = Home::new();
+        home.options.list_unchanged = false;
+        home.apply(&project("shop").with("a/b", |d| d.on_delete = on_delete).with("a/c", |_| {}));
+        home.plan(&project("shop").with("a/c", |d| d.retries = 1))
+    };
+    for (on_delete, counts, told) in [
+        (OnDelete::Finish, (0, 0), None),
+        (OnDelete::Finish, (0, 1), Some("1 run goes on to its end")),
+        (OnDelete::Finish, (1, 2), Some("2 runs go on to their end, 1 waiting run never starts")),
+        (OnDelete::Cancel, (2000, 1), Some("1 run is cancelled, 2,000 waiting runs never start")),
+        (OnDelete::Cancel, (0, 3), Some("3 runs are cancelled")),
+    ] {
+        let mut plan = plan(on_delete);
+        let mut asked = Vec::new();
+        plan.count_runs(|id| {
+            asked.push(id.0);
+            counts
+        });
+        assert_eq!(asked, [plan.steps.iter().find(|step| step.action == Action::Prune).unwrap().id], "an update changes nothing for runs");
+        let page = text(&plan, Style::default());
+        let line = page.lines().find_map(|line| line.strip_prefix("      in progress: "));
+        assert_eq!(line, told);
+        let cancelled = markdown(Some(&plan), &[], None).contains("in progress are cancelled") || markdown(Some(&plan), &[], None).contains("in progress is cancelled");
+        assert_eq!(cancelled, on_delete == OnDelete::Cancel);
+    }
 }

@@ -101,7 +101,7 @@ impl Reader {
         self.all(key::TOMBSTONE)
     }
 
-    /// What a plan for `desired` is made against: what its project owns, whatever else bears a name that it uses, and
+    /// What a plan for `desired` is made against: what its project owns, whatever else bears a name that it uses or used, and
     /// others' deployments in its pools.
     pub fn stored(&self, desired: &Desired) -> Result<Stored, LedgerError> {
         let mut stored = Stored::empty(self.home);
@@ -117,11 +117,13 @@ impl Reader {
             .filter(|pool| pool.owner.as_ref().is_some_and(|owner| owner.project == desired.project))
             .map(|pool| pool.name.clone())
             .collect();
+        let earlier: BTreeSet<&FullName> = desired.renames.values().flatten().collect();
         for deployment in self.deployments() {
             let deployment = deployment?;
             let owned = deployment.owner.as_ref().is_some_and(|owner| owner.project == desired.project);
             let in_its_pool = || deployment.declared.work_pool.as_ref().is_some_and(|pool| own_pools.contains(pool));
-            if owned || desired.deployments.contains_key(&deployment.name) || in_its_pool() {
+            let named = desired.deployments.contains_key(&deployment.name) || earlier.contains(&deployment.name);
+            if owned || named || in_its_pool() {
                 stored.deployments.insert(deployment.name.clone(), deployment);
             }
         }

@@ -1,0 +1,147 @@
+//! What left the files and stays, and what stands against pruning.
+use super::desired::{Declare, full, pool, project};
+use super::home::{Home, deeds};
+use crate::model::desired::{Desired, FailedUnit};
+use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
+use crate::reconcile::{NoteLevel, Plan, Refusal};
+
+fn shop() -> Desired {
+    let queue = WorkQueueSpec { priority: 2, ..Default::default() };
+    project("shop").with_pool("p", pool("process")).with_queue("p", "q", queue).with("a/b", |d| d.work_pool = Some("p".into())).with("a/c", |_| {})
+}
+
+fn noted(plan: &Plan) -> Vec<(&str, &str)> {
+    plan.notes.iter().map(|note| (&*note.code, &*note.name)).collect()
+}
+
+#[test]
+fn without_pruning_everything_stays_and_is_reported() {
+    let mut home = Home::new();
+    home.apply(&shop());
+    let before = home.stored.clone();
+    let mut next = project("shop");
+    next.rules.prune.enabled = false;
+    let plan = home.apply(&next);
+    assert!(plan.is_empty() && !plan.is_refused(), "{:?} {:?}", deeds(&plan), plan.refusals);
+    assert_eq!((plan.exit_code(true), plan.counts.kept), (0, 4));
+    assert_eq!(noted(&plan), [("not-pruned", "p"), ("not-pruned", "p/q"), ("not-pruned", "a/b"), ("not-pruned", "a/c")]);
+    assert_eq!(
+        plan.notes[2].message,
+        "the deployment `a/b` is no longer declared, but stays and goes on: the project says `prune: false`"
+    );
+    assert_eq!(home.stored, before);
+    next.rules.prune.enabled = true;
+    home.options.allow_prune = Some(4);
+    assert_eq!(home.plan(&next).counts.prune, 4);
+}
+
+#[test]
+fn twenty_are_named_and_the_rest_is_counted() {
+    for (count, last) in [(20, None), (21, Some("1 more object is no longer declared, but stays")), (25, Some("5 more objects are no longer declared, but stay"))] {
+        let mut home = Home::new();
+        home.apply(&(0..count).fold(project("shop"), |desired, n| desired.with(&format!("f/{n:03}"), |_| {})));
+        let mut next = project("shop");
+        next.rules.prune.enabled = false;
+        let plan = home.plan(&next);
+        assert_eq!((plan.counts.kept, plan.notes.len()), (count, 20 + usize::from(last.is_some())));
+        assert_eq!(plan.notes.get(20).map(|note| &*note.message), last);
+    }
+}
+
+#[test]
+fn what_is_protected_stays_with_what_it_needs() {
+    let mut home = Home::new();
+    let mut desired = shop().with_queue("p", "idle", WorkQueueSpec::default());
+    desired.deployments.get_mut(&full("a/b")).unwrap().spec.protect = true;
+    desired.deployments.get_mut(&full("a/b")).unwrap().spec.work_queue = Some("q".into());
+    home.apply(&desired);
+    let plan = home.apply_all(&project("shop"));
+    assert_eq!(deeds(&plan), ["prune deployment a/c", "prune work queue p/idle"]);
+    assert_eq!(noted(&plan), [("pool-kept", "p"), ("queue-kept", "p/q"), ("protected", "a/b")]);
+    assert_eq!(plan.notes[0].message, "the work pool `p` is no longer declared, but stays: the deployment `a/b`, which is protected, uses it");
+    assert_eq!(plan.notes[2].help.as_deref(), Some("to remove it, set `protect: false`, apply that, and then remove the entry"));
+    assert_eq!(plan.counts.kept, 3);
+    // As it says: first no longer protected, then removed.
+    assert_eq!(home.apply(&shop().without("a/c")).counts.prune, 0);
+    assert_eq!(home.apply_all(&project("shop").with("z/z", |_| {})).counts.prune, 3);
+    assert_eq!(home.stored.deployments.len(), 1);
+}
+
+#[test]
+fn a_protected_pool_keeps_its_queues_and_a_protected_queue_its_pool() {
+    let protected = WorkPoolSpec { protect: true, ..pool("process") };
+    let mut home = Home::new();
+    home.apply(&project("shop").with_pool("p", protected.clone()).with_queue("p", "q", WorkQueueSpec::default()).with("a/b", |_| {}));
+    let plan = home.plan(&project("shop").with("a/b", |_| {}));
+    assert!(plan.is_empty());
+    assert_eq!(noted(&plan), [("protected", "p"), ("protected", "p/q")]);
+    // Of a pool that is declared, a queue goes as any other.
+    assert_eq!(deeds(&home.plan(&project("shop").with_pool("p", protected).with("a/b", |_| {}))), ["prune work queue p/q"]);
+    let mut home = Home::new();
+    let queue = WorkQueueSpec { protect: true, ..Default::default() };
+    home.apply(&project("shop").with_pool("p", pool("process")).with_queue("p", "q", queue).with("a/b", |_| {}));
+    let plan = home.plan(&project("shop").with("a/b", |_| {}));
+    assert!(plan.is_empty());
+    assert_eq!(noted(&plan), [("pool-kept", "p"), ("protected", "p/q")]);
+}
+
+#[test]
+fn while_something_cannot_be_read_nothing_is_pruned_or_reset() {
+    let mut home = Home::new();
+    let queue = WorkQueueSpec { priority: 7, ..Default::default() };
+    home.apply(&shop().with_queue("p", "default", queue));
+    let before = home.stored.clone();
+    // `p`, its queues and `a/c` stood in the file that is broken now; `a/b` uses them and is read.
+    let unit = |file: &str, pointer: Option<&str>| FailedUnit {
+        file: file.into(),
+        pointer: pointer.map(str::to_owned),
+        name: None,
+        problems: Vec::new(),
+    };
+    let mut next = project("shop").with("a/b", |d| {
+        d.work_pool = Some("p".into());
+        d.work_queue = Some("q".into());
+        d.retries = 1;
+    });
+    next.failed = vec![unit("pools.yaml", None), unit("deployment.yaml", Some("/deployments/1")), unit("pools.yaml", Some("/deployments/0"))];
+    let plan = home.apply(&next);
+    assert_eq!(deeds(&plan), ["update deployment a/b"]);
+    assert_eq!((home.stored.work_pools.clone(), home.stored.work_queues.clone()), (before.work_pools, before.work_queues));
+    assert_eq!(plan.counts.kept, 4);
+    let note = plan.notes.iter().find(|note| note.code == "prune-blocked").unwrap();
+    assert_eq!(note.level, NoteLevel::Warning);
+    assert_eq!(
+        note.message,
+        "nothing is pruned while `deployment.yaml`, `pools.yaml` cannot be read: 4 objects are declared nowhere else, and they stay until it can"
+    );
+    assert!(home.plan(&next).is_empty());
+}
+
+#[test]
+fn nothing_is_pruned_during_a_checkout() {
+    let mut home = Home::new();
+    home.apply(&shop());
+    home.options.checkout = Some("/srv/shop/.git/index.lock".to_owned());
+    let fewer = shop().without("a/c");
+    let plan = home.plan(&fewer);
+    assert_eq!(plan.refusals, [Refusal::CheckoutInProgress { lock: "/srv/shop/.git/index.lock".into(), prunes: 1 }]);
+    assert_eq!(
+        plan.refusals[0].to_string(),
+        "a checkout is in progress (`/srv/shop/.git/index.lock` is there): 1 object would be pruned; \
+         wait for it to end, or, if no git runs there, remove that file"
+    );
+    home.options.allow_prune = Some(1);
+    assert_eq!(home.plan(&fewer).exit_code(false), 3, "no allowance lifts it");
+    home.options.allow_prune = None;
+    assert_eq!(home.plan(&project("shop")).refusals.len(), 2, "the other guards speak as well");
+    assert!(!home.plan(&shop().with("a/new", |_| {})).is_refused(), "what prunes nothing is applied");
+    home.options.checkout = None;
+    assert!(!home.plan(&fewer).is_refused());
+}
+
+#[test]
+fn the_words_fit_one_object_and_many() {
+    let one = Refusal::PrunesEverything { prunes: 1 }.to_string();
+    assert_eq!(one, "nothing is declared any more, and the only object of the project would be pruned: if that is meant, say --allow-prune=1");
+    assert!(Refusal::PrunesMany { prunes: 1, owned: 1, limit: 0 }.to_string().starts_with("1 of the project's 1 object would"));
+}
