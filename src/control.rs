@@ -95,8 +95,32 @@ impl<T> Made<T> {
 pub struct Author {
     pub who: String,
     pub why: Option<String>,
-    /// When an override that is made ends by itself; only where there can be one, on what a project owns.
-    pub until: Option<Timestamp>,
+    pub until: Until,
+}
+
+/// When an override ends by itself; only on what a project owns there can be one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Until {
+    /// Nothing was said, as by Prefect's clients: one that says the same value keeps its end, a new one has none.
+    #[default]
+    Unsaid,
+    Never,
+    At(Timestamp),
+}
+
+impl Until {
+    /// The end of what is made.
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Until::At(at) => Some(at),
+            Until::Unsaid | Until::Never => None,
+        }
+    }
+
+    /// Whether an override with this end is as it is asked for.
+    pub fn allows(self, end: Option<Timestamp>) -> bool {
+        self == Until::Unsaid || self.at() == end
+    }
 }
 
 /// A wish to make the home equal to a project's files.

@@ -71,6 +71,9 @@ fn an_override_with_an_end_is_taken_away_then() {
     assert!(Timestamp::now() >= soon);
     assert_eq!(daemon.deployment("one")["paused"], false);
     assert_eq!(overrides(&host).len(), 1);
+    // A client that says the same value means nothing by it: reason and end stay.
+    let same = daemon.request("PATCH", "/work_pools/local", Some(&json!({"is_paused": true})));
+    assert_eq!((same.status, &overrides(&host)[0]["until"], &overrides(&host)[0]["why"]), (204, &json!("2099-01-01T00:00:00.000000Z"), &json!("move")));
     // An end may be moved, and taken away.
     host.cli(&["work-pool", "pause", "local", "--until", "2098-01-01"]).exits(0);
     assert_eq!(overrides(&host)[0]["until"], "2098-01-01T00:00:00.000000Z");

@@ -4,12 +4,11 @@
 //! segment of the wrong form is a route that does not exist.
 use super::MAX_BODY_BYTES;
 use super::error::{ApiError, Defect};
-use crate::control::Author;
+use crate::control::{Author, Until};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use serde_path_to_error::{Path as ErrorPath, Segment};
@@ -83,13 +82,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             Some(String::from_utf8_lossy(value.as_bytes()).trim().chars().take(200).collect::<String>()).filter(|text| !text.is_empty())
         };
         let who = text("reeve-author").or_else(|| text("user-agent")).unwrap_or_else(|| "an API client".to_owned());
-        let until = text("reeve-until").map(|text| text.parse::<Timestamp>().map_err(|error| wrong_end(&text, &error))).transpose()?;
+        let until = match text("reeve-until") {
+            None => Until::Unsaid,
+            Some(never) if never == "never" => Until::Never,
+            Some(text) => text.parse().map(Until::At).map_err(|error| wrong_end(&text, &error))?,
+        };
         Ok(Caller(Author { who, why: text("reeve-reason"), until }))
     }
 }
 
 fn wrong_end(text: &str, error: &jiff::Error) -> ApiError {
-    ApiError::meaningless(format!("the header reeve-until is `{text}`, expected an instant such as 2026-11-21T09:00:00Z: {error}"))
+    ApiError::meaningless(format!("the header reeve-until is `{text}`, expected `never`, or an instant such as 2026-11-21T09:00:00Z: {error}"))
 }
 
 async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Option<Value>, ApiError> {

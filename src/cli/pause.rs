@@ -3,6 +3,7 @@ use super::client::Client;
 use super::error::CliError;
 use super::screen::Screen;
 use super::{when, words};
+use crate::control::Until;
 use jiff::{Timestamp, Zoned};
 
 /// The reason and the end of an operator's change.
@@ -22,7 +23,7 @@ impl PauseOptions {
         let now = screen.now.to_zoned(screen.zone.clone());
         let until = self.until.as_deref().map(|text| end(text, &now)).transpose()?;
         let words = until.map(|until| format!(" until {}", words::local(until, &screen.zone))).unwrap_or_default();
-        Ok((client.because(self.why.as_ref(), until), words))
+        Ok((client.because(self.why.as_ref(), until.map_or(Until::Never, Until::At)), words))
     }
 }
 

@@ -109,7 +109,7 @@ impl Control for FakeControl {
             {
                 return Ok(Made::Existing(run));
             }
-            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None, until: None });
+            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None, until: Until::Unsaid });
             let flow = deployment.as_ref().map(|deployment| deployment.flow_id).or(request.flow);
             let flow = flow.and_then(|flow| self.ledger.flow(flow).ok().flatten()).ok_or_else(|| absent("Flow"))?;
             let mut run = super::support::run(reeve::clock::now(), flow.id);

@@ -1,6 +1,7 @@
 //! Each route: what it answers, what it changes, and how it says no.
 use super::support::*;
 use axum::body::Body;
+use reeve::control::Until;
 use reeve::model::state::StateType;
 use serde_json::{Value, json};
 
@@ -79,6 +80,13 @@ async fn deployments_are_listed_paused_run_and_deleted() {
     server.send(pause).await.expect(200);
     assert_eq!(server.control.asked_by.lock().unwrap().as_ref().unwrap().who, "prefect/3.8.8");
     assert_eq!(server.get(&daily).await.expect(200)["paused"], json!(true));
+    assert_eq!(server.control.asked_by.lock().unwrap().as_ref().unwrap().until, Until::Unsaid);
+    for (header, until) in [("never", Some(Until::Never)), ("2099-01-01T00:00:00Z", Some(Until::At(at("2099-01-01T00:00:00Z")))), ("soon", None)] {
+        let mut pause = request("POST", &format!("{daily}/pause_deployment"), Body::empty());
+        pause.headers_mut().insert("reeve-until", header.parse().unwrap());
+        server.send(pause).await.expect(if until.is_some() { 200 } else { 422 });
+        assert!(until.is_none_or(|until| server.control.asked_by.lock().unwrap().as_ref().unwrap().until == until), "{header}");
+    }
     server.post(&format!("{daily}/resume_deployment"), json!({})).await.expect(200);
     assert_eq!(server.get(&daily).await.expect(200)["paused"], json!(false));
 
@@ -289,4 +297,15 @@ async fn reeves_own_routes() {
     assert_eq!(server.get("/reeve/upcoming?limit=1").await.expect(200), json!([]), "every seeded schedule has ended");
     server.get("/reeve/upcoming?limit=-1").await.expect(422);
     server.get("/reeve/upcoming?limit=10001").await.expect(422);
+    assert_eq!(server.get("/reeve/tombstones").await.expect(200), json!([]));
+    server.post("/reeve/tombstones/etl/daily/restore", json!(null)).await.expect(404);
+    server.get("/reeve/projects/none").await.expect(404);
+    server.post("/reeve/projects/none/delete", json!({})).await.expect(404);
+    server.post("/reeve/projects/none/delete", json!({"force": true})).await.expect(422);
+    let entries = server.post("/reeve/entries", json!({"deployments": [of("etl/daily")], "work_pools": ["local"]})).await.expect(200);
+    assert!(entries["yaml"].as_str().unwrap().contains("  - name: daily\n") && !entries.to_string().contains("hunter2"), "{entries}");
+    server.post("/reeve/entries", json!({"deployments": [of("none")]})).await.expect(404);
+    let explained = server.get(&format!("/reeve/deployments/{}/explain", of("etl/daily"))).await.expect(200);
+    assert!(explained.as_array().unwrap().iter().any(|origin| origin["field"] == "retries") && !explained.to_string().contains("hunter2"), "{explained}");
+    server.get(&format!("/reeve/deployments/{}/explain", of("none"))).await.expect(404);
 }

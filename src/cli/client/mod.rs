@@ -9,7 +9,7 @@ pub use discovery::{Access, Connection};
 
 use super::error::CliError;
 use super::exit::Exit;
-use jiff::Timestamp;
+use crate::control::Until;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use transport::{Asker, Body, Transport};
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// The same connection, with a reason for what is changed through it, and its end.
-    pub fn because(&self, why: Option<&String>, until: Option<Timestamp>) -> Self {
+    pub fn because(&self, why: Option<&String>, until: Until) -> Self {
         Client { transport: self.transport.clone(), asker: Asker { why: why.cloned(), until, ..self.asker.clone() } }
     }
 

@@ -1,7 +1,7 @@
 //! How a request travels: over HTTP, or straight into the router of this process. Nothing else differs.
 use super::super::error::CliError;
+use crate::control::Until;
 use axum::body::{Bytes, HttpBody};
-use jiff::Timestamp;
 use serde_json::Value;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub struct Asker {
     pub who: Option<String>,
     pub why: Option<String>,
     /// When it ends by itself.
-    pub until: Option<Timestamp>,
+    pub until: Until,
 }
 
 impl Asker {
@@ -32,12 +32,16 @@ impl Asker {
     pub fn of_process() -> Self {
         let named = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
         let who = named("USER").or_else(|| named("LOGNAME")).or_else(|| Some(format!("user {}", rustix::process::getuid().as_raw())));
-        Asker { who, why: None, until: None }
+        Asker { who, why: None, until: Until::Unsaid }
     }
 
     /// As headers; what no header can hold is left out.
     fn headers(&self) -> impl Iterator<Item = (&'static str, axum::http::HeaderValue)> {
-        let until = self.until.map(|until| until.to_string());
+        let until = match self.until {
+            Until::Unsaid => None,
+            Until::Never => Some("never".to_owned()),
+            Until::At(at) => Some(at.to_string()),
+        };
         let all = [("reeve-author", self.who.clone()), ("reeve-reason", self.why.clone()), ("reeve-until", until)];
         let plain = |text: &str| text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect::<String>();
         all.into_iter().filter_map(move |(name, text)| Some((name, axum::http::HeaderValue::from_bytes(plain(text.as_deref()?).as_bytes()).ok()?)))

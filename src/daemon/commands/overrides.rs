@@ -41,20 +41,20 @@ impl Edit<'_> {
             return Ok(());
         }
         let now = clock::now();
-        if let Some(over) = self.by.until.filter(|until| *until <= now) {
+        if let Some(over) = self.by.until.at().filter(|until| *until <= now) {
             return Err(ControlError::Invalid(format!("an override cannot end at {over}, which is over: name a time to come")));
         }
         let value = value.into();
-        if self.overrides.get(field).is_none_or(|current| current.value != value || current.until != self.by.until) {
+        if self.overrides.get(field).is_none_or(|current| current.value != value || !self.by.until.allows(current.until)) {
             let Author { who, why, until } = self.by.clone();
-            self.overrides.insert(field.to_owned(), Override { value, who, why, since: now, until });
+            self.overrides.insert(field.to_owned(), Override { value, who, why, since: now, until: until.at() });
         }
         Ok(())
     }
 
     /// Refuses an end where there is nothing that could end.
     fn endless(&self, why: &str) -> Result<(), ControlError> {
-        match self.by.until {
+        match self.by.until.at() {
             None => Ok(()),
             Some(_) => Err(ControlError::Invalid(format!("it {why}: leave --until out, and undo it by hand when it is to end"))),
         }
