@@ -9,18 +9,21 @@ use crate::control::{ReconcileReport, ReconcileRequest};
 use crate::model::id::FlowRunId;
 use crate::model::status::Status;
 use axum::body::Body as StreamBody;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 
+/// A project's files may come with a request: a manifest may have 32 MiB.
+const MAX_SOURCES_BYTES: usize = 48 * 1024 * 1024;
+
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/reeve/version", get(version))
         .route("/reeve/status", get(status))
-        .route("/reeve/reconcile", post(reconcile))
+        .route("/reeve/reconcile", post(reconcile).layer(DefaultBodyLimit::max(MAX_SOURCES_BYTES)))
         .route("/reeve/flow_runs/{id}/logs/stream", get(stream_logs))
         .route("/reeve/flow_runs/{id}/logs/follow", get(follow_logs))
 }

@@ -23,13 +23,16 @@ use std::path::{Path, PathBuf};
 /// Exit codes: 0 done, or in sync; 1 the files are wrong, or an error; 2 (dry run) changes, all safe; 3 refused by a guard;
 /// 4 (dry run) changes that delete something; 5 drift only. In a GitHub workflow the output is annotations and the step's summary.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("looking").multiple(true).args(["dry_run", "drift_only"])))]
 #[command(after_help = "Examples:
   reeve reconcile --dry-run
   reeve reconcile
   reeve reconcile --project /srv/etl --allow-prune=7
   reeve reconcile --dry-run --against origin/main
   reeve reconcile --dry-run --against origin/main -o markdown --fail-on refused
-  reeve reconcile --dry-run --out plan.json && reeve apply plan.json")]
+  reeve reconcile --dry-run --api https://reeve.example.org/api
+  reeve reconcile --dry-run --out plan.json && reeve apply plan.json
+  reeve reconcile --drift-only")]
 pub struct Arguments {
     /// Show what would change, and change nothing.
     #[arg(short = 'n', long)]
@@ -43,6 +46,9 @@ pub struct Arguments {
     /// Let this many objects go, where a guard would refuse it; must be exactly the number in the plan.
     #[arg(long, value_name = "N")]
     pub allow_prune: Option<usize>,
+    /// Show only what has drifted: what differs from what was declared although no file and no override says so. Changes nothing.
+    #[arg(long, conflicts_with_all = ["against", "out", "allow_prune"])]
+    pub drift_only: bool,
     /// Warnings about the files are errors.
     #[arg(long)]
     pub strict: bool,
@@ -50,7 +56,7 @@ pub struct Arguments {
     #[arg(long, value_name = "REVISION", requires = "dry_run")]
     pub against: Option<String>,
     /// What a dry run's exit code tells; anything else that it finds ends with 0. Errors always end with 1.
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "dry_run",
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "looking",
         default_values_t = [Finding::Changes, Finding::Destructive, Finding::Refused, Finding::Drift])]
     pub fail_on: Vec<Finding>,
     /// Save the plan, for `reeve apply FILE` to carry out exactly that.
@@ -101,8 +107,12 @@ impl Arguments {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Create };
-    let request = request(arguments)?;
+    let access = if arguments.dry_run || arguments.drift_only { Access::Read } else { Access::Create };
+    let mut request = request(arguments)?;
+    if request.dry_run && arguments.against.is_none() && arguments.out.is_none() && connection.is_elsewhere() {
+        // That daemon may be on another host, and sees none of these files.
+        request.sources = Some(validate::snapshot(&request.root, &request.files)?);
+    }
     let client = match &arguments.against {
         Some(revision) => match at_revision(&request, revision).await? {
             AtRevision::Home(router) => Client::in_process(router),
@@ -171,7 +181,8 @@ pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
     Ok(ReconcileRequest {
         root,
         files,
-        dry_run: arguments.dry_run,
+        dry_run: arguments.dry_run || arguments.drift_only,
+        drift_only: arguments.drift_only,
         allow_prune: arguments.allow_prune,
         strict: arguments.strict,
         ..ReconcileRequest::default()
@@ -240,8 +251,9 @@ fn show_units(units: &[UnitReport], screen: &mut Screen) {
 }
 
 fn exit(report: &ReconcileReport, arguments: &Arguments) -> Exit {
+    let is_dry = arguments.dry_run || arguments.drift_only;
     let Some(plan) = report.plan.as_ref().filter(|_| !report.has_failed()) else { return Exit::Error };
-    let exit = Exit::of_plan(plan.exit_code(arguments.dry_run));
+    let exit = Exit::of_plan(plan.exit_code(is_dry));
     let finding = match exit {
         Exit::Changes => Finding::Changes,
         Exit::Destructive => Finding::Destructive,
@@ -249,5 +261,5 @@ fn exit(report: &ReconcileReport, arguments: &Arguments) -> Exit {
         Exit::Drift => Finding::Drift,
         Exit::Done | Exit::Error => return exit,
     };
-    if !arguments.dry_run || arguments.fail_on.contains(&finding) { exit } else { Exit::Done }
+    if !is_dry || arguments.fail_on.contains(&finding) { exit } else { Exit::Done }
 }

@@ -7,7 +7,7 @@ use crate::manifest::{self, Input, Loaded, OnMissing};
 use crate::model::desired::Desired;
 use crate::model::problem::{Problem, Severity};
 use crate::schedule::Note;
-use crate::source;
+use crate::source::{self, Snapshot, SourceSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -73,16 +73,34 @@ fn files(desired: &Desired) -> String {
 /// # Errors
 /// The files are not to be had. What is wrong in them are problems, not errors.
 pub fn load(root: &Path, files: &[PathBuf], strict: bool) -> Result<Loaded, CliError> {
-    let sources = source::read_directory(root, files).map_err(|error| CliError::because("failed to read the project", &error))?;
-    Ok(manifest::load(&Input {
+    Ok(read(&sources(root, files)?, strict))
+}
+
+/// The project's files and all that they lead to, to be sent to another host.
+///
+/// # Errors
+/// As of `load`; a file that is no text.
+pub fn snapshot(root: &Path, files: &[PathBuf]) -> Result<Snapshot, CliError> {
+    let sources = sources(root, files)?;
+    // What they lead to is known when they are read; what is wrong in them is found again where they are sent.
+    drop(read(&sources, false));
+    sources.snapshot().map_err(|error| CliError::because("failed to read the project", &error))
+}
+
+fn sources(root: &Path, files: &[PathBuf]) -> Result<SourceSet, CliError> {
+    source::read_directory(root, files).map_err(|error| CliError::because("failed to read the project", &error))
+}
+
+fn read(sources: &SourceSet, strict: bool) -> Loaded {
+    manifest::load(&Input {
         root: &sources.root().to_string_lossy(),
         manifests: sources.manifests(),
-        files: &sources,
+        files: sources,
         environment: &|name| std::env::var(name).ok(),
         strict,
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
-    }))
+    })
 }
 
 /// A schedule about which there is something to know in the year to come.

@@ -277,7 +277,8 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         (None, None) => source::read_directory(&pass.root, &pass.files).map_err(|error| removal::unreadable(reader, &pass.root, error))?,
     };
     let (mut desired, mut problems) = load(&sources, pass.strict);
-    if let Some(other) = desired.as_ref().and_then(|desired| others.get(&desired.project)) {
+    // What was sent lies on another host: it is this very project as it might be.
+    if let Some(other) = desired.as_ref().filter(|_| pass.sources.is_none()).and_then(|desired| others.get(&desired.project)) {
         problems.push(two_roots(&pass.root, other));
         desired = None;
     }
@@ -406,7 +407,7 @@ fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, (usize, us
 /// their computation.
 fn is_read(plan: &Plan) -> bool {
     const MOST_READ: usize = 200;
-    !plan.is_empty() && plan.steps.len() <= MOST_READ
+    !plan.is_in_sync() && plan.steps.len() <= MOST_READ
 }
 
 fn locate(plan: &mut Plan, sources: &SourceSet) {

@@ -56,7 +56,7 @@ fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
     for pool in stored.work_pools.values().filter(|pool| ours(&pool.owner)) {
         if !writes.contains(&Write::DeleteWorkPool(pool.name.clone())) {
             let mut pool = pool.clone();
-            (pool.declared, pool.owner, pool.declared_digest) = (pool.effective(), None, None);
+            (pool.declared, pool.owner) = (pool.effective(), None);
             pool.overrides.clear();
             left.push(Write::PutWorkPool(pool));
         }
@@ -64,7 +64,7 @@ fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
     for queue in stored.work_queues.values().filter(|queue| ours(&queue.owner)) {
         if !writes.contains(&Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() }) {
             let mut queue = queue.clone();
-            (queue.declared, queue.owner, queue.declared_digest) = (queue.effective(), None, None);
+            (queue.declared, queue.owner) = (queue.effective(), None);
             queue.overrides.clear();
             left.push(Write::PutWorkQueue(queue));
         }
@@ -83,7 +83,6 @@ fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
 pub fn nobodys(mut deployment: Deployment) -> Deployment {
     deployment.declared.paused = deployment.paused();
     deployment.owner = None;
-    deployment.declared_digest = None;
     deployment.overrides.clear();
     for schedule in &mut deployment.schedules {
         schedule.declared.active = schedule.active();

@@ -27,6 +27,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(600);
 /// How often the files are looked at where no events come.
 const RESCAN: Duration = Duration::from_secs(10);
 
+/// How often a pass is made although no file has changed: what is stored may have drifted from them.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
 /// At most this many directories are watched for one project; beyond them the rescan sees changes.
 const MOST_DIRECTORIES: usize = 512;
 
@@ -102,8 +105,10 @@ impl ProjectWatch {
         }
     }
 
-    /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, or `retry_at`.
+    /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, `retry_at`, or a
+    /// long while.
     async fn change(&mut self, retry_at: Option<Timestamp>) {
+        let look_again = tokio::time::Instant::now() + LOOK_AGAIN;
         loop {
             tokio::select! {
                 () = self.wake.notified() => {
@@ -120,7 +125,7 @@ impl ProjectWatch {
                 }
                 () = tokio::time::sleep(RESCAN) => {
                     let due = retry_at.is_some_and(|at| at <= clock::now());
-                    if due || self.stamps() != self.seen {
+                    if due || tokio::time::Instant::now() >= look_again || self.stamps() != self.seen {
                         return;
                     }
                 }
@@ -163,7 +168,7 @@ impl ProjectWatch {
 
     /// Once per content: a file that stays wrong is not said again every time it is looked at.
     fn say(&mut self, outcome: &Outcome) {
-        let quiet = outcome.report.plan.as_ref().is_some_and(|plan| plan.is_empty());
+        let quiet = outcome.report.plan.as_ref().is_some_and(|plan| plan.is_in_sync());
         let said = match (&outcome.report.plan, quiet) {
             (None, _) => format!("{:?}", outcome.report.problems),
             (Some(_), true) if outcome.report.has_failed() => format!("in sync but for {:?}", outcome.report.problems),

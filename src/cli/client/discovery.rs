@@ -25,7 +25,7 @@ pub enum Access {
 /// Where to look for the API.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Connection {
-    /// Talk to the daemon at this address instead of the one that runs on this home.
+    /// Talk to the daemon at this address instead of the one that runs on this home; $REEVE_API_KEY is sent as its token.
     #[arg(
         long = "api",
         value_name = "URL",
@@ -37,9 +37,16 @@ pub struct Connection {
     pub api: Option<String>,
 }
 
+impl Connection {
+    /// An address was given: whoever answers there may be on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.api.as_deref().is_some_and(|api| !api.is_empty())
+    }
+}
+
 pub async fn find(connection: &Connection, access: Access) -> Result<Transport, CliError> {
     if let Some(api) = connection.api.as_deref().filter(|api| !api.is_empty()) {
-        return Transport::http(api);
+        return Transport::http_with(api, token());
     }
     let home = Home::from_environment().map_err(CliError::new)?;
     let recorded = recorded_daemon(&home);
@@ -56,6 +63,12 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
         Access::Create => daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
+}
+
+/// What an API elsewhere may ask for. It is sent nowhere else: the daemon of this home needs none.
+fn token() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty());
+    set("REEVE_API_KEY").or_else(|| set("PREFECT_API_KEY"))
 }
 
 /// What a daemon left in the home; a file that cannot be read says nothing.

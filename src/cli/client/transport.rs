@@ -1,6 +1,7 @@
 //! How a request travels: over HTTP, or straight into the router of this process. Nothing else differs.
 use super::super::error::CliError;
 use crate::control::Until;
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use axum::body::{Bytes, HttpBody};
 use serde_json::Value;
 use std::future::poll_fn;
@@ -63,7 +64,18 @@ impl Transport {
     /// # Errors
     /// The address is not one, or TLS cannot be set up.
     pub fn http(api: &str) -> Result<Self, CliError> {
+        Transport::http_with(api, None)
+    }
+
+    /// The same with a bearer token.
+    ///
+    /// # Errors
+    /// Besides: everybody on the way could read the token.
+    pub fn http_with(api: &str, token: Option<String>) -> Result<Self, CliError> {
         let api = base_address(api)?;
+        if token.is_some() && api.scheme() != "https" && !is_loopback(&api) {
+            return Err(CliError::new(format!("a token would go to {api} in the clear")).hint("use an https address, a tunnel to this host, or unset REEVE_API_KEY and PREFECT_API_KEY"));
+        }
         // A second installation answers with the provider that is there already: either way there is one now.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -72,6 +84,12 @@ impl Transport {
         if is_loopback(&api) {
             // A proxy cannot reach this host's loopback, and must not be asked to.
             builder = builder.no_proxy();
+        }
+        if let Some(token) = token {
+            let unusable = |error| CliError::because("the token in REEVE_API_KEY or PREFECT_API_KEY cannot be sent", &error);
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(unusable)?;
+            value.set_sensitive(true);
+            builder = builder.default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]));
         }
         let http = builder.build().map_err(|error| CliError::because("failed to set up the HTTP client", &error))?;
         Ok(Transport::Http { http, api: api.as_str().trim_end_matches('/').to_owned() })

@@ -398,9 +398,7 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
         }
     }
     more(page, told.len().saturating_sub(most), "note");
-    if !quiet {
-        kept(page, plan, style);
-    }
+    kept(page, plan, style);
 }
 
 /// One line for all that left the files and stays because somebody said so.

@@ -1,0 +1,182 @@
+//! What keeps a reconcile from doing what nobody meant: units that fail alone, a checkout in progress, protection, runs of what is
+//! pruned, other projects' objects, and drift.
+mod common;
+
+use common::{Host, until};
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+
+const GOOD: &str = "deployments:\n  - {name: good, command: 'true'}\n";
+
+fn names(host: &Host) -> Vec<String> {
+    let all = host.cli(&["deployment", "ls", "-o", "json"]).exits(0).json();
+    let mut names: Vec<String> = all.as_array().unwrap().iter().map(|deployment| deployment["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_that_is_wrong_stays_as_it_was_and_the_others_go_on() {
+    let host = Host::new("name: etl\natomicity: file\ninclude: parts/*.yaml\n");
+    host.write("parts/a.yaml", GOOD);
+    host.write("parts/b.yaml", "deployments:\n  - {name: other, command: 'true'}\n  - {name: leaves, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["3 created", "applied   parts/a.yaml", "applied   parts/b.yaml"]);
+
+    host.write("parts/a.yaml", "deployments:\n  - {name: good, command: 'true', description: changed}\n  - {name: more, command: 'true'}\n");
+    host.write("parts/b.yaml", "deployments:\n  - {name: other, comand: 'true'}\n");
+    let said = ["applied   parts/a.yaml", "failed    parts/b.yaml: parts/b.yaml:2:", "does not say what to run", "1 created, 1 updated"];
+    host.cli(&["reconcile", "--dry-run"]).exits(1).says(&["pending   parts/a.yaml", "failed    parts/b.yaml"]);
+    let report = host.cli(&["reconcile"]).exits(1).says(&said);
+    assert!(!report.out.contains("- leaves"), "nothing is pruned while a file cannot be read:\n{}", report.out);
+    assert_eq!(names(&host), ["good", "leaves", "more", "other"]);
+
+    let daemon = host.daemon();
+    daemon.phase("rejected");
+    host.cli(&["status"]).says(&["parts/b.yaml:2:"]);
+    host.write("parts/b.yaml", "deployments:\n  - {name: other, command: 'true'}\n");
+    daemon.phase("idle");
+    assert_eq!(names(&host), ["good", "more", "other"]);
+}
+
+#[test]
+fn a_deployment_that_is_wrong_keeps_no_other_from_being_applied() {
+    let host = Host::new("name: etl\natomicity: deployment\ndeployments:\n  - {name: a, command: 'true'}\n  - {name: b, command: 'true', retries: many}\n");
+    let report = host.cli(&["reconcile", "-o", "json"]).exits(1).json();
+    let outcome = |unit: &str| report["units"].as_array().unwrap().iter().find(|found| found["unit"] == unit).map(|unit| unit["outcome"].clone());
+    assert_eq!((outcome("a/a"), outcome("b/b")), (Some("applied".into()), Some("failed".into())), "{report:#}");
+    assert_eq!(names(&host), ["a"]);
+    host.write("deployment.yaml", "name: etl\natomicity: deployment\ndeployments:\n  - {name: b, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["1 created", "1 pruned"]);
+}
+
+#[test]
+fn g6_nothing_is_pruned_while_git_checks_out() {
+    let host = Host::new("name: etl\ndeployments:\n  - {name: stays, command: 'true'}\n  - {name: leaves, command: 'true'}\n");
+    let git = |arguments: &[&str]| assert!(Command::new("git").arg("-C").arg(host.project()).args(arguments).output().unwrap().status.success());
+    git(&["init", "-q"]);
+    host.cli(&["reconcile"]).exits(0);
+    let lock = host.project().join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    host.write("deployment.yaml", "name: etl\ndeployments:\n  - {name: stays, command: 'true'}\n");
+    host.cli(&["reconcile", "--allow-prune=1"]).exits(3).says(&["a checkout is in progress", ".git/index.lock"]);
+    let daemon = host.daemon();
+    daemon.phase("refused");
+    host.cli(&["status"]).says(&["a checkout is in progress"]);
+    assert_eq!(names(&host), ["leaves", "stays"]);
+    // That the checkout has ended is noticed without an edit.
+    fs::remove_file(&lock).unwrap();
+    daemon.phase("idle");
+    assert_eq!(names(&host), ["stays"]);
+}
+
+#[test]
+fn runs_in_progress_of_a_pruned_deployment_finish_or_are_cancelled_as_it_says() {
+    let host = Host::new("
+name: etl
+deployments:
+  - {name: finishes, command: 'while [ ! -e go ]; do sleep 0.02; done'}
+  - {name: cancelled, command: 'sleep 600', on_delete: cancel}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let (finishes, cancelled) = (daemon.run("finishes"), daemon.run("cancelled"));
+    drop((daemon.running(&finishes), daemon.running(&cancelled)));
+    host.write("deployment.yaml", "name: etl\ndeployments: []\n");
+    host.cli(&["reconcile", "--dry-run"]).exits(3).says(&["in progress: 1 run is cancelled", "in progress: 1 run goes on to its end", "--allow-prune=2"]);
+    host.cli(&["reconcile", "--allow-prune=2"]).exits(0).says(&["2 pruned"]);
+    let end = daemon.end_of(&cancelled);
+    assert_eq!(end["state_name"], "Cancelled", "{end:#}");
+    fs::write(host.project().join("go"), "").unwrap();
+    assert_eq!(daemon.end_of(&finishes)["state_name"], "Completed");
+}
+
+#[test]
+fn a_daemon_that_was_away_while_a_deployment_was_pruned_cancels_its_runs_when_it_comes_back() {
+    let host = Host::new("name: etl\ndeployments:\n  - {name: long, command: 'sleep 600', on_delete: cancel}\n  - {name: stays, command: 'true'}\n");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let long = daemon.run("long");
+    drop(daemon.running(&long));
+    daemon.kill();
+    host.write("deployment.yaml", "name: etl\ndeployments:\n  - {name: stays, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["1 pruned"]);
+    let daemon = host.daemon();
+    let end = daemon.end_of(&long);
+    assert_eq!(end["state_name"], "Cancelled", "{end:#}");
+}
+
+#[test]
+fn what_is_protected_or_not_to_be_pruned_goes_on() {
+    let host = Host::new("name: etl\ndeployments:\n  - {name: a, command: 'true'}\n  - {name: precious, command: 'true', protect: true}\n");
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", "name: etl\ndeployments:\n  - {name: a, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["1 object is no longer declared and stays: precious/precious"]);
+    host.cli(&["reconcile", "--verbose"]).exits(0).says(&["set `protect: false`"]);
+    assert_eq!(names(&host), ["a", "precious"]);
+    host.write("deployment.yaml", "name: etl\nprune: false\ndeployments:\n  - {name: b, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["1 created", "a/a"]);
+    assert_eq!(names(&host), ["a", "b", "precious"]);
+}
+
+#[test]
+fn a_project_takes_over_what_another_declared_and_keeps_its_id() {
+    let host = Host::new("name: one\ndeployments:\n  - {name: moves, command: 'true'}\n  - {name: stays, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0);
+    let id = |host: &Host| host.cli(&["deployment", "inspect", "moves", "-o", "json"]).exits(0).json()["id"].clone();
+    let before = id(&host);
+    host.write("deployment.yaml", "name: two\ndeployments:\n  - {name: moves, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(3).says(&["belongs to the project `one`", "reeve adopt moves/moves"]);
+    host.cli(&["adopt", "moves", "--dry-run"]).exits(2).says(&["moves/moves"]);
+    host.cli(&["adopt", "moves"]).exits(0).says(&["taken over from the project `one`"]);
+    assert_eq!(id(&host), before);
+    host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
+    host.write("deployment.yaml", "name: one\ndeployments:\n  - {name: moves, command: 'true'}\n  - {name: stays, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(3).says(&["belongs to the project `two`"]);
+}
+
+#[test]
+fn what_was_edited_while_nobody_owned_it_has_drifted() {
+    let entry = "  - {name: nightly, command: 'true', schedule: {cron: 0 2 * * *}}\n";
+    let host = Host::new(&format!("name: etl\ndeployments:\n  - {{name: a, command: 'true'}}\n{entry}"));
+    host.cli(&["reconcile"]).exits(0);
+    host.cli(&["reconcile", "--drift-only"]).exits(0).says(&["In sync"]);
+    host.write("deployment.yaml", "name: etl\ndeployments:\n  - {name: a, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["1 pruned"]);
+    host.cli(&["restore", "nightly/nightly"]).exits(0);
+    host.cli(&["deployment", "pause", "nightly"]).exits(0);
+    host.write("deployment.yaml", &format!("name: etl\ndeployments:\n  - {{name: a, command: 'true'}}\n{entry}"));
+    host.cli(&["reconcile", "--drift-only"]).exits(5).says(&["nightly/nightly", "paused: true -> false"]);
+    host.cli(&["reconcile", "--drift-only", "--fail-on", "changes"]).exits(0);
+    assert_eq!(host.cli(&["deployment", "inspect", "nightly", "-o", "json"]).json()["paused"], Value::Bool(true), "it only reads");
+    host.cli(&["reconcile"]).exits(0).says(&["nightly/nightly"]);
+    host.cli(&["reconcile", "--drift-only"]).exits(0);
+}
+
+#[test]
+fn a_pull_request_is_planned_against_a_daemon_elsewhere_with_the_files_that_lie_here() {
+    let text = "name: etl\ninclude: parts/*.yaml\ndeployments:\n  - {name: a, entrypoint: 'flow.py:main', parameters: {days: 7}}\n";
+    let python = "def main(days: int = 1):\n    pass\n";
+    let production = Host::new(text);
+    production.write("flow.py", python);
+    production.write("parts/b.yaml", GOOD);
+    let daemon = production.daemon();
+    daemon.reconciled();
+    let api = format!("http://{}/api", daemon.address);
+
+    let checkout = Host::new(&text.replace("days: 7", "days: 9"));
+    checkout.write("flow.py", python);
+    checkout.write("parts/b.yaml", GOOD);
+    let plan = ["reconcile", "--dry-run", "--api", &api];
+    checkout.cli(&plan).exits(2).says(&["~ main/a  deployment.yaml:4:5", "parameters/days: 7 -> 9", "1 to update, 1 unchanged"]);
+    checkout.write("deployment.yaml", &text.replace("days: 7", "days: soon"));
+    checkout.cli(&plan).exits(1).says(&["deployment.yaml:4:"]);
+    checkout.write("deployment.yaml", text);
+    checkout.cli(&plan).exits(0).says(&["In sync"]);
+    assert!(!checkout.home().exists(), "no home is needed");
+    let elsewhere = ["reconcile", "--dry-run", "--api", "http://reeve.example.org/api"];
+    let refused = checkout.command().args(elsewhere).env("REEVE_API_KEY", "secret").output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("in the clear"), "{refused:?}");
+    assert_eq!(daemon.get("/reeve/projects")[0]["root"], production.project().to_str().unwrap());
+    until("the daemon is as it was", || (daemon.phase("idle")["generation"] == 1).then_some(()));
+}
