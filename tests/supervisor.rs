@@ -382,7 +382,7 @@ async fn a_grandchild_in_a_session_of_its_own_is_stopped_too() {
         .unwrap();
     let outcome = house.outcome().await;
     assert!(
-        matches!(&outcome.end, End::Stopped { by: StoppedBy::Request, how } if how.killed >= 2 && how.grace == Duration::from_millis(100)),
+        matches!(&outcome.end, End::Stopped { by: StoppedBy::Request, how } if how.killed >= 1 && how.grace == Duration::from_millis(100)),
         "{outcome:?}"
     );
     assert_eq!(processes_of(run_id), Vec::<u32>::new());

@@ -2,6 +2,8 @@
 //!
 //! As FastAPI does: a body counts as JSON only under a JSON content type (a browser cannot send that to another site unasked), and a path
 //! segment of the wrong form is a route that does not exist.
+use super::reeve::MAX_SOURCES_BYTES;
+use super::MAX_BODY_BYTES;
 use super::error::{ApiError, Defect};
 use crate::control::{Author, Until};
 use axum::body::Bytes;
@@ -99,7 +101,7 @@ async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Option
     let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::detail(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "the request body is too large: send less at once".to_owned(),
+            format!("the request body is larger than {MAX_BODY_BYTES} bytes (with a project's files {MAX_SOURCES_BYTES}): send less at once"),
         ),
         _ => ApiError::detail(StatusCode::BAD_REQUEST, "There was an error parsing the body"),
     })?;

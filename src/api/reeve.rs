@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 /// A project's files may come with a request: a manifest may have 32 MiB.
-const MAX_SOURCES_BYTES: usize = 48 * 1024 * 1024;
+pub(super) const MAX_SOURCES_BYTES: usize = 48 * 1024 * 1024;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
