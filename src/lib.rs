@@ -63,7 +63,13 @@
 //! * All slots of a schedule share the tail of their runs' ids: an id of a run to come is resolved at once.
 //! * A slot that is missed is a record, never a gap: 100 one by one, the rest as one count. A clock that was set back takes cursors
 //!   and timers back with it; what was recorded as missed by a clock that was ahead runs when its time comes.
-//! * `reconcile --dry-run --against` plans over a home in memory that is made equal to a git revision (`source::git`).
+//! * `reconcile --dry-run --against` plans over a home in memory that is made equal to a git revision (`source::git`); with `--api`
+//!   the files travel to that daemon (`source::snapshot`).
+//! * Where a project asks for units that fail alone (`atomicity`), `Desired.failed` names what is missing and nothing is pruned;
+//!   `reconcile::units` parts a plan's writes, what deployments share first, and each part is a commit (`daemon::units`).
+//! * Each owned record carries a digest of what was declared: a difference from the file without a change of the file is drift.
+//! * Runs of a pruned deployment that asks for it are cancelled by the dispatcher, which reads the tombstone: so also after a restart.
+//! * What is counted for `/metrics` is counted where it is committed, in `store::ledger`.
 //! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
 //! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
 //!   the binary is executed for each instead.
