@@ -180,3 +180,53 @@ fn a_pull_request_is_planned_against_a_daemon_elsewhere_with_the_files_that_lie_
     assert_eq!(daemon.get("/reeve/projects")[0]["root"], production.project().to_str().unwrap());
     until("the daemon is as it was", || (daemon.phase("idle")["generation"] == 1).then_some(()));
 }
+
+/// What is done to the project's files.
+type Harm = fn(&Host);
+
+#[test]
+fn g6_whatever_is_wrong_with_the_files_nothing_is_pruned() {
+    let text = "name: etl\ninclude: parts/*.yaml\ndeployments:\n  - {name: one, command: 'true'}\n  - {name: two, command: 'true'}\n";
+    let harms: [(&str, Harm); 13] = [
+        ("removed", |host| fs::remove_file(host.project().join("deployment.yaml")).unwrap()),
+        ("the root removed", |host| fs::rename(host.project(), host.path().join("away")).unwrap()),
+        ("the root emptied", |host| fs::rename(host.project(), host.path().join("away")).and_then(|()| fs::create_dir(host.project())).unwrap()),
+        ("emptied", |host| host.write("deployment.yaml", "")),
+        ("half written", |host| host.write("deployment.yaml", "name: etl\ndeployments:\n  - {name: one, comm")),
+        ("of another kind", |host| host.write("deployment.yaml", "apiVersion: v1\nkind: Pod\n")),
+        ("no text", |host| fs::write(host.project().join("deployment.yaml"), [0xff, 0xfe, 0x00]).unwrap()),
+        ("a directory", |host| {
+            fs::remove_file(host.project().join("deployment.yaml")).unwrap();
+            fs::create_dir(host.project().join("deployment.yaml")).unwrap();
+        }),
+        ("a link to nothing", |host| {
+            fs::remove_file(host.project().join("deployment.yaml")).unwrap();
+            std::os::unix::fs::symlink("nowhere", host.project().join("deployment.yaml")).unwrap();
+        }),
+        ("too large", |host| fs::File::create(host.project().join("deployment.yaml")).unwrap().set_len(33 << 20).unwrap()),
+        ("beside another", |host| host.write("deployment.yml", "deployments: []\n")),
+        ("an included link to nothing", |host| {
+            fs::remove_file(host.project().join("parts/more.yaml")).unwrap();
+            std::os::unix::fs::symlink("nowhere", host.project().join("parts/more.yaml")).unwrap();
+        }),
+        ("an included link that leads out", |host| {
+            fs::remove_file(host.project().join("parts/more.yaml")).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", host.project().join("parts/more.yaml")).unwrap();
+        }),
+    ];
+    for (harm, harmed) in harms {
+        let host = Host::new(text);
+        host.write("parts/more.yaml", "deployments:\n  - {name: three, command: 'true'}\n");
+        host.cli(&["reconcile"]).exits(0).says(&["3 created"]);
+        harmed(&host);
+        let project = host.project();
+        let mut command = host.command();
+        command.current_dir(host.path()).args(["reconcile", "--allow-prune=3", "--project"]).arg(&project);
+        let said = command.output().unwrap();
+        let code = said.status.code().unwrap();
+        assert!(code == 1 || code == 3, "{harm}: {code} {}", String::from_utf8_lossy(&said.stderr));
+        let listed = host.command().current_dir(host.path()).args(["deployment", "ls", "-o", "json"]).output().unwrap();
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), 3, "{harm}");
+    }
+}
