@@ -104,6 +104,50 @@ deployments:
 }
 
 #[test]
+fn a_run_is_confined_as_its_keys_and_its_pools_template_say() {
+    let host = Host::new("
+work_pools:
+  - name: templated
+    type: process
+    base_job_template:
+      job_configuration: {env: '{{ env }}', working_dir: '{{ working_dir }}', command: '{{ command }}'}
+      variables:
+        type: object
+        properties:
+          env: {type: object, default: {FROM: pool}}
+          working_dir: {type: string, default: sub}
+          command: {type: string}
+deployments:
+  - {name: confined, command: 'umask; nice; ulimit -d; cat /proc/self/cgroup >/dev/null', umask: '027', nice: 7, memory_max: 512M, cpu_max: 0.5}
+  - {name: templated, command: 'pwd; echo $FROM $FILE $OWN', work_pool: {name: templated}, env_file: run.env, env: {OWN: own}}
+  - {name: misfit, command: 'true', work_pool: {name: templated, job_variables: {working_dir: 7}}}
+  - {name: somebody, command: 'id -u; echo $HOME', user: 65534, group: 65534}
+  - {name: nobody-knows, command: 'true', user: no-such-user-here}
+");
+    host.write("sub/here", "");
+    host.write("run.env", "# of the host\nexport FILE='a file'\n\nOWN=file\n");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let log = |name: &str| daemon.log(&daemon.end_of(&daemon.run(name)));
+    let confined = log("confined");
+    assert_eq!(confined[..2], ["0027", "7"], "{confined:?}");
+    // Where no control group holds the memory, each process's data is bounded: in KiB.
+    assert!(["524288", "unlimited"].contains(&confined[2].as_str()), "{confined:?}");
+    assert_eq!(log("templated"), [host.project().join("sub").to_str().unwrap().to_owned(), "pool a file own".to_owned()]);
+    let misfit = daemon.outcome("misfit");
+    assert!(misfit["state"]["message"].as_str().unwrap().contains("the job variable working_dir does not fit the base job template"), "{misfit:#}");
+    let root = rustix::process::geteuid().is_root();
+    let (somebody, unknown) = (daemon.outcome("somebody"), daemon.outcome("nobody-knows"));
+    let message = |run: &Value| run["state"]["message"].as_str().unwrap_or_default().to_owned();
+    if root {
+        assert_eq!(daemon.log(&somebody)[0], "65534", "{somebody:#}");
+        assert!(message(&unknown).contains("the user no-such-user-here is not known on this host"), "{unknown:#}");
+    } else {
+        assert!(message(&somebody).contains("only a daemon that runs as root"), "{somebody:#}");
+    }
+}
+
+#[test]
 fn only_the_ends_that_retry_on_names_are_tried_again() {
     let host = Host::new("
 deployments:

@@ -100,6 +100,8 @@ fn fields_are_read_as_they_are_meant() {
         ("retry_delay_seconds: exponential", "/retry_delay_seconds/8", json!(2560.0)),
         ("retry_on: [75, 1-5, SIGKILL, timeout, crashed]", "/retry_on", json!(["75", "1-5", "SIGKILL", "timeout", "crashed"])),
         ("retry_on: timeout", "/retry_on", json!(["timeout"])),
+        ("user: 1000\nnice: 10\numask: \"027\"\nmemory_max: 512M\ncpu_max: 0.5", "/job_variables", json!({"user": 1000, "nice": 10, "umask": "027", "memory_max": "512M", "cpu_max": 0.5})),
+        ("job_variables: {nice: 5, working_dir: x}\nnice: 5\ngrace_seconds: \"2.5\"", "/job_variables", json!({"nice": 5, "working_dir": "x", "grace_seconds": 2.5})),
         ("retry_delay_seconds: 0", "/retry_delay_seconds", Value::Null),
         ("timeout_seconds: 90", "/timeout_seconds", json!(90.0)),
         ("work_pool: {name: p, work_queue_name: q}", "/work_queue", json!("q")),

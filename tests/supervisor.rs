@@ -68,6 +68,7 @@ impl House {
             timeout: None,
             grace: Duration::from_secs(20),
             secrets: Vec::new(),
+            confinement: Default::default(),
             max_log_bytes: 10 << 20,
         }
     }
@@ -479,6 +480,7 @@ async fn pipes_that_are_closed_early_are_fine() {
 async fn a_flood_without_a_line_end_grows_neither_file_nor_memory() {
     let mut house = House::new();
     let job = Job {
+        confinement: Default::default(),
         max_log_bytes: 1 << 20,
         ..house.shell(
             "head -c 200000000 /dev/zero | tr '\\0' x; echo; echo flooded >&2; exec sleep 1000",
@@ -1086,6 +1088,7 @@ async fn the_interpreter_of_the_project_is_preferred() {
 async fn a_small_bound_is_raised_to_the_minimum() {
     let mut house = House::new();
     let job = Job {
+        confinement: Default::default(),
         max_log_bytes: 1,
         ..house.shell("echo kept")
     };

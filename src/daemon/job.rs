@@ -1,15 +1,18 @@
 //! From a run and its deployment to a job with nothing left to decide. The only place that lets a secret out of the
 //! daemon's environment, and only into the job.
 //!
-//! The environment of a run is the daemon's own, then `env` of the job variables (a deployment's, then the run's own),
-//! then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
+//! Job variables go through the base job template of the run's pool (`variables`). The environment of a run is the daemon's own, then the
+//! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
+use super::variables;
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Entrypoint};
 use crate::model::run::FlowRun;
+use crate::model::size::bytes;
+use crate::model::work_pool::WorkPool;
 use crate::template::{self, Reference, Resolution};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,11 +29,11 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const SHORTEST_SECRET: usize = 8;
 
 /// The job of a run's attempt, with the daemon's environment.
-pub fn of_run(run: &FlowRun, deployment: &Deployment, attempt: u32) -> Result<Job, String> {
+pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32) -> Result<Job, String> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    build(run, deployment, attempt, environment)
+    build(run, deployment, pool, attempt, environment)
 }
 
 /// How long a run has between SIGTERM and SIGKILL: the job variable `grace_seconds` of the run, else of its deployment.
@@ -52,6 +55,7 @@ fn grace(job_variables: &JsonMap) -> Duration {
 pub fn build(
     run: &FlowRun,
     deployment: &Deployment,
+    pool: Option<&WorkPool>,
     attempt: u32,
     daemon_environment: BTreeMap<String, String>,
 ) -> Result<Job, String> {
@@ -63,7 +67,15 @@ pub fn build(
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
     let job_variables = renderer.map("job_variables", &job_variables)?;
+    let template = pool.and_then(|pool| pool.declared.base_job_template.as_ref());
+    let job_variables = variables::configured(template, job_variables)?;
+    let confinement = variables::confinement(&job_variables)?;
     let mut environment = daemon_environment.clone();
+    if confinement.user.is_some() {
+        // They say who the daemon is.
+        ["HOME", "USER", "LOGNAME"].iter().for_each(|name| drop(environment.remove(*name)));
+    }
+    overlay(&mut environment, file_env(deployment, &job_variables)?);
     overlay(&mut environment, variables_env(&job_variables)?);
     let declared: JsonMap = spec.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     overlay(&mut environment, env_of(renderer.map("env", &declared)?)?);
@@ -82,12 +94,13 @@ pub fn build(
         deployment: Some(deployment.name.to_string()),
         program,
         working_directory,
+        confinement,
         environment,
         not_before: run.scheduled_time(),
         timeout: spec.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         grace: grace(&job_variables),
         secrets,
-        max_log_bytes: job_variables.get("max_output").and_then(Value::as_u64).unwrap_or(MAX_LOG_BYTES).max(MINIMUM_LOG_BYTES),
+        max_log_bytes: max_output(&job_variables)?.max(MINIMUM_LOG_BYTES),
     })
 }
 
@@ -150,6 +163,40 @@ fn variables_env(job_variables: &JsonMap) -> Result<BTreeMap<String, Option<Stri
         Some(Value::Object(env)) => env_of(env.clone()),
         Some(other) => Err(format!("the job variable env must be a mapping of names to values, found {other}")),
     }
+}
+
+fn max_output(job_variables: &JsonMap) -> Result<u64, String> {
+    match job_variables.get("max_output") {
+        None | Some(Value::Null) => Ok(MAX_LOG_BYTES),
+        Some(size) => bytes(&text_of(size)).ok_or_else(|| format!("the job variable max_output is {size}; expected bytes, or a size such as 16M")),
+    }
+}
+
+/// The variables of the file that `env_file` names: lines of `NAME=VALUE`, read when the run starts. Values may be quoted; `#` begins a
+/// remark; `export ` before a name is passed over; nothing is expanded.
+fn file_env(deployment: &Deployment, job_variables: &JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {
+    const MOST_BYTES: u64 = 1 << 20;
+    let Some(file) = job_variables.get("env_file").and_then(Value::as_str) else { return Ok(BTreeMap::new()) };
+    let path = root(deployment)?.join(file);
+    let failed = |why: &dyn std::fmt::Display| format!("the env_file {} cannot be read: {why}", path.display());
+    let metadata = std::fs::metadata(&path).map_err(|error| failed(&error))?;
+    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+        return Err(failed(&"expected a regular file of at most 1 MiB"));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+    let mut map = JsonMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let pair = line.strip_prefix("export ").unwrap_or(line).split_once('=');
+        let (name, value) = pair.ok_or_else(|| format!("{}:{}: expected NAME=VALUE", path.display(), number + 1))?;
+        let value = value.trim();
+        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+        map.insert(name.trim().to_owned(), quoted.unwrap_or(value).into());
+    }
+    env_of(map).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn env_of(map: JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {

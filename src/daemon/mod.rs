@@ -21,6 +21,7 @@ mod server;
 mod signals;
 pub mod timers;
 mod units;
+pub mod variables;
 mod watch;
 
 pub use error::DaemonError;

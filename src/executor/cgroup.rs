@@ -77,6 +77,13 @@ impl Cgroup {
         )?)
     }
 
+    /// Writes one of its limits. `false`: this kernel or this host has given the group no such limit.
+    pub fn limit(&self, file: &str, value: &str) -> bool {
+        let path = self.0.join(file);
+        // Writing makes no file here: one that is not there is a controller that the group does not have.
+        path.exists() && fs::write(path, value).is_ok()
+    }
+
     /// Kills everything in it at once, also what is being forked at this moment (`cgroup.kill`, Linux 5.14).
     pub fn kill(&self) {
         let _unsupported_or_gone = fs::write(self.0.join("cgroup.kill"), "1");

@@ -13,6 +13,7 @@
 //! The daemon may die at any moment: everything it needs to find the run again is in its [`Handle`] and
 //! in the run's directory (`directory.rs` names the files and the order in which they appear).
 mod cgroup;
+pub mod confinement;
 pub mod directory;
 pub mod follow;
 pub mod identity;
@@ -27,6 +28,7 @@ pub mod supervisor;
 mod tree;
 pub mod watch;
 
+use self::confinement::Confinement;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -63,7 +65,11 @@ pub struct Job {
     pub deployment: Option<String>,
     pub program: Program,
     pub working_directory: PathBuf,
-    /// The complete environment of the child; only the marker and the runner's variables are added.
+    /// As whom it runs, and what it may use.
+    #[serde(default, skip_serializing_if = "Confinement::is_none")]
+    pub confinement: Confinement,
+    /// The complete environment of the child; only the marker, the runner's variables, and of another user `USER`, `LOGNAME` and `HOME`
+    /// (where they are missing) are added.
     pub environment: BTreeMap<String, String>,
     /// The run's process does not start before this instant, which is less than a second away: what a start costs is
     /// spent before it is due.

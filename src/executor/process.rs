@@ -212,9 +212,22 @@ impl Executor for ProcessExecutor {
                     "description": "Seconds between SIGTERM and SIGKILL when the run is stopped or times out."
                 },
                 "max_output": {
-                    "title": "Maximum Output", "type": "integer", "minimum": super::log::MINIMUM_LOG_BYTES,
-                    "description": "Bytes of log kept per attempt: beyond it, the beginning and the end are kept."
-                }
+                    "title": "Maximum Output", "type": ["integer", "string"],
+                    "description": "Log kept per attempt, in bytes or as 16M: beyond it, the beginning and the end are kept."
+                },
+                "env_file": {
+                    "title": "Environment File", "type": "string", "format": "path",
+                    "description": "A file of NAME=VALUE lines below the project's directory, read when the run starts."
+                },
+                "user": { "title": "User", "type": ["string", "integer"], "description": "As whom the run runs; needs a daemon that runs as root." },
+                "group": { "title": "Group", "type": ["string", "integer"], "description": "Its group; by default the groups of the user." },
+                "nice": { "title": "Niceness", "type": "integer", "minimum": -20, "maximum": 19, "description": "How much it gives way to others." },
+                "umask": { "title": "File Mode Mask", "type": "string", "pattern": "^0?[0-7]{1,3}$", "description": "Octal: \"027\"." },
+                "memory_max": {
+                    "title": "Memory", "type": ["integer", "string"],
+                    "description": "Bytes, or 512M: of the whole run where a control group can hold it, else of each process."
+                },
+                "cpu_max": { "title": "Processors", "type": "number", "exclusiveMinimum": 0, "description": "0.5 is half of one; where a control group can hold it." }
             }
         })
     }

@@ -8,7 +8,7 @@ use super::placeholders::{self, Placeholders};
 use super::report::{At, Problem, described, shown};
 use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
-use super::{entrypoint, renames, retry, schedule, words, work_pool};
+use super::{entrypoint, process, renames, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName, OnDelete};
 use serde_json::Value;
@@ -22,6 +22,7 @@ pub const KEYS: &[&str] = &[
     "retry_delay_seconds", "retry_jitter_factor", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
     "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
     "protect", "on_delete", "renamed_from",
+    "user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file",
 ];
 /// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
 pub const OLD_KEYS: &[&str] = &[
@@ -202,6 +203,7 @@ impl Reader<'_> {
                 pool.job_variables.insert(key.clone(), value.clone());
             }
         }
+        process::read(node, &mut pool.job_variables);
         self.old_name("work_pool_name", &mut pool.name, "name");
         self.old_name("work_queue_name", &mut pool.queue, "work_queue_name");
         pool

@@ -33,6 +33,7 @@ mod node;
 mod parameters;
 mod placeholders;
 mod policy;
+mod process;
 mod project;
 mod refuse;
 mod renames;

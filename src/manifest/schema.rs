@@ -294,6 +294,37 @@ pub struct Deployment {
     /// Which ends are tried again: exit codes (`75`, `1-5`), signals (`SIGKILL`), `timeout`, `crashed`. Default: every one.
     #[schemars(schema_with = "retry_on")]
     retry_on: Option<Value>,
+    /// As whom it runs, a name or a number; needs a daemon that runs as root. As of each key down to `env_file`, a job variable of
+    /// the same name says it, too.
+    #[schemars(schema_with = "text")]
+    user: Option<String>,
+    /// Its group. Default: the groups of the user.
+    #[schemars(schema_with = "text")]
+    group: Option<String>,
+    /// How much it gives way to others, from -20 (first; needs root) to 19 (last).
+    #[schemars(schema_with = "text")]
+    nice: Option<Value>,
+    /// The mode bits that its new files do not get, as octal digits in quotes: `"027"`.
+    #[schemars(schema_with = "text")]
+    umask: Option<String>,
+    /// Bytes, or `512M`, `2G`: of the whole run where a control group can hold it, else of each of its processes.
+    #[schemars(schema_with = "text")]
+    memory_max: Option<Value>,
+    /// Processors: `0.5` is half of one. Held where a control group can hold it; the log says so where none can.
+    #[schemars(schema_with = "text")]
+    cpu_max: Option<Value>,
+    /// How much log is kept of an attempt, in bytes or as `16M`: beyond it the beginning and the end. Default 64M.
+    #[schemars(schema_with = "text")]
+    max_output: Option<Value>,
+    /// The Python interpreter. Default: the working directory's `.venv`, else `python3` from PATH.
+    #[schemars(schema_with = "text")]
+    python: Option<String>,
+    /// Seconds between SIGTERM and SIGKILL when it is stopped. Default 10.
+    #[schemars(schema_with = "seconds")]
+    grace_seconds: Option<Value>,
+    /// A file of `NAME=VALUE` lines below the project's root, read when a run starts; `env` stands over it.
+    #[schemars(schema_with = "text")]
+    env_file: Option<String>,
     /// A run that takes longer is stopped.
     #[schemars(schema_with = "seconds")]
     timeout_seconds: Option<Value>,

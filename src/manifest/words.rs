@@ -78,15 +78,6 @@ impl NotYet {
 
 /// Keys of a deployment.
 pub const DEPLOYMENT_LATER: &[NotYet] = &[
-    NotYet::refused("user"),
-    NotYet::refused("group"),
-    NotYet::refused("memory_max"),
-    NotYet::refused("cpu_max"),
-    NotYet::refused("grace_seconds"),
-    NotYet::warned("nice"),
-    NotYet::warned("umask"),
-    NotYet::warned("max_output"),
-    NotYet::warned("python"),
     NotYet::warned("sla"),
     NotYet::warned("version_type"),
 ];

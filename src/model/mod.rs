@@ -17,6 +17,7 @@ pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+pub mod size;
 pub mod state;
 pub mod status;
 pub mod stored;

@@ -167,7 +167,10 @@ fn keys_of(field: &str) -> Vec<String> {
         "parameter_schema" => &["parameter_openapi_schema"],
         whole => &[whole],
     };
-    keys.iter().map(|name| key.map_or_else(|| (*name).to_owned(), |key| format!("{name}/{key}"))).collect()
+    let mut keys: Vec<String> = keys.iter().map(|name| key.map_or_else(|| (*name).to_owned(), |key| format!("{name}/{key}"))).collect();
+    // Some job variables have a key of their own: `nice`.
+    keys.extend(key.filter(|_| whole == "job_variables").map(str::to_owned));
+    keys
 }
 
 struct Explained<'a> {

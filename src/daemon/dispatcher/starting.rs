@@ -85,7 +85,10 @@ impl Dispatcher {
             None => None,
         };
         let job = match deployment {
-            Some(deployment) => job::of_run(&run, &deployment, claim.attempt),
+            Some(deployment) => {
+                let pool = claim.pool.as_deref().map(|pool| self.ledger.work_pool(pool)).transpose()?.flatten();
+                job::of_run(&run, &deployment, pool.as_ref(), claim.attempt)
+            }
             None => Err("its deployment was deleted".to_owned()),
         };
         let context = ExecutorContext { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 
 use super::{fork, signals};
 use crate::executor::cgroup::Cgroup;
+use crate::executor::confinement::Resolved;
 use crate::executor::directory::RESULT;
 use crate::executor::outcome::NotStarted;
 use crate::executor::{Job, Program, RUN_ID_VARIABLE};
@@ -39,6 +40,7 @@ pub struct Plan {
     command: Command,
     program: String,
     pub remark: Option<String>,
+    confinement: Resolved,
 }
 
 /// Decides what is executed. Only looks for the interpreter; starts nothing.
@@ -89,6 +91,7 @@ pub fn plan(job: &Job, run_directory: &Path) -> Plan {
         command,
         program: program.to_string_lossy().into_owned(),
         remark,
+        confinement: Resolved::default(),
     }
 }
 
@@ -117,6 +120,20 @@ fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBu
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Plan {
+    /// Looks up as whom it runs and what it may use; what the reader of the log should know of that.
+    pub fn confine(&mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Vec<String>, LaunchError> {
+        let refused = |message| LaunchError { why: NotStarted::Other, message };
+        let mut resolved = Resolved::of(&job.confinement, cgroup).map_err(refused)?;
+        for (name, value) in resolved.environment() {
+            if !job.environment.contains_key(name) {
+                self.command.env(name, value);
+            }
+        }
+        let remarks = std::mem::take(&mut resolved.remarks);
+        self.confinement = resolved;
+        Ok(remarks)
+    }
+
     /// Starts it, not before its instant. On return the program is being executed (exec(3) has succeeded).
     pub fn launch(mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Launched, LaunchError> {
         check_directory(&job.working_directory)?;
@@ -140,7 +157,8 @@ impl Plan {
             .stderr(error_end);
         let supervisor = getpid();
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
-        unsafe { self.command.pre_exec(move || isolate(supervisor)) };
+        let confinement = std::mem::take(&mut self.confinement);
+        unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement)) };
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
         wait_until(job.not_before);
         match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
@@ -196,6 +214,10 @@ fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
                 "{program} was not started: its arguments and environment together are larger than the system allows"
             ),
         ),
+        Some(libc::EPERM) if !job.confinement.is_none() => (
+            NotStarted::Other,
+            format!("{program} was not started: this daemon may not do what user, group or nice ask for ({error})"),
+        ),
         _ => (
             NotStarted::Other,
             format!("{program} was not started: {error}"),
@@ -212,8 +234,10 @@ fn is_on_path(program: &str, job: &Job) -> bool {
 }
 
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
-fn isolate(supervisor: Pid) -> io::Result<()> {
+fn isolate(supervisor: Pid, confinement: &Resolved) -> io::Result<()> {
     setsid()?;
+    confinement.apply()?;
+    // After the rights have gone: the kernel forgets this when they change.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(supervisor) {
         // It died before the line above could take effect.

@@ -138,9 +138,12 @@ fn start(
     cgroup: Option<&Cgroup>,
     log: &mut LogWriter,
 ) -> Result<launch::Launched, LaunchError> {
-    let plan = launch::plan(job, run_directory);
+    let mut plan = launch::plan(job, run_directory);
     if let Some(remark) = &plan.remark {
         log.remark(remark, Timestamp::now());
+    }
+    for remark in plan.confine(job, cgroup)? {
+        log.remark(&remark, Timestamp::now());
     }
     plan.launch(job, cgroup)
 }
