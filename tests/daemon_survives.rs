@@ -249,6 +249,57 @@ fn a_spawner_killed_at_any_moment_loses_no_run_and_starts_none_twice() {
 }
 
 #[test]
+fn g4_a_run_whose_directory_was_removed_while_no_daemon_ran_goes_on_and_can_be_stopped() {
+    for everything in [false, true] {
+        let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
+        let (daemon, run, pid) = held(&host);
+        // Commits are durable in order: what was seen before this one is, once this one is acknowledged.
+        host.cli(&["deployment", "pause", "hold"]).exits(0);
+        daemon.kill();
+        let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+        fs::remove_dir_all(if everything { host.home().join("runs") } else { directory }).unwrap();
+        let daemon = host.daemon();
+        daemon.counts(1, 0);
+        assert_eq!(process_of(&daemon, &run), pid);
+        host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+        let run = daemon.over(&run);
+        assert_eq!((&run["state_type"], &run["run_count"]), (&json!("CANCELLED"), &json!(1)), "{run:#}");
+        assert!(!process::is_alive(pid));
+    }
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_ended_although_its_directory_is_gone() {
+    let host = Host::new("deployments: [{name: long, command: 'setsid sleep 300 & echo begun; exec sleep 300'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("long");
+    daemon.logged(&run, "begun");
+    let pid = process_of(&daemon, &run);
+    let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+    daemon.kill();
+    process::send(process::parent_of(pid).unwrap(), Signal::KILL);
+    fs::remove_dir_all(directory).unwrap();
+    let daemon = host.daemon();
+    let run = daemon.over(&run);
+    assert_eq!(run["state_type"], "CRASHED", "{run:#}");
+    let left = process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
+    assert_eq!(left, [0; 0], "processes are left behind");
+}
+
+#[test]
+fn a_stopped_supervisor_heeds_a_cancel() {
+    let host = Host::new("deployments: [{name: long, command: 'echo begun; exec sleep 300'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("long");
+    daemon.logged(&run, "begun");
+    process::send(process::parent_of(process_of(&daemon, &run)).unwrap(), Signal::STOP);
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+    assert_eq!(daemon.over(&run)["state_type"], "CANCELLED");
+}
+
+#[test]
 fn g3_a_cancel_that_was_acknowledged_is_carried_out_by_the_next_daemon() {
     let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
     let (daemon, run, _) = held(&host);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use serde_json::json;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -170,9 +170,12 @@ impl ProcessExecutor {
             return Ok(());
         };
         match signals::request_stop(pidfd.as_fd(), grace) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            result => result,
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            result => result?,
         }
+        // One that somebody stopped (SIGSTOP) could not heed it.
+        let _gone_meanwhile = pidfd_send_signal(&pidfd, Signal::CONT);
+        Ok(())
     }
 }
 
@@ -268,14 +271,16 @@ fn recover_handle(
     boot_id: &str,
     cgroup: Option<PathBuf>,
 ) -> io::Result<Option<Handle>> {
-    if !run_directory.exists()
-        || directory::void_jobs(run_directory)?
-        || !directory::is_occupied(run_directory)?
-    {
+    let place = real_path(run_directory);
+    let removed = !place.exists();
+    if !removed && (directory::void_jobs(&place)? || !directory::is_occupied(&place)?) {
         return Ok(None);
     }
-    let run_directory = run_directory.canonicalize()?;
-    let supervisor = tree::supervisor_of(&run_directory);
+    let supervisor = tree::supervisor_of(&place);
+    // A run whose directory somebody removed goes on all the same, and is not begun a second time beside itself.
+    if removed && supervisor.is_none() && tree::marked(run_id).is_empty() {
+        return Ok(None);
+    }
     Ok(Some(Handle {
         version: FORMAT_VERSION,
         run_id,
@@ -283,9 +288,17 @@ fn recover_handle(
         boot_id: boot_id.to_owned(),
         supervisor_pid: supervisor.map_or(0, |process| process.pid),
         supervisor_start: supervisor.map_or(0, |process| process.start),
-        run_directory,
+        run_directory: place,
         cgroup,
     }))
+}
+
+/// Without symbolic links, as the kernel shows it; also of what is not there any more.
+fn real_path(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(_), Some(parent), Some(name)) => real_path(parent).join(name),
+        (found, ..) => found.unwrap_or_else(|_| path.to_path_buf()),
+    }
 }
 
 impl Launcher {
