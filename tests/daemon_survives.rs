@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Waits until a file `release` is made in the project, then ends with code 3.
@@ -160,6 +160,61 @@ fn a_killed_supervisor_takes_its_run_along_and_the_run_is_crashed_with_the_evide
     assert!(message.contains("supervisor") && message.contains("SIGKILL"), "{message}");
     let left = process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
     assert_eq!(left, [0; 0], "processes are left behind");
+}
+
+#[test]
+fn a_crashed_run_says_what_happened_and_by_what_that_is_known() {
+    let table = [
+        ("the process", "killed by SIGKILL (signal 9)"),
+        ("the supervisor", ") was killed by SIGKILL (signal 9)"),
+        ("the supervisor, told", "stopped because process"),
+        ("the supervisor, alone", "was killed while no daemon was watching: it is gone and left no outcome"),
+        ("the machine", "the machine was restarted while the run was going on: its record is of another boot"),
+        ("the directory", "was removed while no daemon was watching, and no process of the run is left"),
+        ("the directory, watched", "ended and left no outcome; the run's directory was removed"),
+    ];
+    for (what, expected) in table {
+        let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
+        let (mut daemon, run, pid) = held(&host);
+        host.cli(&["deployment", "pause", "hold"]).exits(0);
+        let supervisor = process::parent_of(pid).unwrap();
+        let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+        match what {
+            "the process" => process::send(pid, Signal::KILL),
+            "the supervisor" => process::send(supervisor, Signal::KILL),
+            "the supervisor, told" => process::send(supervisor, Signal::TERM),
+            _ => {
+                daemon.kill();
+                while_no_daemon_runs(what, supervisor, pid, &directory);
+                daemon = host.daemon();
+            }
+        }
+        host.write("release", "");
+        let run = daemon.over(&run);
+        let message = run["state"]["message"].as_str().unwrap();
+        assert_eq!(run["state_type"], "CRASHED", "{what}: {run:#}");
+        assert!(message.contains(expected), "{what}: {message}");
+    }
+}
+
+fn while_no_daemon_runs(what: &str, supervisor: i32, pid: i32, directory: &Path) {
+    if what != "the directory, watched" {
+        process::send(supervisor, Signal::KILL);
+        until("the run is gone", || (!process::is_alive(supervisor) && !process::is_alive(pid)).then_some(()));
+    }
+    match what {
+        "the machine" => forge_boot(&directory.join("started.json")),
+        "the supervisor, alone" => {}
+        _ => fs::remove_dir_all(directory).unwrap(),
+    }
+}
+
+/// As if the machine had been started anew since.
+fn forge_boot(record: &Path) {
+    let text = fs::read_to_string(record).unwrap();
+    let own = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(text.contains(own.trim()), "the record tells no boot: {text}");
+    fs::write(record, text.replace(own.trim(), &"0".repeat(36))).unwrap();
 }
 
 /// The one process that forks the daemon's supervisors.

@@ -42,6 +42,9 @@ pub struct Started {
     pub at: Timestamp,
     /// The run's process, leader of its own session and group.
     pub pid: u32,
+    /// Of the machine's boot in which it was started: in another one, nothing of it is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
 }
 
 /// What a supervisor says of its run, one JSON object per line: into the record, and to the daemon through the report pipe.
