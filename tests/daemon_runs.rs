@@ -57,7 +57,9 @@ deployments:
         let run = daemon.end_of(&run);
         assert_eq!(state(&run), expected, "{name}: {run:#}");
         assert!(message(&run).contains(reason), "{name}: {:?} does not say {reason:?}", message(&run));
-        assert_eq!(run["run_count"], if ["missing", "forbidden", "interpreter", "nowhere", "unset"].contains(&name) { json!(0) } else { json!(1) }, "{name}");
+        assert_eq!(run["run_count"], 1, "{name}");
+        let began = !["missing", "forbidden", "interpreter", "nowhere", "unset"].contains(&name);
+        assert_eq!(run["start_time"].is_string(), began, "{name}");
     }
     daemon.counts(0, 0);
 }
@@ -167,6 +169,24 @@ deployments:
     });
     let expected = [("Failed", 2), ("Failed", 1), ("TimedOut", 2), ("Crashed", 2), ("Crashed", 1)];
     assert_eq!(ends, expected.map(|(state, attempts)| (state.to_owned(), attempts)));
+}
+
+#[test]
+fn attempts_that_cannot_begin_count_and_end_with_the_retries() {
+    let host = Host::new("
+deployments:
+  - {name: missing, command: [./no-such-program], retries: 2}
+  - {name: burns-its-bridges, command: 'rmdir ../place; exit 1', working_dir: place, retries: 2}
+  - {name: not-for-this, command: [./no-such-program], retries: 2, retry_on: [1]}
+");
+    fs::create_dir(host.project().join("place")).unwrap();
+    let daemon = host.daemon();
+    daemon.reconciled();
+    for (name, attempts) in [("missing", 3), ("burns-its-bridges", 3), ("not-for-this", 1)] {
+        let run = daemon.outcome(name);
+        assert_eq!((state(&run), &run["run_count"]), (("CRASHED", "Crashed"), &json!(attempts)), "{name}: {run:#}");
+    }
+    daemon.counts(0, 0);
 }
 
 #[test]

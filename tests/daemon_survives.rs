@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Waits until a file `release` is made in the project, then ends with code 3.
@@ -162,6 +162,61 @@ fn a_killed_supervisor_takes_its_run_along_and_the_run_is_crashed_with_the_evide
     assert_eq!(left, [0; 0], "processes are left behind");
 }
 
+#[test]
+fn a_crashed_run_says_what_happened_and_by_what_that_is_known() {
+    let table = [
+        ("the process", "killed by SIGKILL (signal 9)"),
+        ("the supervisor", ") was killed by SIGKILL (signal 9)"),
+        ("the supervisor, told", "stopped because process"),
+        ("the supervisor, alone", "was killed while no daemon was watching: it is gone and left no outcome"),
+        ("the machine", "the machine was restarted while the run was going on: its record is of another boot"),
+        ("the directory", "was removed while no daemon was watching, and no process of the run is left"),
+        ("the directory, watched", "ended and left no outcome; the run's directory was removed"),
+    ];
+    for (what, expected) in table {
+        let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
+        let (mut daemon, run, pid) = held(&host);
+        host.cli(&["deployment", "pause", "hold"]).exits(0);
+        let supervisor = process::parent_of(pid).unwrap();
+        let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+        match what {
+            "the process" => process::send(pid, Signal::KILL),
+            "the supervisor" => process::send(supervisor, Signal::KILL),
+            "the supervisor, told" => process::send(supervisor, Signal::TERM),
+            _ => {
+                daemon.kill();
+                while_no_daemon_runs(what, supervisor, pid, &directory);
+                daemon = host.daemon();
+            }
+        }
+        host.write("release", "");
+        let run = daemon.over(&run);
+        let message = run["state"]["message"].as_str().unwrap();
+        assert_eq!(run["state_type"], "CRASHED", "{what}: {run:#}");
+        assert!(message.contains(expected), "{what}: {message}");
+    }
+}
+
+fn while_no_daemon_runs(what: &str, supervisor: i32, pid: i32, directory: &Path) {
+    if what != "the directory, watched" {
+        process::send(supervisor, Signal::KILL);
+        until("the run is gone", || (!process::is_alive(supervisor) && !process::is_alive(pid)).then_some(()));
+    }
+    match what {
+        "the machine" => forge_boot(&directory.join("started.json")),
+        "the supervisor, alone" => {}
+        _ => fs::remove_dir_all(directory).unwrap(),
+    }
+}
+
+/// As if the machine had been started anew since.
+fn forge_boot(record: &Path) {
+    let text = fs::read_to_string(record).unwrap();
+    let own = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(text.contains(own.trim()), "the record tells no boot: {text}");
+    fs::write(record, text.replace(own.trim(), &"0".repeat(36))).unwrap();
+}
+
 /// The one process that forks the daemon's supervisors.
 fn spawner_of(daemon: &Daemon) -> i32 {
     let found = process::children_called(daemon.pid(), "reeve-spawner");
@@ -246,6 +301,57 @@ fn a_spawner_killed_at_any_moment_loses_no_run_and_starts_none_twice() {
     let executed = lines_of(&host.project().join("executed"));
     assert_eq!(executed.len(), asked.len(), "seed {}: {executed:?}", random.seed);
     assert_eq!(executed.into_iter().collect::<BTreeSet<_>>(), asked, "seed {}", random.seed);
+}
+
+#[test]
+fn g4_a_run_whose_directory_was_removed_while_no_daemon_ran_goes_on_and_can_be_stopped() {
+    for everything in [false, true] {
+        let host = Host::new(&format!("deployments: [{{name: hold, command: '{HOLD}'}}]"));
+        let (daemon, run, pid) = held(&host);
+        // Commits are durable in order: what was seen before this one is, once this one is acknowledged.
+        host.cli(&["deployment", "pause", "hold"]).exits(0);
+        daemon.kill();
+        let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+        fs::remove_dir_all(if everything { host.home().join("runs") } else { directory }).unwrap();
+        let daemon = host.daemon();
+        daemon.counts(1, 0);
+        assert_eq!(process_of(&daemon, &run), pid);
+        host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+        let run = daemon.over(&run);
+        assert_eq!((&run["state_type"], &run["run_count"]), (&json!("CANCELLED"), &json!(1)), "{run:#}");
+        assert!(!process::is_alive(pid));
+    }
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_ended_although_its_directory_is_gone() {
+    let host = Host::new("deployments: [{name: long, command: 'setsid sleep 300 & echo begun; exec sleep 300'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("long");
+    daemon.logged(&run, "begun");
+    let pid = process_of(&daemon, &run);
+    let directory = exit_record(&host, &run).parent().unwrap().to_owned();
+    daemon.kill();
+    process::send(process::parent_of(pid).unwrap(), Signal::KILL);
+    fs::remove_dir_all(directory).unwrap();
+    let daemon = host.daemon();
+    let run = daemon.over(&run);
+    assert_eq!(run["state_type"], "CRASHED", "{run:#}");
+    let left = process::with_variable(&format!("REEVE_FLOW_RUN_ID={}", id(&run)));
+    assert_eq!(left, [0; 0], "processes are left behind");
+}
+
+#[test]
+fn a_stopped_supervisor_heeds_a_cancel() {
+    let host = Host::new("deployments: [{name: long, command: 'echo begun; exec sleep 300'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("long");
+    daemon.logged(&run, "begun");
+    process::send(process::parent_of(process_of(&daemon, &run)).unwrap(), Signal::STOP);
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+    assert_eq!(daemon.over(&run)["state_type"], "CANCELLED");
 }
 
 #[test]

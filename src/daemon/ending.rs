@@ -19,7 +19,7 @@ pub fn state_of(outcome: &Outcome, cancelling: bool) -> Proposed {
             Proposed::new(StateType::Crashed)
         }
     };
-    let mut proposed = Proposed { cause: cause_of(&outcome.end), ..proposed.message(message) };
+    let mut proposed = Proposed { cause: Some(cause_of(&outcome.end)), ..proposed.message(message) };
     if proposed.kind == StateType::Completed {
         proposed.data = outcome.value.clone();
     }
@@ -27,13 +27,13 @@ pub fn state_of(outcome: &Outcome, cancelling: bool) -> Proposed {
 }
 
 /// How it ended, in the words of `retry_on`.
-fn cause_of(end: &End) -> Option<EndCause> {
+fn cause_of(end: &End) -> EndCause {
     match *end {
-        End::Exited { code } => Some(EndCause::Exited(code)),
-        End::Signaled { signal, .. } => Some(EndCause::Signaled(signal)),
-        End::TimedOut { .. } => Some(EndCause::TimedOut),
-        End::NotStarted { .. } | End::SupervisorFailed | End::Lost => Some(EndCause::Lost),
-        End::Stopped { .. } => None,
+        End::Exited { code } => EndCause::Exited(code),
+        End::Signaled { signal, .. } => EndCause::Signaled(signal),
+        End::TimedOut { .. } => EndCause::TimedOut,
+        // Stopped without a cancel: somebody told the supervisor to end, as a host does that goes down.
+        End::NotStarted { .. } | End::SupervisorFailed | End::Lost | End::Stopped { .. } => EndCause::Lost,
     }
 }
 

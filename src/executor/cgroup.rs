@@ -14,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, Mode, OFlags, access};
 use uuid::Uuid;
 
+use super::memory;
+
 /// The name of a group is this and the run's id and attempt.
 const PREFIX: &str = "reeve-run";
 
@@ -82,6 +84,11 @@ impl Cgroup {
         let path = self.0.join(file);
         // Writing makes no file here: one that is not there is a controller that the group does not have.
         path.exists() && fs::write(path, value).is_ok()
+    }
+
+    /// How often the kernel killed in it for want of memory, where memory is counted in it.
+    pub fn out_of_memory(&self) -> Option<u64> {
+        memory::in_group(&self.0)
     }
 
     /// Kills everything in it at once, also what is being forked at this moment (`cgroup.kill`, Linux 5.14).

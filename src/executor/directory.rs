@@ -35,6 +35,9 @@ const OUTCOME_RESERVE: u64 = 32 * 1024;
 /// A file that claims to be larger than this was not written by us.
 const READ_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// How often the parent of a run's directory is made before that is given up.
+const PARENTS: u32 = 20;
+
 /// That the run's process exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
@@ -42,6 +45,9 @@ pub struct Started {
     pub at: Timestamp,
     /// The run's process, leader of its own session and group.
     pub pid: u32,
+    /// Of the machine's boot in which it was started: in another one, nothing of it is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
 }
 
 /// What a supervisor says of its run, one JSON object per line: into the record, and to the daemon through the report pipe.
@@ -71,13 +77,17 @@ pub struct Record {
 /// Makes a run's directory, readable by its owner only. `true`: it is new, so there is nothing in it.
 pub fn create(path: &Path) -> io::Result<bool> {
     let new = || fs::DirBuilder::new().mode(0o700).create(path);
-    let made = match (new(), path.parent()) {
-        (Err(error), Some(parent)) if is_absent(&error) => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-            new()
+    let mut made = new();
+    // Whoever clears away empty days may take the new parent before there is anything in it: then it is made again.
+    for _ in 0..PARENTS {
+        match (&made, path.parent()) {
+            (Err(error), Some(parent)) if is_absent(error) => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+                made = new();
+            }
+            _ => break,
         }
-        (made, _) => made,
-    };
+    }
     match made {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
@@ -271,4 +281,40 @@ pub fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const RUNS: usize = 2_000;
+
+    /// The day is empty at first, and is cleared away once for each run: before the run's directory is in it, or never.
+    #[test]
+    fn a_directory_is_made_although_its_empty_parent_is_cleared_away_meanwhile() {
+        let home = tempfile::tempdir().unwrap();
+        let (day, run) = (home.path().join("day"), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut cleared = usize::MAX;
+                loop {
+                    match run.load(Ordering::SeqCst) {
+                        RUNS => return,
+                        now if now != cleared && fs::remove_dir(&day).is_ok() => cleared = now,
+                        _ => std::thread::yield_now(),
+                    }
+                }
+            });
+            let made: Vec<_> = (1..=RUNS)
+                .map(|next| {
+                    let made = create(&day.join("run"));
+                    let _not_made = fs::remove_dir_all(&day);
+                    run.store(next, Ordering::SeqCst);
+                    made.map_err(|error| error.kind())
+                })
+                .collect();
+            assert!(made.iter().all(|made| *made == Ok(true)), "{:?}", made.iter().find(|made| **made != Ok(true)));
+        });
+    }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use serde_json::json;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -28,7 +28,8 @@ use uuid::Uuid;
 use super::cgroup::{self, Cgroup};
 use super::directory::{self, Message, Record, Started};
 use super::identity::{boot_id, open_process, process_stat};
-use super::outcome::{End, signal_text};
+use super::loss::{Gone, Loss};
+use super::outcome::End;
 use super::spawner::{self, NoAnswer, Spawner};
 use super::supervisor::signals::{self, HeldBack};
 use super::supervisor::ARGUMENT;
@@ -139,29 +140,15 @@ impl ProcessExecutor {
                 Adoption::Running
             }
             Ok(None) => {
-                let evidence = self.why_gone(&handle);
-                tokio::spawn(async move { report_all(handle, evidence, &context).await });
+                let gone = if handle.boot_id == *self.boot_id { Gone::NotFound } else { Gone::Restarted };
+                tokio::spawn(async move { report_all(handle, gone, &context).await });
                 Adoption::Ended
             }
             Err(error) => {
-                let evidence = format!(
-                    "process {} cannot be examined: {error}",
-                    handle.supervisor_pid
-                );
-                tokio::spawn(async move { report_all(handle, evidence, &context).await });
+                let gone = Gone::Unknown { why: error.to_string() };
+                tokio::spawn(async move { report_all(handle, gone, &context).await });
                 Adoption::Ended
             }
-        }
-    }
-
-    fn why_gone(&self, handle: &Handle) -> String {
-        if handle.boot_id == *self.boot_id {
-            format!(
-                "the run's supervisor (process {}) ended without leaving an outcome while no daemon was watching",
-                handle.supervisor_pid
-            )
-        } else {
-            "the machine was restarted while the run was going on".to_owned()
         }
     }
 
@@ -170,9 +157,12 @@ impl ProcessExecutor {
             return Ok(());
         };
         match signals::request_stop(pidfd.as_fd(), grace) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            result => result,
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            result => result?,
         }
+        // One that somebody stopped (SIGSTOP) could not heed it.
+        let _gone_meanwhile = pidfd_send_signal(&pidfd, Signal::CONT);
+        Ok(())
     }
 }
 
@@ -281,24 +271,37 @@ fn recover_handle(
     boot_id: &str,
     cgroup: Option<PathBuf>,
 ) -> io::Result<Option<Handle>> {
-    if !run_directory.exists()
-        || directory::void_jobs(run_directory)?
-        || !directory::is_occupied(run_directory)?
-    {
+    let place = real_path(run_directory);
+    let removed = !place.exists();
+    if !removed && (directory::void_jobs(&place)? || !directory::is_occupied(&place)?) {
         return Ok(None);
     }
-    let run_directory = run_directory.canonicalize()?;
-    let supervisor = tree::supervisor_of(&run_directory);
+    let supervisor = tree::supervisor_of(&place);
+    // A run whose directory somebody removed goes on all the same, and is not begun a second time beside itself.
+    if removed && supervisor.is_none() && tree::marked(run_id).is_empty() {
+        return Ok(None);
+    }
+    // A record that cannot be read is the adoption's to tell of.
+    let started = directory::read_record(&place).unwrap_or_default().started;
+    let boot_of_run = started.and_then(|started| started.boot_id).filter(|_| supervisor.is_none());
     Ok(Some(Handle {
         version: FORMAT_VERSION,
         run_id,
         attempt,
-        boot_id: boot_id.to_owned(),
+        boot_id: boot_of_run.unwrap_or_else(|| boot_id.to_owned()),
         supervisor_pid: supervisor.map_or(0, |process| process.pid),
         supervisor_start: supervisor.map_or(0, |process| process.start),
-        run_directory,
+        run_directory: place,
         cgroup,
     }))
+}
+
+/// Without symbolic links, as the kernel shows it; also of what is not there any more.
+fn real_path(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(_), Some(parent), Some(name)) => real_path(parent).join(name),
+        (found, ..) => found.unwrap_or_else(|_| path.to_path_buf()),
+    }
 }
 
 impl Launcher {
@@ -454,9 +457,9 @@ async fn watch_started(
         }
     }
     let _ended = pidfd.readable().await;
-    let evidence = supervisor_end(&handle, &pidfd);
+    let gone = supervisor_end(&pidfd);
     if !finished {
-        report_end(handle, evidence, &context).await;
+        report_end(handle, gone, &context).await;
     }
 }
 
@@ -474,8 +477,8 @@ async fn watch_adopted(
     }
     send_start(&handle, &context).await;
     let _ended = pidfd.readable().await;
-    let evidence = supervisor_end(&handle, &pidfd);
-    report_end(handle, evidence, &context).await;
+    let gone = supervisor_end(&pidfd);
+    report_end(handle, gone, &context).await;
 }
 
 /// Waits until a file exists. Returns as well when that can never be known (the directory is gone).
@@ -488,9 +491,9 @@ async fn wait_for_file(watcher: &Arc<DirectoryWatcher>, run_directory: &Path, na
 
 /// Of a run that is over: a daemon that died between its start and its end never said that it began, and without
 /// that the run would have no attempt, no start and no retry.
-async fn report_all(handle: Handle, evidence: String, context: &Context) {
+async fn report_all(handle: Handle, gone: Gone, context: &Context) {
     send_start(&handle, context).await;
-    report_end(handle, evidence, context).await;
+    report_end(handle, gone, context).await;
 }
 
 /// Says that the run began, where it did.
@@ -511,30 +514,24 @@ async fn send_started(run_id: Uuid, started: &Started, context: &Context) {
 }
 
 /// Collects the supervisor if it is our child, and says how it ended.
-fn supervisor_end(handle: &Handle, pidfd: &AsyncFd<OwnedFd>) -> String {
+fn supervisor_end(pidfd: &AsyncFd<OwnedFd>) -> Gone {
     let status = waitid(
         WaitId::PidFd(pidfd.get_ref().as_fd()),
         WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
     )
     .ok()
     .flatten();
-    let pid = handle.supervisor_pid;
     match status.map(|status| (status.exit_status(), status.terminating_signal())) {
-        Some((_, Some(signal))) => format!(
-            "the run's supervisor (process {pid}) was killed by {}",
-            signal_text(signal)
-        ),
-        Some((Some(code), _)) => format!(
-            "the run's supervisor (process {pid}) exited with code {code} and left no outcome"
-        ),
-        _ => format!("the run's supervisor (process {pid}) ended and left no outcome"),
+        Some((_, Some(signal))) => Gone::Killed { signal },
+        Some((Some(code), _)) => Gone::Exited { code },
+        _ => Gone::Ended,
     }
 }
 
 /// The last report of a run whose supervisor is gone: what its directory tells.
-async fn report_end(handle: Handle, evidence: String, context: &Context) {
+async fn report_end(handle: Handle, gone: Gone, context: &Context) {
     let run_id = handle.run_id;
-    let settled = spawn_blocking(move || settle(&handle, evidence))
+    let settled = spawn_blocking(move || settle(&handle, gone))
         .await
         .unwrap_or_else(|error| Err(error.to_string()));
     send_end(run_id, settled, context).await;
@@ -550,16 +547,14 @@ async fn send_end(run_id: Uuid, end: Result<Outcome, String>, context: &Context)
 
 /// Reads the outcome that was left. Where there is none: ends the processes that are left, and leaves the evidence as the
 /// outcome, so that followers of the log end and a later adoption says the same.
-fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
-    let mut evidence = evidence;
-    let record = directory::read_record(&handle.run_directory).unwrap_or_else(|error| {
-        evidence.push_str(&format!("; its record cannot be read: {error}"));
-        Record::default()
-    });
+fn settle(handle: &Handle, gone: Gone) -> Result<Outcome, String> {
+    let (record, unreadable) = match directory::read_record(&handle.run_directory) {
+        Ok(record) => (record, None),
+        Err(error) => (Record::default(), Some(error.to_string())),
+    };
     match record.outcome {
         Some(outcome) if outcome.end == End::Lost => return Err(outcome.message),
         Some(outcome) => return Ok(outcome),
-        None if !handle.run_directory.exists() => evidence.push_str("; the run's directory was removed"),
         None => {}
     }
     let in_group = handle
@@ -567,12 +562,15 @@ fn settle(handle: &Handle, evidence: String) -> Result<Outcome, String> {
         .as_deref()
         .and_then(Cgroup::find)
         .map_or(0, Cgroup::remove);
-    let killed = tree::end_marked(handle.run_id).len() + in_group as usize;
-    if killed > 0 {
-        evidence.push_str(&format!(
-            "; {killed} processes of the run were left and have been killed"
-        ));
-    }
+    let loss = Loss {
+        gone,
+        supervisor: handle.supervisor_pid,
+        began: record.started.is_some(),
+        directory_removed: !handle.run_directory.exists(),
+        unreadable,
+        killed: tree::end_marked(handle.run_id).len() + in_group as usize,
+    };
+    let evidence = loss.sentence();
     let lost = Outcome::unknown(
         handle.run_id,
         handle.attempt,

@@ -3,7 +3,7 @@
 //! A process is only ever signalled through a pidfd that was checked to be the process that was found.
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -99,10 +99,12 @@ pub fn end_marked(run_id: Uuid) -> HashSet<Process> {
     killed
 }
 
-/// The living supervisor of a run's directory that has taken its job: told by its name and its working directory.
+/// The living supervisor of a run's directory that has taken its job: told by its name and its working directory, which may have been
+/// removed meanwhile (proc(5)).
 pub fn supervisor_of(run_directory: &Path) -> Option<Process> {
     let called = |pid| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == NAME.to_bytes());
-    let there = |pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == run_directory);
+    let removed = PathBuf::from(format!("{} (deleted)", run_directory.display()));
+    let there = |pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == run_directory || place == removed);
     let found: Vec<_> = all_processes().filter(|stat| there(stat.pid) && called(stat.pid)).collect();
     // What it has forked, and what is not executed yet, looks like it.
     let stat = found.iter().find(|stat| found.iter().all(|other| other.pid != stat.parent))?;

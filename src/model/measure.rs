@@ -79,7 +79,7 @@ impl Measured {
     pub fn of(before: Option<&FlowRun>, after: Option<&FlowRun>) -> Measured {
         let was_over = before.is_some_and(FlowRun::is_over);
         let ended = after.filter(|run| run.is_over() && !was_over);
-        let first_start = after.filter(|run| run.run_count == 1 && before.is_some_and(|before| before.run_count == 0));
+        let first_start = after.filter(|run| run.start_time.is_some() && before.is_some_and(|before| before.start_time.is_none()));
         let (left, entered) = (before.and_then(place), after.and_then(place));
         let moved = left != entered;
         Measured {
@@ -87,7 +87,7 @@ impl Measured {
             entered: entered.filter(|_| moved),
             ended: ended.map(|run| known_name(run.state.kind, &run.state.name)),
             lateness: first_start.and_then(|run| Some(run.start_time?.duration_since(run.expected_start_time).as_secs_f64().max(0.0))),
-            duration: ended.filter(|run| run.run_count > 0).map(|run| run.total_run_time),
+            duration: ended.filter(|run| run.start_time.is_some()).map(|run| run.total_run_time),
         }
     }
 }
@@ -134,8 +134,9 @@ mod tests {
     fn run(kind: &str, name: &str, run_count: u32) -> FlowRun {
         let nil = uuid::Uuid::nil();
         let state = json!({"id": nil, "type": kind, "name": name, "timestamp": "2026-11-21T09:00:02Z", "state_details": {}, "details": {}});
+        let started = (run_count > 0).then_some("2026-11-21T09:00:02Z");
         let run = json!({"id": nil, "name": "n", "flow_id": nil, "work_pool": "local", "run_count": run_count, "total_run_time": 4.0,
-            "expected_start_time": "2026-11-21T09:00:00Z", "start_time": "2026-11-21T09:00:02Z", "state": state, "state_count": 1,
+            "expected_start_time": "2026-11-21T09:00:00Z", "start_time": started, "state": state, "state_count": 1,
             "created": "2026-11-21T09:00:00Z", "updated": "2026-11-21T09:00:00Z"});
         serde_json::from_value(run).unwrap()
     }

@@ -55,7 +55,7 @@ pub struct FlowRun {
     /// The ends that are worth another attempt; empty: every one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry_on: Vec<RetryCause>,
-    /// How often it has been Running: the number of the current attempt.
+    /// How many attempts were made: it grows with each Running, and with what was meant to become Running and did not.
     #[serde(default)]
     pub run_count: u32,
     /// When it was first to start.
@@ -158,6 +158,8 @@ impl FlowRun {
         }
         self.next_scheduled_start_time =
             if self.state.kind == StateType::Scheduled { self.state.details.scheduled_time } else { None };
+        // Before anything else counts it: the next attempt must not be made under the number of one that never came to Running.
+        self.run_count = self.run_count.max(proposed.attempt.unwrap_or(0));
         if self.state.kind == StateType::Running {
             self.run_count += 1;
             self.start_time.get_or_insert(now);

@@ -95,11 +95,13 @@ pub struct Proposed {
     pub details: StateDetails,
     /// How the attempt ended, where whoever proposes this ran it.
     pub cause: Option<EndCause>,
+    /// The attempt that ends with it, where whoever proposes this made it. It counts, even if it never came to Running.
+    pub attempt: Option<u32>,
 }
 
 impl Proposed {
     pub fn new(kind: StateType) -> Self {
-        Proposed { kind, name: None, message: None, data: None, details: StateDetails::default(), cause: None }
+        Proposed { kind, name: None, message: None, data: None, details: StateDetails::default(), cause: None, attempt: None }
     }
 
     pub fn named(mut self, name: &str) -> Self {

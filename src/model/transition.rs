@@ -159,12 +159,14 @@ fn to_failure(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
     let attempted = matches!(from, StateType::Running | StateType::Pending);
     let retried = proposed.kind == StateType::Failed || run.slot.is_some() || run.infrastructure.is_some();
     let retried = retried && retry::is_worth_retrying(&run.retry_on, proposed.cause);
-    if attempted && retried && run.run_count <= run.retries && run.retries > 0 && run.run_count > 0 {
-        let delay = retry::delay(&run.retry_delay_seconds, run.retry_jitter_factor, run.id, run.run_count);
+    let made = run.run_count.max(proposed.attempt.unwrap_or(0));
+    if attempted && retried && made <= run.retries && run.retries > 0 && made > 0 {
+        let delay = retry::delay(&run.retry_delay_seconds, run.retry_jitter_factor, run.id, made);
         let mut retry = Proposed::new(StateType::Scheduled)
             .named(names::AWAITING_RETRY)
             .scheduled_time(context.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
         retry.message = proposed.message;
+        retry.attempt = proposed.attempt;
         return instead(run, retry, context.now, "Retrying");
     }
     accept(run, proposed, context.now)
@@ -224,6 +226,21 @@ mod tests {
         let run = json!({"id": nil, "name": "some-run", "flow_id": nil, "deployment_id": nil, "expected_start_time": at,
             "state": state, "state_count": 1, "created": at, "updated": at});
         serde_json::from_value(run).unwrap()
+    }
+
+    /// An attempt whose process never began, or whose supervisor was killed before it could say so, is one of those that are allowed.
+    #[test]
+    fn an_attempt_that_never_came_to_running_counts() {
+        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false, has_infrastructure: true };
+        let mut run = run_in(StateType::Pending);
+        (run.retries, run.infrastructure) = (2, Some(json!({})));
+        for (attempt, expected) in [(1, names::AWAITING_RETRY), (2, names::AWAITING_RETRY), (3, "Crashed")] {
+            let crashed = Proposed { attempt: Some(attempt), ..Proposed::new(StateType::Crashed) };
+            let decision = transition(&run, crashed, context);
+            let next = decision.changed().unwrap();
+            assert_eq!((next.state.name.as_str(), next.run_count), (expected, attempt));
+            run.run_count = next.run_count;
+        }
     }
 
     #[test]

@@ -181,6 +181,15 @@ impl Daemon {
         run
     }
 
+    /// Waits until the run is over, whatever becomes of its log, and gives it.
+    #[track_caller]
+    pub fn over(&self, run: &Value) -> Value {
+        until("the run is over", || {
+            let run = self.look(run);
+            ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"].contains(&run["state_type"].as_str().unwrap()).then_some(run)
+        })
+    }
+
     /// Runs a deployment to its end.
     #[track_caller]
     pub fn outcome(&self, deployment: &str) -> Value {

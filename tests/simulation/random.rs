@@ -1,4 +1,5 @@
-//! Numbers that a seed determines (SplitMix64).
+//! Numbers that a seed determines (SplitMix64); `tests/faults` draws from it too.
+#![allow(dead_code, reason = "each test uses its part")]
 pub struct Random(pub u64);
 
 impl Random {

@@ -6,6 +6,7 @@ use crate::dispatch::queue::Holder;
 use crate::executor::{Adoption, Context, Handle};
 use crate::model::deployment::{FullName, OnDelete};
 use crate::model::id::FlowRunId;
+use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ impl Dispatcher {
         let Some(claim) = Claim::of(&run) else { return Ok(()) };
         let Some(executor) = self.executors.get(claim.executor.as_str()).cloned() else { return Ok(()) };
         let Some(handle) = executor.recover(run.id.0, claim.attempt, &claim.run_directory).await? else {
-            return self.resume_unbegun(&run).await;
+            return self.resume_unbegun(&run, &claim).await;
         };
         let context = Context { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let adoption = executor.adopt(handle.clone(), context).await;
@@ -98,15 +99,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn resume_unbegun(&mut self, run: &FlowRun) -> Result<(), DaemonError> {
+    async fn resume_unbegun(&mut self, run: &FlowRun, claim: &Claim) -> Result<(), DaemonError> {
         let proposed = match run.state.kind {
             StateType::Pending => Proposed::new(StateType::Scheduled)
                 .scheduled_time(run.scheduled_time().unwrap_or(run.expected_start_time))
                 .message("the daemon ended before it could start the run"),
             StateType::Cancelling => Proposed::new(StateType::Cancelled).message("cancelled before it was started"),
-            _ => Proposed::new(StateType::Crashed)
-                .message("the run's directory is gone: nobody can tell how it ended"),
+            _ => Proposed::new(StateType::Crashed).message(format!(
+                "the run's directory {} was removed while no daemon was watching, and no process of the run is left: nobody can tell how it ended",
+                claim.run_directory.display()
+            )),
         };
+        let lost = proposed.kind == StateType::Crashed;
+        let proposed = Proposed { cause: lost.then_some(EndCause::Lost), ..proposed };
         self.propose(run.id, proposed).await?;
         match self.ledger.run(run.id)? {
             Some(run) if run.state.kind == StateType::Scheduled => self.wait_for(run).await,

@@ -1,11 +1,13 @@
 //! What executors report, written down: one commit for all reports that are there.
 use super::Dispatcher;
+use super::active::Claim;
 use super::in_flight::InFlight;
 use crate::clock;
 use crate::daemon::ending;
 use crate::daemon::error::DaemonError;
 use crate::executor::{Outcome, Report};
 use crate::model::id::FlowRunId;
+use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use crate::model::transition::Context;
@@ -82,7 +84,8 @@ impl Dispatcher {
             Report::Lost { evidence, .. } => {
                 let cancelling = run.state.kind == StateType::Cancelling;
                 let kind = if cancelling { StateType::Cancelled } else { StateType::Crashed };
-                self.note_end(unit, &run, Proposed::new(kind).message(evidence.clone()), clock::now(), |_| {})
+                let proposed = Proposed { cause: Some(EndCause::Lost), ..Proposed::new(kind).message(evidence.clone()) };
+                self.note_end(unit, &run, proposed, clock::now(), |_| {})
             }
         }
     }
@@ -124,6 +127,7 @@ impl Dispatcher {
         if run.infrastructure.is_none() {
             return Ok(());
         }
+        let proposed = Proposed { attempt: Claim::of(run).map(|claim| claim.attempt), ..proposed };
         match run.is_over() {
             true => drop(unit.amend_run(run.id, amend)?),
             false => drop(unit.propose_with(run.id, proposed, context(ended), amend)?),

@@ -6,6 +6,7 @@ use crate::daemon::error::DaemonError;
 use crate::daemon::job;
 use crate::executor::{Context as ExecutorContext, Handle};
 use crate::model::id::FlowRunId;
+use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use crate::model::transition::{Context, Decision};
@@ -131,11 +132,12 @@ impl Dispatcher {
     }
 
     async fn note_failed_start(&mut self, id: FlowRunId, reason: String) -> Result<(), DaemonError> {
-        self.active.remove(&id);
+        let attempt = self.active.remove(&id).map(|active| active.claim.attempt);
         self.ask_all_again();
         let stopped = self.ledger.run(id)?.is_some_and(|run| run.state.kind == StateType::Cancelling);
         let kind = if stopped { StateType::Cancelled } else { StateType::Crashed };
-        self.propose(id, Proposed::new(kind).message(reason)).await?;
+        let proposed = Proposed { cause: Some(EndCause::Lost), attempt, ..Proposed::new(kind).message(reason) };
+        self.propose(id, proposed).await?;
         if let Some(run) = self.ledger.run(id)? {
             self.narrator.ended(&run);
         }

@@ -33,6 +33,7 @@ use self::signals::Signals;
 use self::watch_run::{RunEnd, Watch};
 use super::cgroup::Cgroup;
 use super::directory::{self, ClaimedRecord, Message, Started};
+use super::identity::boot_id;
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
@@ -112,6 +113,7 @@ fn supervise(
                 version: FORMAT_VERSION,
                 at: Timestamp::now(),
                 pid: launched.pid,
+                boot_id: boot_id().ok(),
             };
             tell_started(job, &started, &mut record, &mut log, &mut report);
             (

@@ -20,6 +20,7 @@ use crate::executor::Job;
 use crate::executor::cgroup::Cgroup;
 use crate::executor::log::Stream;
 use crate::executor::log_writer::LogWriter;
+use crate::executor::memory;
 use crate::executor::outcome::{End, Ended, Leftover, NotStarted, Resources, StoppedBy};
 use crate::executor::tree::{self, Process};
 
@@ -104,6 +105,7 @@ pub struct Watch<'a> {
     buffer: Vec<u8>,
     timeout_at: Option<Instant>,
     ending: Option<Ending>,
+    memory: memory::Before,
 }
 
 impl<'a> Watch<'a> {
@@ -144,6 +146,7 @@ impl<'a> Watch<'a> {
                 .timeout
                 .and_then(|timeout| Instant::now().checked_add(timeout)),
             ending: None,
+            memory: memory::Before::now(),
         }
     }
 
@@ -162,9 +165,14 @@ impl<'a> Watch<'a> {
                 self.act(received.stop);
             }
         }
+        let main = self.main_end;
+        let in_group = self.cgroup.as_ref().and_then(Cgroup::out_of_memory);
+        // What was killed because it was told to end needs no other explanation.
+        let asked = self.ending.as_ref().is_some_and(|ending| ending.cause != Cause::Leftover);
+        let memory = main.filter(|_| !asked).and_then(|main| self.memory.evidence(main.code, main.signal, in_group));
         let escaped = self.end_escaped();
         self.drain();
-        self.conclude(escaped)
+        RunEnd { notes: memory.into_iter().collect(), ..self.conclude(escaped) }
     }
 
     fn wait(&self) {
