@@ -69,7 +69,7 @@ pub trait Control: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideRef {
     pub kind: Kind,
-    /// `flow/deployment`, `pool`, or `pool/queue`.
+    /// `flow/deployment`, `pool`, `pool/queue`, or a tag.
     pub name: String,
     /// `paused`, `schedules/KEY/active`.
     pub field: String,

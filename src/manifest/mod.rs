@@ -44,6 +44,7 @@ mod schedule;
 mod schema;
 mod source_code;
 mod steps;
+mod tag_limits;
 mod units;
 mod words;
 mod work_pool;

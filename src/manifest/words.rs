@@ -90,8 +90,3 @@ pub const DEPLOYMENT_LATER: &[NotYet] = &[
     NotYet::warned("sla"),
     NotYet::warned("version_type"),
 ];
-
-/// Keys of a project.
-pub const PROJECT_LATER: &[NotYet] = &[
-    NotYet::refused("concurrency_limits"),
-];
