@@ -26,7 +26,7 @@ use crate::model::policy::{Overlap, Policy};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
 use crate::model::tag_limit::TagLimit;
-use crate::model::work_pool::{DEFAULT_AGENT_POOL, QueueFilter, WorkPool, WorkQueue};
+use crate::model::work_pool::{QueueFilter, WorkPool, WorkQueue};
 use jiff::Timestamp;
 use place::Places;
 use slots::Slots;
@@ -155,16 +155,11 @@ impl Holder {
             between_attempts: run.state.kind == StateType::Scheduled,
             stopping: run.state.kind == StateType::Cancelling,
             deployment: run.deployment_id,
-            pool: pool_of(run).map(str::to_owned),
+            pool: run.pool().map(str::to_owned),
             queue: run.work_queue.clone(),
             tags: run.tags.clone(),
         }
     }
-}
-
-/// The pool whose slots a run takes. One without a pool that names a queue stands in the default agent pool.
-pub fn pool_of(run: &FlowRun) -> Option<&str> {
-    run.work_pool.as_deref().or(run.work_queue.as_ref().map(|_| DEFAULT_AGENT_POOL))
 }
 
 /// What becomes of a waiting run.

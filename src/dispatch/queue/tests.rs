@@ -1,6 +1,7 @@
 //! Each rule of the queue on small snapshots, and what holds of every snapshot.
 use super::*;
 use crate::model::deployment::CollisionStrategy;
+use crate::model::work_pool::DEFAULT_AGENT_POOL;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use uuid::Uuid;

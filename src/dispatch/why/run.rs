@@ -1,5 +1,5 @@
 //! Why a run has not started: what it waits for, who holds that, and who goes first.
-use crate::dispatch::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting, pool_of};
+use crate::dispatch::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
@@ -105,9 +105,9 @@ fn never(why: Cancelled) -> String {
 /// The runs that hold the slots of what is full.
 fn held_by(facts: &RunFacts<'_>, deployment: &Deployment, reason: &Reason) -> Vec<HeldBy> {
     let holds = |run: &&FlowRun| match reason {
-        Reason::PoolFull { pool, .. } => pool_of(run) == Some(pool),
+        Reason::PoolFull { pool, .. } => run.pool() == Some(pool),
         Reason::QueueFull { pool, queue, .. } => {
-            pool_of(run) == Some(pool) && run.work_queue.as_deref().unwrap_or(DEFAULT_QUEUE) == queue
+            run.pool() == Some(pool) && run.work_queue.as_deref().unwrap_or(DEFAULT_QUEUE) == queue
         }
         Reason::TagFull { tag, .. } => run.tags.contains(tag),
         Reason::DeploymentFull { .. } => run.deployment_id == Some(deployment.id),
