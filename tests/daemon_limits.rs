@@ -1,7 +1,8 @@
 //! Concurrency limits of tags, and the fate of what waits in a deleted queue, beside a daemon.
 mod common;
 
-use common::{Host, id, until};
+use common::daemon::id;
+use common::{Host, until};
 use serde_json::{Value, json};
 
 const HOLD: &str = "echo begun; until [ -e release ]; do sleep 0.02; done";
