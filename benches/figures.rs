@@ -5,6 +5,7 @@
 //! * a daemon with 10,000 deployments: time to ready, resident memory, processor time between due instants;
 //! * start lateness, beside a bare sleep-and-spawn loop;
 //! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command;
+//! * 5,000 runs queued through a limit of 50, of a tag and of a pool, beside a bare spawn loop with 50 at once;
 //! * a home with 100,000 schedules: time to ready, processor time between due instants;
 //! * 1,000 slots due in the same second, beside the same bare loop.
 use std::io::{BufRead, BufReader, Write};
@@ -19,6 +20,8 @@ const LATENESS_RUNS: usize = 200;
 const THROUGHPUT_RUNS: usize = 1_000;
 const SCHEDULES: usize = 100_000;
 const BURST_RUNS: usize = 1_000;
+const LIMITED_RUNS: usize = 5_000;
+const LIMIT: usize = 50;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -44,6 +47,9 @@ fn main() {
     }
     if wanted("throughput") {
         throughput(&directory.join("throughput"));
+    }
+    if wanted("limit") {
+        limit(&directory.join("limit"));
     }
     if wanted("schedules") {
         schedules(&directory.join("schedules"));
@@ -319,6 +325,66 @@ async fn run_many(api: &str) -> f64 {
     let last: serde_json::Value = client.post(format!("{api}/flow_runs/filter")).json(&newest).send().await.expect("an answer").json().await.expect("JSON");
     let ended: jiff::Timestamp = last[0]["end_time"].as_str().and_then(|text| text.parse().ok()).expect("an end");
     THROUGHPUT_RUNS as f64 / ended.duration_since(due).as_secs_f64()
+}
+
+/// Many runs that wait for few slots: of a tag's limit, and of a pool's. Both limits are 0 until all runs are made.
+fn limit(directory: &Path) {
+    project(
+        directory,
+        "name: narrow\nconcurrency_limits: {narrow: 0}\nwork_pools:\n  - {name: pool, concurrency_limit: 0}\ndeployments:\n  \
+         - {name: tag, command: [sleep, \"0.05\"], tags: [narrow]}\n  - {name: pool, command: [sleep, \"0.05\"], work_pool: {name: pool}}\n",
+    );
+    let (daemon, _) = Daemon::start(&directory.join("home"), directory, "nothing is scheduled");
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let bare = time(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..LIMIT {
+                scope.spawn(|| (0..LIMITED_RUNS / LIMIT).for_each(|_| assert!(Command::new("sleep").arg("0.05").status().expect("sleep").success())));
+            }
+        });
+    });
+    for (name, limited) in [("tag", "a tag's limit"), ("pool", "a pool's limit")] {
+        let took = runtime.block_on(run_limited(&daemon.api, name));
+        let name = format!("{LIMITED_RUNS} runs of 50 ms through {limited} of {LIMIT} (bare loop)");
+        row(&name, &milliseconds(took), &milliseconds(bare), ratio(took, bare));
+    }
+}
+
+/// From when the limit is opened to the end of the last run.
+async fn run_limited(api: &str, name: &str) -> Duration {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = format!("{api}/deployments/name/{name}/{name}");
+    let deployment: serde_json::Value = client.get(url).send().await.expect("an answer").json().await.expect("JSON");
+    let id = deployment["id"].as_str().expect("an id").to_owned();
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..LIMITED_RUNS {
+        if making.len() >= 64 {
+            making.join_next().await.expect("one").expect("a run");
+        }
+        let request = client.post(format!("{api}/deployments/{id}/create_flow_run")).json(&serde_json::json!({}));
+        making.spawn(async move { assert!(request.send().await.expect("an answer").status().is_success()) });
+    }
+    making.join_all().await;
+    let opened = jiff::Timestamp::now();
+    let request = match name {
+        "tag" => client.post(format!("{api}/concurrency_limits/")).json(&serde_json::json!({"tag": "narrow", "concurrency_limit": LIMIT})),
+        _ => client.patch(format!("{api}/work_pools/pool")).json(&serde_json::json!({"concurrency_limit": LIMIT})),
+    };
+    assert!(request.send().await.expect("an answer").status().is_success());
+    let deployments = serde_json::json!({"id": {"any_": [id]}});
+    let filter = serde_json::json!({"deployments": deployments, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}});
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let count: u64 = client.post(format!("{api}/flow_runs/count")).json(&filter).send().await.expect("an answer").json().await.expect("a count");
+        if count >= LIMITED_RUNS as u64 {
+            break;
+        }
+    }
+    let newest = serde_json::json!({"deployments": deployments, "sort": "END_TIME_DESC", "limit": 1});
+    let last: serde_json::Value = client.post(format!("{api}/flow_runs/filter")).json(&newest).send().await.expect("an answer").json().await.expect("JSON");
+    let ended: jiff::Timestamp = last[0]["end_time"].as_str().and_then(|text| text.parse().ok()).expect("an end");
+    Duration::try_from(ended.duration_since(opened)).unwrap_or_default()
 }
 
 /// Schedules that fire hourly to yearly, one a deployment, none of them in the next quarter of an hour.

@@ -11,6 +11,7 @@ use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::Status;
 use crate::model::stored::{Project, Suspension};
+use crate::model::tag_limit::TagLimit;
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::reconcile::Plan;
@@ -62,14 +63,19 @@ pub trait Control: Send + Sync + 'static {
     /// `pool`: `None` is the default agent pool, which is made where it is missing.
     fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, ()>;
+    /// Gives the number of waiting runs that were moved to other queues.
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, usize>;
+
+    /// Gives a tag a concurrency limit, or changes the one that it has.
+    fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>>;
+    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()>;
 }
 
 /// An override, by the object that it lies on and its field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideRef {
     pub kind: Kind,
-    /// `flow/deployment`, `pool`, or `pool/queue`.
+    /// `flow/deployment`, `pool`, `pool/queue`, or a tag.
     pub name: String,
     /// `paused`, `schedules/KEY/active`.
     pub field: String,

@@ -87,6 +87,14 @@ fn status() -> Value {
                  {"at": "2026-11-21T10:00:00Z", "deployment": "etl/hourly", "schedule": "main"}]})
 }
 
+/// One that a project declares, with a run that holds a slot.
+fn tag_limit(tag: &Value, limit: &Value) -> Value {
+    let owner = (tag == "database").then(|| json!({"project": "p", "file": "deployment.yaml"}));
+    let by = json!({"value": limit, "who": "ada", "since": "2026-11-21T08:00:00Z"});
+    let overrides = if *limit == 2 { json!({"concurrency_limit": by}) } else { json!({}) };
+    json!({"id": QUEUE, "tag": tag, "concurrency_limit": limit, "active_slots": [RUN], "reeve": {"owner": owner, "overrides": overrides}})
+}
+
 fn absent(detail: &str) -> (axum::http::StatusCode, Json<Value>) {
     (axum::http::StatusCode::NOT_FOUND, Json(json!({ "detail": detail })))
 }
@@ -135,7 +143,14 @@ fn api() -> Router {
         .route("/work_queues/filter", post(async || Json(queues)))
         .route("/work_queues/{id}", get(async |Path(id): Path<String>| {
             (id == QUEUE).then(|| Json(queue("tutorial_queue", "default-agent-pool", false))).ok_or(absent("work queue not found"))
-        }).patch(async || axum::http::StatusCode::NO_CONTENT).delete(async || axum::http::StatusCode::NO_CONTENT));
+        }).patch(async || axum::http::StatusCode::NO_CONTENT))
+        .route("/reeve/work_queues/{id}/delete", post(async || Json(json!({"moved": 3}))))
+        .route("/concurrency_limits", post(async |Json(body): Json<Value>| Json(tag_limit(&body["tag"], &body["concurrency_limit"]))))
+        .route("/concurrency_limits/", post(async |Json(body): Json<Value>| Json(tag_limit(&body["tag"], &body["concurrency_limit"]))))
+        .route("/concurrency_limits/filter", post(async || Json(json!([tag_limit(&json!("database"), &json!(4))]))))
+        .route("/concurrency_limits/tag/{tag}", get(async |Path(tag): Path<String>| {
+            (tag == "database").then(|| Json(tag_limit(&json!("database"), &json!(4)))).ok_or(absent("Concurrency limit not found"))
+        }).delete(async || Json(Value::Null)));
     Router::new().nest("/api", routes)
 }
 
@@ -197,6 +212,13 @@ const OFFLINE: &[&[&str]] = &[
     &["work-queue", "inspect", "default", "--pool", "batch"],
     &["work-queue", "inspect", "batch/default", "-o", "json"],
     &["work-queue", "delete", QUEUE],
+    &["concurrency-limit", "create", "gpu", "1"],
+    &["concurrency-limit", "create", "database", "8"],
+    &["concurrency-limit", "ls"],
+    &["concurrency-limit", "inspect", "database"],
+    &["concurrency-limit", "inspect", "databse"],
+    &["concurrency-limit", "update", "database", "2", "--why", "migration"],
+    &["concurrency-limit", "delete", "database"],
     &["schedule", "preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "3"],
     &["schedule", "preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2027-03-27T00:00:00Z", "--gap", "skip", "--overlap", "both", "-n", "2"],
     &["schedule", "preview", "0 9 31 * *", "--exclude", "sat,sun", "--exclude", "2026-12-24/2027-01-01", "--starts", "2026-12-01", "--ends", "2027-12-31"],

@@ -1,15 +1,18 @@
 //! `/metrics`: what is counted, in Prometheus's text form (version 0.0.4). Names begin with `reeve_`; times are in seconds.
 use super::Api;
+use super::concurrency_limits::holders;
 use super::error::ApiError;
 use crate::clock;
 use crate::model::measure::{Histogram, Totals};
 use crate::model::status::{Phase, Status};
+use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::WorkPool;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::path::Path;
 
@@ -22,11 +25,20 @@ pub(super) fn routes() -> Router<Api> {
 
 async fn metrics(State(api): State<Api>) -> Result<Response, ApiError> {
     let status = api.control.status();
-    let text = api.read(move |api| Ok(text(&status, &api.reader.totals(), &api.reader.work_pools()?, bytes_below(&api.home.store()))));
+    let text = api.read(move |api| {
+        let limits = api.reader.tag_limits()?;
+        // Every active run is read for this, so only where somebody has set a limit.
+        let holders = if limits.is_empty() { BTreeMap::new() } else { holders(&api.reader)? };
+        let mut page = text(&status, &api.reader.totals(), &api.reader.work_pools()?);
+        tags(&mut page, &limits, |tag| holders.get(tag).map_or(0, Vec::len));
+        page.family("store_bytes", "gauge", "What the store takes on the disk.");
+        page.line("store_bytes", &[], bytes_below(&api.home.store()));
+        Ok(page.text)
+    });
     Ok(([(CONTENT_TYPE, CONTENT)], text.await?).into_response())
 }
 
-fn text(status: &Status, totals: &Totals, pools: &[WorkPool], store_bytes: u64) -> String {
+fn text(status: &Status, totals: &Totals, pools: &[WorkPool]) -> Page {
     let mut page = Page::default();
     page.family("build_info", "gauge", "The version that runs.");
     page.line("build_info", &[("version", &status.version)], 1);
@@ -37,9 +49,7 @@ fn text(status: &Status, totals: &Totals, pools: &[WorkPool], store_bytes: u64) 
     runs(&mut page, totals);
     places(&mut page, totals, pools);
     projects(&mut page, status);
-    page.family("store_bytes", "gauge", "What the store takes on the disk.");
-    page.line("store_bytes", &[], store_bytes);
-    page.text
+    page
 }
 
 fn runs(page: &mut Page, totals: &Totals) {
@@ -65,6 +75,18 @@ fn places(page: &mut Page, totals: &Totals, pools: &[WorkPool]) {
         if let Some(limit) = pool.effective().concurrency_limit {
             page.line("work_pool_slots", &[("work_pool", &pool.name)], limit);
         }
+    }
+}
+
+/// The slots of each tag that has a limit, and how many are taken.
+fn tags(page: &mut Page, limits: &[TagLimit], taken: impl Fn(&str) -> usize) {
+    page.family("tag_slots", "gauge", "The concurrency limit of a tag that has one.");
+    for limit in limits {
+        page.line("tag_slots", &[("tag", &limit.tag)], limit.effective().concurrency_limit);
+    }
+    page.family("tag_slots_taken", "gauge", "Runs that hold a slot of a tag's concurrency limit.");
+    for limit in limits {
+        page.line("tag_slots_taken", &[("tag", &limit.tag)], taken(&limit.tag));
     }
 }
 

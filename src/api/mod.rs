@@ -5,6 +5,7 @@
 //! What stands on the wire has its own types (`wire`); errors have one table (`error`). Adding a route: one file, one `.merge`.
 mod automations;
 mod collections;
+mod concurrency_limits;
 mod deployments;
 mod entries;
 mod error;
@@ -102,6 +103,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .merge(work_queues::routes())
         .merge(workers::routes())
         .merge(collections::routes())
+        .merge(concurrency_limits::routes())
         .merge(automations::routes())
         .merge(entries::routes())
         .merge(overrides::routes())

@@ -46,10 +46,16 @@ impl OverrideView {
     }
 }
 
-/// Pools, queues, then deployments, by name.
+/// Limits of tags, pools, queues, then deployments, by name.
 async fn list(State(api): State<Api>) -> Result<Json<Vec<OverrideView>>, ApiError> {
     let found = api.read(|api| {
         let mut found = Vec::new();
+        for limit in api.reader.tag_limits()? {
+            let view = |(field, by): (&String, &Override)| {
+                OverrideView::of(Kind::ConcurrencyLimit, &limit.tag, field.clone(), by, limit.owner.as_ref())
+            };
+            found.extend(limit.overrides.iter().map(view));
+        }
         for pool in api.reader.work_pools()? {
             let view = |(field, by): (&String, &Override)| OverrideView::of(Kind::WorkPool, &pool.name, field.clone(), by, pool.owner.as_ref());
             found.extend(pool.overrides.iter().map(view));

@@ -44,6 +44,7 @@ struct ProjectView {
 /// How many objects a project owns, as guards count them: a pool's `default` queue goes with its pool.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Owned {
+    concurrency_limits: usize,
     work_pools: usize,
     work_queues: usize,
     deployments: usize,
@@ -58,6 +59,7 @@ impl Owned {
                 *of(all.entry(owner.project).or_default()) += 1;
             }
         };
+        reader.tag_limits()?.into_iter().for_each(|limit| count(limit.owner, |owned| &mut owned.concurrency_limits));
         reader.work_pools()?.into_iter().for_each(|pool| count(pool.owner, |owned| &mut owned.work_pools));
         reader.work_queues()?.into_iter().filter(|queue| queue.name != DEFAULT_QUEUE).for_each(|queue| count(queue.owner, |owned| &mut owned.work_queues));
         for deployment in reader.deployments() {

@@ -6,6 +6,7 @@ use super::extract::{Path, Query};
 use super::flow_runs::absent;
 use super::wire::WireTime;
 use crate::clock;
+use crate::dispatch::queue::Capacity;
 use crate::dispatch::why::{self, Answer, Facts, RunAnswer, RunFacts, Standing};
 use crate::executor::KINDS;
 use crate::model::deployment::Deployment;
@@ -53,8 +54,8 @@ fn answer(reader: &Reader, deployment: &Deployment, at: Timestamp, now: Timestam
         active.extend(reader.run(id)?.filter(|run| run.state.kind.holds_slots()));
     }
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    let (pools, queues) = (reader.work_pools()?, reader.work_queues()?);
-    let facts = Facts { now, at, deployment, schedules, pools: &pools, queues: &queues, active: &active, kinds: &kinds, serving };
+    let capacity = Capacity::of(&reader.work_pools()?, &reader.work_queues()?, &reader.tag_limits()?);
+    let facts = Facts { now, at, deployment, schedules, capacity: &capacity, active: &active, kinds: &kinds, serving };
     Ok(why::why(&facts))
 }
 
@@ -82,8 +83,8 @@ fn answer_of_run(reader: &Reader, run: &FlowRun, now: Timestamp, serving: bool) 
         }
     }
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    let (pools, queues) = (reader.work_pools()?, reader.work_queues()?);
-    let facts = RunFacts { now, run, deployments: &deployments, pools: &pools, queues: &queues, active: &active, kinds: &kinds, serving };
+    let capacity = Capacity::of(&reader.work_pools()?, &reader.work_queues()?, &reader.tag_limits()?);
+    let facts = RunFacts { now, run, deployments: &deployments, capacity: &capacity, active: &active, kinds: &kinds, serving };
     Ok(why::why_run(&facts))
 }
 

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -20,6 +20,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/work_queues/filter", post(filter))
         .route("/work_queues/name/{name}", get(by_name))
         .route("/work_queues/{id}", get(by_id).patch(update).delete(delete))
+        .route("/reeve/work_queues/{id}/delete", post(delete_and_tell))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,4 +90,16 @@ async fn update(
 async fn delete(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<StatusCode, ApiError> {
     api.control.delete_work_queue(id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What became of the runs that waited in a deleted queue.
+#[derive(Debug, Serialize)]
+struct Deleted {
+    /// How many now wait for another queue of the pool.
+    moved: usize,
+}
+
+/// The same as `delete`, with an answer.
+async fn delete_and_tell(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<Json<Deleted>, ApiError> {
+    Ok(Json(Deleted { moved: api.control.delete_work_queue(id).await? }))
 }

@@ -11,6 +11,7 @@ mod adopt;
 mod apply;
 mod calendar;
 mod completions;
+mod concurrency_limit;
 mod daemon;
 mod deployment;
 mod flow_run;
@@ -107,6 +108,9 @@ enum Command {
     /// Create, list, inspect, pause and delete work queues.
     #[command(subcommand)]
     WorkQueue(work_queue::Command),
+    /// Create, list, inspect, change and delete the concurrency limits of tags.
+    #[command(subcommand)]
+    ConcurrencyLimit(concurrency_limit::Command),
     /// List and clear what operators laid over the files.
     #[command(subcommand)]
     Override(overrides::Command),
@@ -162,6 +166,7 @@ pub async fn call(
         Command::FlowRun(command) => command.call(client, screen).await,
         Command::WorkPool(command) => command.call(client, screen).await,
         Command::WorkQueue(command) => command.call(client, screen).await,
+        Command::ConcurrencyLimit(command) => command.call(client, screen).await,
         Command::Schedule(command) => schedule::run(&command, screen),
         _ => Err(CliError::new("this command needs no connection")),
     }
@@ -198,6 +203,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::FlowRun(command) => wait_for(command.run(connection, screen)),
         Command::WorkPool(command) => wait_for(command.run(connection, screen)),
         Command::WorkQueue(command) => wait_for(command.run(connection, screen)),
+        Command::ConcurrencyLimit(command) => wait_for(command.run(connection, screen)),
         Command::Override(command) => wait_for(command.run(connection, screen)),
     }
 }

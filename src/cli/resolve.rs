@@ -3,7 +3,7 @@
 //! A name that fits several objects lists them; one that fits none names the nearest. Nothing is guessed.
 use super::client::{Client, segment, view};
 use super::error::CliError;
-use super::wire::{Deployment, Flow, FlowRun, WorkPool, WorkQueue};
+use super::wire::{ConcurrencyLimit, Deployment, Flow, FlowRun, WorkPool, WorkQueue};
 use super::words::{alternatives, nearest};
 use crate::model::deployment::FullName;
 use serde_json::{Value, json};
@@ -134,6 +134,21 @@ pub async fn work_pool(client: &Client, wanted: &str) -> Result<Found<WorkPool>,
         names.push(view.name);
     }
     Err(with_nearest(error, wanted, &names, "work pool", "reeve work-pool ls"))
+}
+
+/// The concurrency limit of a tag, by the tag or its id.
+pub async fn concurrency_limit(client: &Client, wanted: &str) -> Result<Found<ConcurrencyLimit>, CliError> {
+    let id = Uuid::parse_str(wanted).ok();
+    let mut tags = Vec::new();
+    for json in client.list("/concurrency_limits/filter", json!({})).await? {
+        let view: ConcurrencyLimit = view(&json)?;
+        if view.tag == wanted || id == Some(view.id) {
+            return Ok(Found { full_name: view.tag.clone(), view, json });
+        }
+        tags.push(view.tag);
+    }
+    let error = CliError::new(format!("the tag '{wanted}' has no concurrency limit"));
+    Err(with_nearest(error, wanted, &tags, "concurrency limit", "reeve concurrency-limit ls"))
 }
 
 /// A work queue by id, `pool/queue`, or bare name; `pool` narrows the search.

@@ -1,6 +1,7 @@
 //! The API's objects, as far as commands show them. What is absent or unknown is passed over, so that another
 //! version's answers can still be read; `--output json` prints the objects as they came and never these.
 use crate::model::JsonMap;
+use crate::model::overrides::{Overrides, Owner};
 use crate::model::state::StateType;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -170,6 +171,39 @@ impl WorkQueue {
 pub struct QueueFilter {
     pub tags: Option<Vec<String>>,
     pub deployment_ids: Option<Vec<Uuid>>,
+    pub pool_types: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConcurrencyLimit {
+    pub id: Uuid,
+    pub tag: String,
+    pub concurrency_limit: u32,
+    /// The runs that hold a slot.
+    #[serde(default)]
+    pub active_slots: Vec<Uuid>,
+    /// What only reeve's API tells.
+    #[serde(default)]
+    reeve: LimitExtra,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct LimitExtra {
+    owner: Option<Owner>,
+    #[serde(default)]
+    overrides: Overrides,
+}
+
+impl ConcurrencyLimit {
+    /// `deployment.yaml of project 'etl'`; `None` where no project declares it.
+    pub fn declared_in(&self) -> Option<String> {
+        self.reeve.owner.as_ref().map(|owner| format!("{} of project '{}'", owner.file, owner.project))
+    }
+
+    /// Whether somebody has laid another number over the declared one.
+    pub fn is_overridden(&self) -> bool {
+        !self.reeve.overrides.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -59,7 +59,7 @@ async fn end(ledger: &Ledger, which: &OverrideRef) -> Result<(), LedgerError> {
 #[derive(Default)]
 struct Ends {
     deployments: BTreeMap<DeploymentId, Vec<(Timestamp, OverrideRef)>>,
-    /// Of all pools and queues: they are few.
+    /// Of all pools, queues and limits of tags: they are few.
     work_pools: Vec<(Timestamp, OverrideRef)>,
 }
 
@@ -86,7 +86,7 @@ impl Ends {
                     Some(deployment) => self.note(&deployment),
                     None => drop(self.deployments.remove(id)),
                 },
-                Changed::WorkPools => self.work_pools = of_work_pools(reader)?,
+                Changed::WorkPools | Changed::TagLimits => self.work_pools = of_work_pools(reader)?,
                 _ => {}
             }
         }
@@ -133,6 +133,7 @@ fn of_work_pools(reader: &Reader) -> Result<Vec<(Timestamp, OverrideRef)>, Ledge
             ends.extend(by.until.map(|until| (until, OverrideRef { kind, name: name.clone(), field: field.clone() })));
         }
     };
+    reader.tag_limits()?.iter().for_each(|limit| note(Kind::ConcurrencyLimit, limit.tag.clone(), &limit.overrides));
     reader.work_pools()?.iter().for_each(|pool| note(Kind::WorkPool, pool.name.clone(), &pool.overrides));
     reader.work_queues()?.iter().for_each(|queue| note(Kind::WorkQueue, queue.full_name(), &queue.overrides));
     Ok(ends)

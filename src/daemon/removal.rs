@@ -61,6 +61,14 @@ fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
             left.push(Write::PutWorkPool(pool));
         }
     }
+    for limit in stored.tag_limits.values().filter(|limit| ours(&limit.owner)) {
+        if !writes.contains(&Write::DeleteTagLimit(limit.tag.clone())) {
+            let mut limit = limit.clone();
+            (limit.declared, limit.owner, limit.declared_digest) = (limit.effective(), None, None);
+            limit.overrides.clear();
+            left.push(Write::PutTagLimit(limit));
+        }
+    }
     for queue in stored.work_queues.values().filter(|queue| ours(&queue.owner)) {
         if !writes.contains(&Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() }) {
             let mut queue = queue.clone();

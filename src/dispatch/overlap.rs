@@ -2,7 +2,7 @@
 //!
 //! It concerns the first attempt of runs that a schedule made; whoever asks for a run by hand gets it. A run is going from its
 //! claim to its end, between its attempts too. Pools and limits come after: they decide when, not whether.
-use super::queue::{Holder, Waiting};
+use super::queue::Waiting;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::policy::Overlap;
 use jiff::Timestamp;
@@ -50,9 +50,9 @@ pub(super) struct Going {
 }
 
 impl Going {
-    pub fn add(&mut self, holder: &Holder) {
-        if let Some(deployment) = holder.deployment {
-            self.runs.entry(deployment).or_default().push((holder.run, holder.stopping));
+    pub fn add(&mut self, deployment: Option<DeploymentId>, run: FlowRunId, stopping: bool) {
+        if let Some(deployment) = deployment {
+            self.runs.entry(deployment).or_default().push((run, stopping));
         }
     }
 

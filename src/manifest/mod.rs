@@ -13,8 +13,7 @@
 //! - **A source that is not here**: when the code comes from elsewhere (a `pull` step that fetches it, a `path`, an
 //!   `image`), a missing file or function is a warning, and parameters are not checked. Otherwise it is an error;
 //!   [`OnMissing::Warning`] in [`Input::missing_sources`] makes that a warning too, for reading a manifest alone.
-//! - **Keys that Prefect ignores** load with a warning; a key that would change when or whether something runs, and
-//!   is not supported yet, is refused.
+//! - **Keys that Prefect ignores** load with a warning.
 //! - **Policies and limits** stand on a deployment or on a schedule, whose word wins, key by key; each has one default. `0` and
 //!   `[]` ask for none where a deployment asks for some, `expire_after: never` likewise.
 //! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
@@ -45,6 +44,7 @@ mod schedule;
 mod schema;
 mod source_code;
 mod steps;
+mod tag_limits;
 mod units;
 mod words;
 mod work_pool;

@@ -6,7 +6,7 @@ use super::placeholders::Placeholders;
 use super::report::{At, Place, Problem, Report, shown};
 use super::source_code::SourceCode;
 use super::steps::Steps;
-use super::{Input, include, refuse, renames, rules, schedule, words, work_pool, yaml};
+use super::{Input, include, refuse, renames, rules, schedule, tag_limits, words, work_pool, yaml};
 use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 /// The keys that are read at the top of a file.
 pub const KEYS: &[&str] = &[
     "name", "prefect-version", "description", "required_inputs", "build", "push", "pull", "deployments", "definitions", "work_pools",
-    "work_queues", "calendars", "include", "prune", "drift", "ignore_fields", "atomicity",
+    "work_queues", "concurrency_limits", "calendars", "include", "prune", "drift", "ignore_fields", "atomicity",
 ];
 
 /// A file that was parsed.
@@ -44,6 +44,13 @@ impl LeftOut {
     }
 }
 
+/// What was declared where first, of what all files declare together.
+#[derive(Default)]
+struct Seen {
+    pools: work_pool::Seen,
+    limits: tag_limits::Seen,
+}
+
 /// What came of a reading.
 pub struct Reading {
     /// Means nothing where there was an error.
@@ -63,7 +70,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     for document in &documents {
         calendars.add(&Node::new(&document.value, Path::file(document.index), report), input);
     }
-    let mut seen = work_pool::Seen::default();
+    let mut seen = Seen::default();
     let mut claims = Vec::new();
     let mut desired = Desired { root: input.root.to_owned(), ..Desired::default() };
     let name = project_name(&documents, &placeholders, report);
@@ -145,7 +152,7 @@ fn not_a_project(file: &str, value: &Value) -> Option<Problem> {
         let message = format!("this is a Kubernetes manifest (kind {}), not a project of flows and deployments", shown(kind));
         return whole("kubernetes", message, "name the project's own file with -f, or give one of the two another name");
     }
-    let reads = |key: &String| KEYS.contains(&key.as_str()) || words::PROJECT_LATER.iter().any(|later| later.key == key);
+    let reads = |key: &String| KEYS.contains(&key.as_str());
     if map.is_empty() || map.keys().any(reads) || is_one_deployment(value) {
         return None;
     }
@@ -200,22 +207,26 @@ fn base_name(root: &str) -> String {
     }
 }
 
-fn read_pools(node: &Node<'_>, file: &str, shared: &Shared<'_>, desired: &mut Desired, seen: &mut work_pool::Seen) {
-    node.unknown_keys("a project file", &[KEYS], words::PROJECT_LATER);
+fn read_pools(node: &Node<'_>, file: &str, shared: &Shared<'_>, desired: &mut Desired, seen: &mut Seen) {
+    node.unknown_keys("a project file", &[KEYS], &[]);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
-    work_pool::read(&node.with(pools), file, desired, seen);
+    work_pool::read(&node.with(pools), file, desired, &mut seen.pools);
+    tag_limits::read(&node.with(pools), file, desired, &mut seen.limits);
 }
 
-/// `work_pools` and `work_queues` with their placeholders filled in, but for base job templates, which keep theirs.
+/// `work_pools`, `work_queues` and `concurrency_limits` with their placeholders filled in, but for base job templates, which keep theirs.
 fn rendered_pools(node: &Node<'_>, shared: &Shared<'_>) -> Option<Value> {
-    let lists: Vec<_> = ["work_pools", "work_queues"].into_iter().filter_map(|key| node.field(key)).collect();
+    let lists: Vec<_> = ["work_pools", "work_queues", "concurrency_limits"].into_iter().filter_map(|key| node.field(key)).collect();
     if !lists.iter().any(|list| super::placeholders::any(list.value)) {
         return None;
     }
     let mut rendered = serde_json::Map::new();
     for list in lists {
         let mut value = list.value.clone();
+        if list.path_key() == "concurrency_limits" && list.value.is_object() {
+            value = shared.placeholders.render(&list, shared.steps);
+        }
         for (index, item) in list.value.as_array().into_iter().flatten().enumerate() {
             let item = list.item(index, item);
             for (key, field) in item.value.as_object().into_iter().flatten().filter(|(key, _)| *key != "base_job_template") {

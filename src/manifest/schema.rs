@@ -103,6 +103,18 @@ fn duration(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
 }
 
+/// Tags with numbers, or a list of both.
+fn tag_limits(_: &mut schemars::SchemaGenerator) -> Schema {
+    let limit = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] });
+    let tag = json!({ "type": ["string", "number"] });
+    let entry = json!({ "type": "object", "properties": { "tag": tag, "limit": limit }, "required": ["tag", "limit"] });
+    schemars::json_schema!({ "anyOf": [
+        { "type": "object", "additionalProperties": limit },
+        { "type": "array", "items": entry },
+        { "type": "null" },
+    ] })
+}
+
 /// A word, or a mapping.
 fn missed(_: &mut schemars::SchemaGenerator) -> Schema {
     let words = json!({ "enum": ["skip", "latest", "all"] });
@@ -213,6 +225,10 @@ pub struct Project {
     work_pools: Option<Vec<WorkPool>>,
     /// Work queues with a pool of their own choice.
     work_queues: Option<Vec<WorkQueue>>,
+    /// Limits by tag: how many runs that bear a tag may go at once, whatever their pool, queue and deployment; 0 is none at all. A mapping
+    /// of tags to numbers, or a list of `{tag, limit}`.
+    #[schemars(schema_with = "tag_limits")]
+    concurrency_limits: Option<Value>,
     /// Names for spans of time, for `exclude` and `include`: a list of dates and ranges, or the path of an iCalendar file.
     #[schemars(schema_with = "calendars")]
     calendars: Option<Value>,
@@ -572,6 +588,9 @@ pub struct QueueFilter {
     /// Full names (`flow/deployment`), or names that are unique in the project.
     #[schemars(schema_with = "texts")]
     deployments: Option<Value>,
+    /// Types of work pools: `process`. A run without a pool stands in `default-agent-pool`.
+    #[schemars(schema_with = "texts")]
+    pool_types: Option<Value>,
 }
 
 #[cfg(test)]

@@ -52,37 +52,16 @@ pub fn elsewhere(key: &str) -> Option<String> {
 #[derive(Debug, Clone, Copy)]
 pub struct NotYet {
     pub key: &'static str,
-    /// Whether a file that relies on it would do something else than it says.
-    pub refused: bool,
 }
 
 impl NotYet {
-    pub const fn warned(key: &'static str) -> Self {
-        NotYet { key, refused: false }
-    }
-
-    pub const fn refused(key: &'static str) -> Self {
-        NotYet { key, refused: true }
-    }
-
     pub fn problem(self, place: Place) -> Problem {
-        let key = self.key;
-        if self.refused {
-            Problem::error("not-supported", format!("`{key}` is not supported yet"), place)
-                .help("remove it: without it the file says what really happens")
-        } else {
-            Problem::warning("not-acted-on", format!("`{key}` is not acted on yet"), place)
-        }
+        Problem::warning("not-acted-on", format!("`{}` is not acted on yet", self.key), place)
     }
 }
 
 /// Keys of a deployment.
 pub const DEPLOYMENT_LATER: &[NotYet] = &[
-    NotYet::warned("sla"),
-    NotYet::warned("version_type"),
-];
-
-/// Keys of a project.
-pub const PROJECT_LATER: &[NotYet] = &[
-    NotYet::refused("concurrency_limits"),
+    NotYet { key: "sla" },
+    NotYet { key: "version_type" },
 ];

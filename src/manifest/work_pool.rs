@@ -15,7 +15,7 @@ pub const POOL_KEYS: [&str; 9] =
 pub const INNER_QUEUE_KEYS: [&str; 8] = ["name", "description", "priority", "concurrency_limit", "paused", "tags", "filter", "protect"];
 /// Every key of a work queue in the top-level list.
 pub const QUEUE_KEYS: [&str; 9] = ["name", "pool", "description", "priority", "concurrency_limit", "paused", "tags", "filter", "protect"];
-const FILTER_KEYS: [&str; 2] = ["tags", "deployments"];
+const FILTER_KEYS: [&str; 3] = ["tags", "deployments", "pool_types"];
 
 /// The kind of a pool that names none.
 const DEFAULT_KIND: &str = "process";
@@ -111,11 +111,11 @@ fn read_queue(node: &Node<'_>, pool: String, file: &str, desired: &mut Desired, 
     desired.work_queues.insert(key, Declared { spec, file: file.to_owned(), pointer: node.path.pointer() });
 }
 
-/// `tags:` beside the name, or `filter: {tags, deployments}`. Order means nothing in a filter.
+/// `tags:` beside the name, or `filter: {tags, deployments, pool_types}`. Order means nothing in a filter.
 fn filter(node: &Node<'_>) -> Option<QueueFilter> {
-    let mut filter = QueueFilter { tags: node.field("tags").map(|tags| tags.texts()).unwrap_or_default(), deployments: Vec::new() };
+    let mut filter = QueueFilter { tags: node.field("tags").map(|tags| tags.texts()).unwrap_or_default(), ..QueueFilter::default() };
     if let Some(inner) = node.field("filter") {
-        inner.mapping("a mapping with `tags` or `deployments`")?;
+        inner.mapping("a mapping with `tags`, `deployments` or `pool_types`")?;
         inner.unknown_keys("a queue's filter", &[&FILTER_KEYS], &[]);
         if let (Some(tags), false) = (inner.field("tags"), filter.tags.is_empty()) {
             node.report.push(
@@ -125,10 +125,12 @@ fn filter(node: &Node<'_>) -> Option<QueueFilter> {
         }
         filter.tags.extend(inner.field("tags").map(|tags| tags.texts()).unwrap_or_default());
         filter.deployments = inner.field("deployments").map(|names| names.texts()).unwrap_or_default();
+        filter.pool_types = inner.field("pool_types").map(|kinds| kinds.texts()).unwrap_or_default();
     }
     filter.tags.sort();
     filter.deployments.sort();
-    (!filter.tags.is_empty() || !filter.deployments.is_empty()).then_some(filter)
+    filter.pool_types.sort();
+    (filter != QueueFilter::default()).then_some(filter)
 }
 
 /// After everything is read: filters name deployments by full name, and bare names are completed where one fits. `names` are

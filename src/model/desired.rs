@@ -2,6 +2,7 @@
 use super::deployment::{DeploymentSpec, FullName};
 use super::problem::Problem;
 use super::project::ProjectRules;
+use super::tag_limit::TagLimitSpec;
 use super::work_pool::{WorkPoolSpec, WorkQueueSpec};
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub struct Desired {
     pub work_pools: BTreeMap<String, Declared<WorkPoolSpec>>,
     /// By (pool, queue).
     pub work_queues: BTreeMap<(String, String), Declared<WorkQueueSpec>>,
+    /// Concurrency limits by tag.
+    pub tag_limits: BTreeMap<String, Declared<TagLimitSpec>>,
     pub deployments: BTreeMap<FullName, Declared<DeploymentSpec>>,
     /// Earlier names of declared deployments (`renamed_from`), by the name that each has now. None of them is declared.
     pub renames: BTreeMap<FullName, Vec<FullName>>,
@@ -53,6 +56,7 @@ pub struct FailedUnit {
 impl Desired {
     /// Nothing is declared at all; a project that becomes empty is never pruned unasked. What failed may declare anything.
     pub fn is_empty(&self) -> bool {
-        self.failed.is_empty() && self.work_pools.is_empty() && self.work_queues.is_empty() && self.deployments.is_empty()
+        let pools = self.work_pools.is_empty() && self.work_queues.is_empty();
+        self.failed.is_empty() && pools && self.tag_limits.is_empty() && self.deployments.is_empty()
     }
 }

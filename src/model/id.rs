@@ -43,6 +43,7 @@ id_types! {
     ScheduleId
     WorkPoolId
     WorkQueueId
+    TagLimitId
     FlowRunId
     StateId
 }
@@ -51,6 +52,7 @@ id_types! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    ConcurrencyLimit,
     WorkPool,
     WorkQueue,
     Deployment,
@@ -62,6 +64,7 @@ impl Kind {
     /// The word that users know it by: `work pool`, `deployment`.
     pub fn words(self) -> &'static str {
         match self {
+            Kind::ConcurrencyLimit => "concurrency limit",
             Kind::WorkPool => "work pool",
             Kind::WorkQueue => "work queue",
             Kind::Deployment => "deployment",

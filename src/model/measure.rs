@@ -116,7 +116,7 @@ impl Totals {
 /// Where a run that is not over counts, and whether it waits.
 fn place(run: &FlowRun) -> Option<(Place, bool)> {
     let waits = run.state.kind == StateType::Scheduled;
-    (!run.is_over()).then(|| ((run.work_pool.clone(), run.work_queue.clone()), waits))
+    (!run.is_over()).then(|| ((run.pool().map(str::to_owned), run.work_queue.clone()), waits))
 }
 
 /// The state's name where it is one of reeve's own, else its type's: clients may name states as they like, and what is counted by

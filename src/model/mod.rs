@@ -21,6 +21,7 @@ pub mod size;
 pub mod state;
 pub mod status;
 pub mod stored;
+pub mod tag_limit;
 pub mod transition;
 pub mod work_pool;
 pub mod write;

@@ -3,6 +3,7 @@ use super::JsonMap;
 use super::deployment::{FullName, is_zero};
 use super::id::{DeploymentId, FlowId, FlowRunId, ScheduleId, of_state};
 use super::retry::RetryCause;
+use super::work_pool::DEFAULT_AGENT_POOL;
 use super::state::{Proposed, State, StateType};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,11 @@ pub struct Usage {
 }
 
 impl FlowRun {
+    /// The pool whose slots it takes. One without a pool that a queue serves stands in the default agent pool.
+    pub fn pool(&self) -> Option<&str> {
+        self.work_pool.as_deref().or(self.work_queue.as_ref().map(|_| DEFAULT_AGENT_POOL))
+    }
+
     pub fn is_over(&self) -> bool {
         self.state.kind.is_terminal()
     }

@@ -1,6 +1,7 @@
 //! What is remembered of a project's definitions: the other input of a plan.
 use super::deployment::{Deployment, Flow, FullName};
 use super::id::HomeId;
+use super::tag_limit::TagLimit;
 use super::work_pool::{WorkPool, WorkQueue};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct Stored {
     pub work_pools: BTreeMap<String, WorkPool>,
     /// By (pool, queue).
     pub work_queues: BTreeMap<(String, String), WorkQueue>,
+    /// By tag.
+    pub tag_limits: BTreeMap<String, TagLimit>,
     pub deployments: BTreeMap<FullName, Deployment>,
     /// Names that were pruned less than 7 days ago, with what they were.
     pub tombstones: BTreeMap<FullName, Tombstone>,
@@ -34,6 +37,7 @@ impl Stored {
             flows: BTreeMap::new(),
             work_pools: BTreeMap::new(),
             work_queues: BTreeMap::new(),
+            tag_limits: BTreeMap::new(),
             deployments: BTreeMap::new(),
             tombstones: BTreeMap::new(),
         }

@@ -75,7 +75,8 @@ impl Default for WorkQueueSpec {
     }
 }
 
-/// Which runs a queue serves: those that carry all of `tags`, and, where `deployments` is not empty, belong to one of them.
+/// Which runs a queue serves: those that carry all of `tags`, and, where `deployments` is not empty, belong to one of them, and,
+/// where `pool_types` is not empty, stand in a pool of one of these types.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueFilter {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -83,6 +84,9 @@ pub struct QueueFilter {
     /// Full names, `flow/deployment`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployments: Vec<String>,
+    /// Types of work pools: `process`. A run without a pool stands in the default agent pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool_types: Vec<String>,
 }
 
 /// A work queue as it is remembered. Its name is unique in its pool.

@@ -2,6 +2,7 @@
 use super::deployment::{Deployment, Flow, FullName};
 use super::id::DeploymentId;
 use super::stored::{Project, Tombstone};
+use super::tag_limit::TagLimit;
 use super::work_pool::{WorkPool, WorkQueue};
 
 /// One write of a definition. A plan's step is a list of these; applying decides nothing.
@@ -18,4 +19,7 @@ pub enum Write {
     DeleteWorkPool(String),
     PutWorkQueue(WorkQueue),
     DeleteWorkQueue { pool: String, name: String },
+    PutTagLimit(TagLimit),
+    /// By its tag.
+    DeleteTagLimit(String),
 }

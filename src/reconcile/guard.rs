@@ -36,5 +36,6 @@ fn owned(desired: &Desired, stored: &Stored) -> usize {
     let ours = |owner: &Option<Owner>| owner.as_ref().is_some_and(|owner| owner.project == desired.project);
     let pools = stored.work_pools.values().filter(|pool| ours(&pool.owner)).count();
     let queues = stored.work_queues.values().filter(|queue| ours(&queue.owner) && queue.name != DEFAULT_QUEUE).count();
-    pools + queues + stored.deployments.values().filter(|deployment| ours(&deployment.owner)).count()
+    let limits = stored.tag_limits.values().filter(|limit| ours(&limit.owner)).count();
+    pools + queues + limits + stored.deployments.values().filter(|deployment| ours(&deployment.owner)).count()
 }

@@ -40,6 +40,7 @@ mod renames;
 mod schedules;
 mod secret;
 mod shape;
+mod tag_limits;
 mod units;
 mod wire;
 mod work_pools;
@@ -68,7 +69,8 @@ pub struct Options {
     pub list_unchanged: bool,
     /// The pool types that this build executes itself; any other needs a remote worker.
     pub executor_kinds: Vec<String>,
-    /// Objects of other projects that are taken over where this one declares them, by full name: `flow/deployment`, `pool`, `pool/queue`.
+    /// Objects of other projects that are taken over where this one declares them, by full name: `flow/deployment`, `pool`,
+    /// `pool/queue`, `tag:TAG`.
     pub adopt: BTreeSet<String>,
     /// The lock file of a checkout that is in progress where the files lie: nothing is pruned then.
     pub checkout: Option<String>,

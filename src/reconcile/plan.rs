@@ -37,7 +37,7 @@ pub struct Plan {
     pub moved: Option<Moved>,
     /// How many objects each action concerns.
     pub counts: Counts,
-    /// In the order in which they are applied: removals first, then pools, queues and deployments.
+    /// In the order in which they are applied: removals first, then limits, pools, queues and deployments.
     pub steps: Vec<Step>,
     /// Operators' overrides that stand over declared fields, changed or not. A deploy never clears them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +59,7 @@ pub struct Step {
     pub action: Action,
     #[schemars(with = "wire::Kind")]
     pub kind: Kind,
-    /// `flow/deployment`, `pool`, or `pool/queue`.
+    /// `flow/deployment`, `pool`, `pool/queue`, or the tag of a concurrency limit.
     pub name: String,
     /// The object's id; of a created object the id that it will have.
     #[schemars(with = "String", extend("format" = "uuid"))]

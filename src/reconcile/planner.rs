@@ -1,4 +1,4 @@
-//! The pass over all kinds that makes a plan: pools, queues, deployments, then the guard and the notes.
+//! The pass over all kinds that makes a plan: limits of tags, pools, queues, deployments, then the guard and the notes.
 use super::implied::Implied;
 use super::kept::Kept;
 use super::others::Others;
@@ -121,6 +121,7 @@ impl<'a> Planner<'a> {
     }
 
     pub fn plan(mut self) -> Plan {
+        self.tag_limits();
         self.work_pools();
         self.work_queues();
         self.deployments();
@@ -309,8 +310,8 @@ fn rank(step: &Step) -> u8 {
     match (step.action, step.kind) {
         (Action::Prune, Kind::Deployment | Kind::Flow | Kind::Schedule) => 0,
         (Action::Prune, Kind::WorkQueue) => 1,
-        (Action::Prune, Kind::WorkPool) => 2,
-        (_, Kind::WorkPool) => 3,
+        (Action::Prune, Kind::WorkPool | Kind::ConcurrencyLimit) => 2,
+        (_, Kind::WorkPool | Kind::ConcurrencyLimit) => 3,
         (_, Kind::WorkQueue) => 4,
         (_, Kind::Deployment | Kind::Flow | Kind::Schedule) => 5,
     }

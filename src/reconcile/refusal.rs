@@ -80,6 +80,11 @@ impl fmt::Display for Refusal {
             }
         }
         match self {
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, name, owner, owner_file, .. } => write!(
+                f,
+                "the concurrency limit of the tag `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
+                 a tag has one limit, so remove it here or there"
+            ),
             Refusal::Owned { kind, name, owner, owner_file, .. } => write!(
                 f,
                 "the {} `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \

@@ -8,6 +8,7 @@ use serde_json::Value;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    ConcurrencyLimit,
     WorkPool,
     WorkQueue,
     Deployment,

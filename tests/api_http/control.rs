@@ -9,6 +9,7 @@ use reeve::model::state::{Proposed, State, StateType};
 use reeve::model::stored::{Project, Suspension};
 use reeve::model::status::{NextFire, RunCounts, Status};
 use reeve::model::transition::{Context, Decision};
+use reeve::model::tag_limit::{TagLimit, TagLimitSpec};
 use reeve::model::work_pool::*;
 use reeve::model::write::Write;
 use reeve::reconcile::origin::Origin;
@@ -270,11 +271,34 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_work_queue(&self, id: WorkQueueId) -> Answer<'_, ()> {
+    fn delete_work_queue(&self, id: WorkQueueId) -> Answer<'_, usize> {
         Box::pin(async move {
             self.edit(|| {
                 let queue = self.ledger.work_queue_by_id(id)?.ok_or_else(|| absent("work queue"))?;
-                Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], ()))
+                Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], 0))
+            })
+            .await
+        })
+    }
+
+    fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>> {
+        Box::pin(async move {
+            *self.asked_by.lock().unwrap() = Some(by);
+            self.edit(|| {
+                let found = self.ledger.tag_limit(&tag)?;
+                let declared = TagLimitSpec { concurrency_limit: limit };
+                let new = TagLimit { declared, ..found.clone().unwrap_or_else(|| super::support::tag_limit(&tag, limit)) };
+                Ok((vec![Write::PutTagLimit(new.clone())], if found.is_some() { Made::Existing(new) } else { Made::New(new) }))
+            })
+            .await
+        })
+    }
+
+    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.edit(|| {
+                self.ledger.tag_limit(&tag)?.ok_or_else(|| absent("Concurrency limit"))?;
+                Ok((vec![Write::DeleteTagLimit(tag.clone())], ()))
             })
             .await
         })

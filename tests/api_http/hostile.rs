@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
 /// Every route with its method; `{id}` and `{name}` are filled in.
-const ROUTES: [(&str, &str); 60] = [
+const ROUTES: [(&str, &str); 67] = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/hello"),
@@ -58,6 +58,13 @@ const ROUTES: [(&str, &str); 60] = [
     ("GET", "/work_queues/{id}"),
     ("PATCH", "/work_queues/{id}"),
     ("DELETE", "/work_queues/{id}"),
+    ("POST", "/concurrency_limits/"),
+    ("POST", "/concurrency_limits/filter"),
+    ("GET", "/concurrency_limits/{id}"),
+    ("DELETE", "/concurrency_limits/{id}"),
+    ("GET", "/concurrency_limits/tag/{name}"),
+    ("DELETE", "/concurrency_limits/tag/{name}"),
+    ("POST", "/concurrency_limits/tag/{name}/reset"),
     ("GET", "/collections/views/{name}"),
     ("GET", "/automations/related-to/{name}"),
     ("DELETE", "/automations/owned-by/{name}"),

@@ -12,6 +12,7 @@ use reeve::model::overrides::Owner;
 use reeve::model::run::{FlowRun, Slot};
 use reeve::model::schedule::{Schedule, ScheduleDeclaration};
 use reeve::model::state::{State, StateDetails, StateType};
+use reeve::model::tag_limit::{TagLimit, TagLimitSpec};
 use reeve::model::work_pool::*;
 use reeve::model::write::Write;
 use reeve::schedule::{RuleSpec, Spec};
@@ -38,6 +39,11 @@ pub fn of(name: &str) -> Uuid {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     }
     Uuid::from_u128(u128::from(hash))
+}
+
+pub fn tag_limit(tag: &str, concurrency_limit: u32) -> TagLimit {
+    let (declared, created) = (TagLimitSpec { concurrency_limit }, at("2026-11-01T00:00:00Z"));
+    TagLimit { id: TagLimitId(of(tag)), tag: tag.to_owned(), declared, owner: None, overrides: BTreeMap::new(), declared_digest: None, created, updated: created }
 }
 
 pub fn pool(name: &str, declared: WorkPoolSpec) -> WorkPool {
@@ -159,7 +165,7 @@ pub fn flow(name: &str, tags: &[&str]) -> Flow {
 fn definitions() -> Vec<Write> {
     let process = WorkPoolSpec { kind: "process".to_owned(), description: Some("here".to_owned()), concurrency_limit: Some(4), paused: false, base_job_template: None, protect: false };
     let kubernetes = WorkPoolSpec { kind: "kubernetes".to_owned(), description: None, concurrency_limit: None, paused: true, base_job_template: None, protect: false };
-    let filter = QueueFilter { tags: vec!["a".to_owned()], deployments: vec!["etl/daily".to_owned(), "gone/gone".to_owned()] };
+    let filter = QueueFilter { tags: vec!["a".to_owned()], deployments: vec!["etl/daily".to_owned(), "gone/gone".to_owned()], pool_types: Vec::new() };
     let urgent = WorkQueueSpec { priority: 2, concurrency_limit: Some(1), filter: Some(filter), ..WorkQueueSpec::default() };
     let mut daily = deployment("etl", "daily", daily_spec(), vec![schedule("main", RuleSpec::Cron { expression: "0 9 * * *".to_owned(), day_or: true }, Some("Europe/Berlin"))]);
     daily.owner = Some(Owner { project: "shop".to_owned(), file: "deployment.yaml".to_owned() });

@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use reeve::daemon::DaemonError;
 use reeve::daemon::scheduler::{Scheduler, Upcoming};
-use reeve::dispatch::queue::{Cancelled, Holder, Snapshot, Verdict, Waiting, decide};
+use reeve::dispatch::queue::{Cancelled, Capacity, Holder, Snapshot, Verdict, Waiting, decide};
 use reeve::dispatch::scheduled::is_void;
 use reeve::model::id::FlowRunId;
 use reeve::model::run::FlowRun;
@@ -127,7 +127,7 @@ impl Daemon {
             kind if kind.is_terminal() => {}
             kind => {
                 let stopping = kind == StateType::Cancelling;
-                self.going.insert(id, Holder { run: id, between_attempts: false, stopping, deployment: run.deployment_id, pool: None, queue: None });
+                self.going.insert(id, Holder { run: id, between_attempts: false, stopping, deployment: run.deployment_id, pool: None, queue: None, tags: Vec::new() });
             }
         }
         Ok(())
@@ -138,8 +138,8 @@ impl Daemon {
         let now = clock.now;
         let horizon = now + CLAIM_AHEAD;
         let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
-        let pools = BTreeMap::new();
-        let snapshot = Snapshot { pools: &pools, holders: &mut self.going.values(), kinds: &["process"], now, horizon };
+        let capacity = Capacity::default();
+        let snapshot = Snapshot { capacity: &capacity, holders: &mut self.going.values(), kinds: &["process"], now, horizon };
         let mut blocked = Vec::new();
         let mut starting = Vec::new();
         for (run, verdict) in decide(snapshot, &due) {

@@ -87,7 +87,7 @@ impl Directory {
             if let Some(deployment) = run.deployment_id {
                 *slots.deployments.entry(deployment).or_default() += 1;
             }
-            if let Some(pool) = run.work_pool {
+            if let Some(pool) = run.pool().map(str::to_owned) {
                 let queue = run.work_queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned());
                 *slots.pools.entry(pool.clone()).or_default() += 1;
                 *slots.queues.entry((pool, queue)).or_default() += 1;

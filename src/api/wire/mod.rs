@@ -12,6 +12,7 @@ pub(super) mod schedule;
 mod secret;
 pub(super) mod state;
 mod time;
+pub(super) mod tag_limit;
 pub(super) mod work_pool;
 pub(super) mod work_queue;
 

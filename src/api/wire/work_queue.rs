@@ -28,6 +28,9 @@ pub(in crate::api) struct WorkQueueCreate {
 struct WireFilter {
     tags: Option<Vec<String>>,
     deployment_ids: Option<Vec<DeploymentId>>,
+    /// reeve's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_types: Option<Vec<String>>,
 }
 
 impl WireFilter {
@@ -39,7 +42,7 @@ impl WireFilter {
                 None => return Err(ControlError::Invalid(format!("the queue's filter names the deployment {id}, which does not exist"))),
             }
         }
-        Ok(QueueFilter { tags: self.tags.unwrap_or_default(), deployments })
+        Ok(QueueFilter { tags: self.tags.unwrap_or_default(), deployments, pool_types: self.pool_types.unwrap_or_default() })
     }
 
     fn of(filter: QueueFilter, reader: &Reader) -> Result<Self, LedgerError> {
@@ -48,7 +51,8 @@ impl WireFilter {
             ids.extend(reader.deployment_by_name(&name)?.map(|deployment| deployment.id));
         }
         let deployment_ids = Some(ids).filter(|ids| !ids.is_empty());
-        Ok(WireFilter { tags: Some(filter.tags).filter(|tags| !tags.is_empty()), deployment_ids })
+        let some = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
+        Ok(WireFilter { tags: some(filter.tags), deployment_ids, pool_types: some(filter.pool_types) })
     }
 }
 

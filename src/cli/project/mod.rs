@@ -38,6 +38,8 @@ struct Project {
 
 #[derive(Debug, Deserialize)]
 struct Owned {
+    #[serde(default)]
+    concurrency_limits: usize,
     work_pools: usize,
     work_queues: usize,
     deployments: usize,
@@ -45,12 +47,17 @@ struct Owned {
 
 impl Owned {
     fn total(&self) -> usize {
-        self.work_pools + self.work_queues + self.deployments
+        self.concurrency_limits + self.work_pools + self.work_queues + self.deployments
     }
 
-    /// `1 work pool, 2 work queues, 3 deployments`.
+    /// `1 concurrency limit, 1 work pool, 2 work queues, 3 deployments`.
     fn words(&self) -> String {
-        let parts = [(self.work_pools, "work pool"), (self.work_queues, "work queue"), (self.deployments, "deployment")];
+        let parts = [
+            (self.concurrency_limits, "concurrency limit"),
+            (self.work_pools, "work pool"),
+            (self.work_queues, "work queue"),
+            (self.deployments, "deployment"),
+        ];
         let parts: Vec<String> = parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun)).collect();
         if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
     }

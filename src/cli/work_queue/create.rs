@@ -9,7 +9,8 @@ use serde_json::json;
 
 /// Create a work queue, with a filter for the runs that it serves.
 ///
-/// With tags it serves the runs that carry all of them; with deployments only theirs; with neither, the runs that name it.
+/// With tags it serves the runs that carry all of them; with deployments only theirs; with types only runs in such a pool; with
+/// neither, the runs that name it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   reeve work-queue create --tag tutorial tutorial_queue
@@ -24,6 +25,9 @@ pub struct Arguments {
     /// Serve runs of this deployment; may be given several times.
     #[arg(short, long = "deployment", value_name = "DEPLOYMENT")]
     pub deployments: Vec<String>,
+    /// Serve runs that stand in a work pool of this type; may be given several times.
+    #[arg(long = "pool-type", value_name = "TYPE")]
+    pub pool_types: Vec<String>,
     /// The work pool it is in; without one it is in `default-agent-pool`, which is made where it is missing.
     #[arg(short, long, value_name = "POOL")]
     pub pool: Option<String>,
@@ -46,8 +50,11 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     if let Some(priority) = arguments.priority {
         body["priority"] = json!(priority);
     }
-    if !arguments.tags.is_empty() || !deployments.is_empty() {
+    if !arguments.tags.is_empty() || !deployments.is_empty() || !arguments.pool_types.is_empty() {
         body["filter"] = json!({"tags": arguments.tags, "deployment_ids": deployments});
+    }
+    if !arguments.pool_types.is_empty() {
+        body["filter"]["pool_types"] = json!(arguments.pool_types);
     }
     let json = match &arguments.pool {
         None => client.post("/work_queues/", body).await?,

@@ -26,6 +26,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let filter = queue.filter.unwrap_or_default();
     let tags = filter.tags.unwrap_or_default().join(", ");
     let ids = filter.deployment_ids.unwrap_or_default();
+    let pool_types = filter.pool_types.unwrap_or_default().join(", ");
     let deployments = deployment_names_by_id(client, ids.into_iter()).await?.into_values().collect::<Vec<_>>();
     let mut fields = vec![("Name", queue.name), ("ID", queue.id.to_string())];
     fields.extend(queue.work_pool_name.map(|pool| ("Work pool", pool)));
@@ -39,6 +40,9 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     }
     if !deployments.is_empty() {
         fields.push(("Deployments", deployments.join("\n")));
+    }
+    if !pool_types.is_empty() {
+        fields.push(("Pool types", pool_types));
     }
     screen.fields(&fields);
     Ok(Exit::Done)

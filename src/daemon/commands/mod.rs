@@ -6,7 +6,9 @@ mod deployments;
 mod explain;
 mod overrides;
 mod projects;
+mod queue_removal;
 mod runs;
+mod tag_limits;
 mod tombstones;
 mod work_pools;
 
@@ -24,6 +26,7 @@ use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::{NextFire, RunCounts, Status};
 use crate::model::stored::{Project, Suspension};
+use crate::model::tag_limit::TagLimit;
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
@@ -175,8 +178,16 @@ impl Control for Commands {
         Box::pin(self.update_work_queue_with(queue, patch, by))
     }
 
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, ()> {
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, usize> {
         Box::pin(self.delete_work_queue_of(queue))
+    }
+
+    fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>> {
+        Box::pin(self.set_tag_limit_of(tag, limit, by))
+    }
+
+    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()> {
+        Box::pin(self.delete_tag_limit_of(tag))
     }
 }
 

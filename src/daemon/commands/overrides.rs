@@ -75,6 +75,11 @@ pub(in crate::daemon) async fn clear(
     let edited = ledger.edit::<_, LedgerError>(|| {
         let now = clock::now();
         let cleared = match which.kind {
+            Kind::ConcurrencyLimit => ledger.tag_limit(&which.name)?.and_then(|mut limit| {
+                let taken = take(&mut limit.overrides, &which.field)?;
+                limit.updated = now;
+                Some((Write::PutTagLimit(limit), taken))
+            }),
             Kind::WorkPool => ledger.work_pool(&which.name)?.and_then(|mut pool| {
                 let taken = take(&mut pool.overrides, &which.field)?;
                 pool.updated = now;

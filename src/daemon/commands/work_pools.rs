@@ -153,16 +153,6 @@ impl Commands {
         edited.await
     }
 
-    /// Deletes a queue. The runs that named it wait until it exists again or they are cancelled.
-    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<(), ControlError> {
-        let edited = self.writer()?.edit(|| {
-            let queue = self.queue(id)?;
-            refuse_owned("work queue", &queue.full_name(), &queue.owner)?;
-            Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], ()))
-        });
-        edited.await
-    }
-
     fn new_pool(&self, name: &str, spec: WorkPoolSpec) -> Result<(WorkPool, WorkQueue), LedgerError> {
         let now = clock::now();
         let pool = WorkPool {
@@ -198,12 +188,12 @@ impl Commands {
         self.reader.work_pool(name)?.ok_or_else(|| ControlError::NotFound(format!("Work pool \"{name}\" not found.")))
     }
 
-    fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
+    pub(super) fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
         self.reader.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
     }
 }
 
-fn refuse_owned(what: &str, name: &str, owner: &Option<Owner>) -> Result<(), ControlError> {
+pub(super) fn refuse_owned(what: &str, name: &str, owner: &Option<Owner>) -> Result<(), ControlError> {
     match owner {
         None => Ok(()),
         Some(owner) => Err(ControlError::Refused(format!(

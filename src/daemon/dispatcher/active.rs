@@ -49,6 +49,7 @@ impl Claim {
             deployment: run.deployment_id,
             pool: self.pool.clone(),
             queue: self.queue.clone(),
+            tags: run.tags.clone(),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
-use crate::dispatch::queue::{self, Cancelled, Holder, Pool, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::dispatch::queue::{Cancelled, Capacity, Holder, Reason, Snapshot, Verdict, Waiting, decide};
 use crate::dispatch::due::still_runs;
 use crate::dispatch::scheduled::{is_void, stands_by_itself, was_missed};
 use crate::executor::{Executor, KINDS, Report};
@@ -56,9 +56,9 @@ pub struct Dispatcher {
     home: Home,
     feed: Feed,
     executors: BTreeMap<&'static str, Arc<dyn Executor>>,
-    pools: BTreeMap<String, Pool>,
+    capacity: Capacity,
     waiting: BTreeMap<FlowRunId, Waiting>,
-    /// Why a due run does not start. Emptied when a slot, a pool or a queue changes: then all are asked again.
+    /// Why a due run does not start. Emptied when a slot, a pool, a queue or a limit changes: then all are asked again.
     blocked: HashMap<FlowRunId, Reason>,
     /// Runs that something is in the way of shortly before they are due: they are asked again when they are.
     not_ahead: HashSet<FlowRunId>,
@@ -85,7 +85,7 @@ impl Dispatcher {
         }
         let mut dispatcher = Dispatcher {
             feed: ledger.feed(),
-            pools: queue::pools(&ledger.work_pools()?, &ledger.work_queues()?),
+            capacity: capacity_of(&ledger)?,
             ledger,
             home,
             executors,
@@ -247,7 +247,7 @@ impl Dispatcher {
         let kinds: Vec<&str> = self.executors.keys().copied().collect();
         let resting: Vec<Holder> = self.waiting.values().filter(|run| !run.first_attempt).map(resting).collect();
         let mut holders = self.active.values().map(|active| &active.holder).chain(&resting);
-        decide(Snapshot { pools: &self.pools, holders: &mut holders, kinds: &kinds, now, horizon }, &due)
+        decide(Snapshot { capacity: &self.capacity, holders: &mut holders, kinds: &kinds, now, horizon }, &due)
     }
 
     /// Cancels runs to make way for another.
@@ -290,13 +290,13 @@ impl Dispatcher {
         for change in changed {
             match change {
                 Changed::Run(id) => self.look_at(id).await?,
-                Changed::WorkPools => {
-                    self.pools = queue::pools(&self.ledger.work_pools()?, &self.ledger.work_queues()?);
+                Changed::WorkPools | Changed::TagLimits => {
+                    self.capacity = capacity_of(&self.ledger)?;
                     self.ask_all_again();
                 }
                 Changed::Deployment(id) => self.look_at_deployment(id).await?,
                 Changed::Everything => {
-                    self.pools = queue::pools(&self.ledger.work_pools()?, &self.ledger.work_queues()?);
+                    self.capacity = capacity_of(&self.ledger)?;
                     self.waiting.clear();
                     for id in self.ledger.active_run_ids()? {
                         self.look_at(id).await?;
@@ -336,9 +336,15 @@ impl Dispatcher {
             }
             _ => {
                 self.waiting.remove(&id);
-                match self.active.contains_key(&id) {
-                    true => Ok(()),
-                    false => self.resume(run).await,
+                match self.active.get_mut(&id) {
+                    // Somebody gave it other tags: it holds other slots.
+                    Some(active) if active.holder.tags != run.tags => {
+                        active.holder.tags = run.tags;
+                        self.ask_all_again();
+                        Ok(())
+                    }
+                    Some(_) => Ok(()),
+                    None => self.resume(run).await,
                 }
             }
         }
@@ -433,9 +439,15 @@ impl Dispatcher {
     }
 }
 
+/// What limits how many runs go at once, as it is now.
+fn capacity_of(ledger: &Ledger) -> Result<Capacity, LedgerError> {
+    Ok(Capacity::of(&ledger.work_pools()?, &ledger.work_queues()?, &ledger.tag_limits()?))
+}
+
 /// A run between two attempts.
 fn resting(run: &Waiting) -> Holder {
-    Holder { run: run.run, between_attempts: true, stopping: false, deployment: run.deployment, pool: None, queue: None }
+    let (pool, queue, tags) = (None, None, Vec::new());
+    Holder { run: run.run, between_attempts: true, stopping: false, deployment: run.deployment, pool, queue, tags }
 }
 
 /// The name and the message of the state of a run that will never start.

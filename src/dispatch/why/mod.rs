@@ -7,7 +7,7 @@ mod run;
 pub use run::{HeldBy, RunAnswer, RunFacts, why_run};
 
 use super::due::CLOCK_TOLERANCE;
-use super::queue::{self, Cancelled, Holder, Reason, Snapshot, Waiting, pools};
+use super::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting};
 use super::scheduled::start_of_slot;
 use crate::model::deployment::Deployment;
 use crate::model::id::{FlowRunId, of_slot};
@@ -16,7 +16,6 @@ use crate::model::policy::{MissedRun, Overlap};
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
 use crate::model::state::{StateType, names};
-use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::schedule::{Barred, Period, Rule};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -29,8 +28,7 @@ pub struct Facts<'a> {
     pub deployment: &'a Deployment,
     /// Its schedules, with what is stored of them.
     pub schedules: Vec<Standing<'a>>,
-    pub pools: &'a [WorkPool],
-    pub queues: &'a [WorkQueue],
+    pub capacity: &'a Capacity,
     /// The runs that hold slots, of whatever deployment.
     pub active: &'a [FlowRun],
     /// The kinds of pool that this host executes itself.
@@ -388,10 +386,9 @@ impl<'a> Telling<'a> {
             queue: record.map_or_else(|| spec.work_queue.clone(), |run| run.work_queue.clone()),
             tags: record.map_or_else(|| spec.tags.clone(), |run| run.tags.clone()),
         };
-        let holders: Vec<Holder> = self.facts.active.iter().filter(|run| run.id != self.run).map(holder).collect();
-        let pools = pools(self.facts.pools, self.facts.queues);
+        let holders: Vec<Holder> = self.facts.active.iter().filter(|run| run.id != self.run).map(Holder::of).collect();
         let when = self.facts.at.max(self.facts.now);
-        let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: self.facts.kinds, now: when, horizon: when };
+        let snapshot = Snapshot { capacity: self.facts.capacity, holders: &mut holders.iter(), kinds: self.facts.kinds, now: when, horizon: when };
         let verdict = queue::decide(snapshot, &[&waiting]).pop().map(|(_, verdict)| verdict);
         let is_to_come = self.facts.at > self.facts.now;
         match verdict {
@@ -464,12 +461,10 @@ impl<'a> Telling<'a> {
 
 /// Whether what a run waits for is other runs, which end.
 fn passes(reason: &Reason) -> bool {
-    matches!(reason, Reason::PoolFull { .. } | Reason::QueueFull { .. } | Reason::DeploymentFull { .. } | Reason::StillGoing(_))
-}
-
-fn holder(run: &FlowRun) -> Holder {
-    let stopping = run.state.kind == StateType::Cancelling;
-    Holder { run: run.id, between_attempts: false, stopping, deployment: run.deployment_id, pool: run.work_pool.clone(), queue: run.work_queue.clone() }
+    matches!(
+        reason,
+        Reason::PoolFull { .. } | Reason::QueueFull { .. } | Reason::TagFull { .. } | Reason::DeploymentFull { .. } | Reason::StillGoing(_)
+    )
 }
 
 /// `by ada since Sat 2026-11-21 09:00:00 UTC (why)`; `None` where nobody set it by hand.

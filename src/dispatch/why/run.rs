@@ -1,11 +1,10 @@
 //! Why a run has not started: what it waits for, who holds that, and who goes first.
-use super::{holder, pools};
-use crate::dispatch::queue::{self, Cancelled, Holder, Reason, Snapshot, Waiting};
+use crate::dispatch::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting};
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
-use crate::model::work_pool::{DEFAULT_QUEUE, WorkPool, WorkQueue};
+use crate::model::work_pool::DEFAULT_QUEUE;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -15,8 +14,7 @@ pub struct RunFacts<'a> {
     pub now: Timestamp,
     pub run: &'a FlowRun,
     pub deployments: &'a BTreeMap<DeploymentId, Deployment>,
-    pub pools: &'a [WorkPool],
-    pub queues: &'a [WorkQueue],
+    pub capacity: &'a Capacity,
     /// Every run that is not over.
     pub active: &'a [FlowRun],
     /// The kinds of pool that this host executes itself.
@@ -79,12 +77,11 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
 /// Asks the queue as the dispatcher does, of all runs that wait.
 fn asked(facts: &RunFacts<'_>, deployment: &Deployment, answer: impl Fn(String) -> RunAnswer) -> RunAnswer {
     let run = facts.run;
-    let holders: Vec<Holder> = facts.active.iter().filter(|run| run.state.kind.holds_slots()).map(holder).collect();
+    let holders: Vec<Holder> = facts.active.iter().filter(|run| run.state.kind.holds_slots()).map(Holder::of).collect();
     let waiting = facts.active.iter().chain([run]).filter(|run| run.state.kind == StateType::Scheduled);
     let waiting: BTreeMap<FlowRunId, Waiting> = waiting.filter_map(|run| Some((run.id, Waiting::of(run, facts.deployments.get(&run.deployment_id?)?)))).collect();
     let due: Vec<&Waiting> = waiting.values().filter(|waiting| waiting.due <= facts.now).collect();
-    let pools = pools(facts.pools, facts.queues);
-    let snapshot = Snapshot { pools: &pools, holders: &mut holders.iter(), kinds: facts.kinds, now: facts.now, horizon: facts.now };
+    let snapshot = Snapshot { capacity: facts.capacity, holders: &mut holders.iter(), kinds: facts.kinds, now: facts.now, horizon: facts.now };
     let verdicts = queue::decide(snapshot, &due);
     let place = verdicts.iter().position(|(id, _)| *id == run.id).unwrap_or(verdicts.len());
     match verdicts.get(place).map(|(_, verdict)| verdict) {
@@ -108,10 +105,11 @@ fn never(why: Cancelled) -> String {
 /// The runs that hold the slots of what is full.
 fn held_by(facts: &RunFacts<'_>, deployment: &Deployment, reason: &Reason) -> Vec<HeldBy> {
     let holds = |run: &&FlowRun| match reason {
-        Reason::PoolFull { pool, .. } => run.work_pool.as_ref() == Some(pool),
+        Reason::PoolFull { pool, .. } => run.pool() == Some(pool),
         Reason::QueueFull { pool, queue, .. } => {
-            run.work_pool.as_ref() == Some(pool) && run.work_queue.as_deref().unwrap_or(DEFAULT_QUEUE) == queue
+            run.pool() == Some(pool) && run.work_queue.as_deref().unwrap_or(DEFAULT_QUEUE) == queue
         }
+        Reason::TagFull { tag, .. } => run.tags.contains(tag),
         Reason::DeploymentFull { .. } => run.deployment_id == Some(deployment.id),
         Reason::StillGoing(going) => run.id == *going,
         _ => false,

@@ -47,7 +47,7 @@ fn asked(deployment: &Deployment, instant: &str, cursor: Option<&str>, record: O
     let schedule = &deployment.schedules[0];
     let schedules = vec![Standing { schedule, cursor: cursor.map(at), record }];
     let facts = Facts {
-        now: at(NOW), at: at(instant), deployment, schedules, pools: &[], queues: &[], active: &[], kinds: &["process"], serving: true,
+        now: at(NOW), at: at(instant), deployment, schedules, capacity: &Capacity::default(), active: &[], kinds: &["process"], serving: true,
     };
     why(&facts)
 }

@@ -41,7 +41,7 @@ pub(super) fn changes(plan: &Plan, style: Style) -> String {
 
 fn steps(page: &mut Page, plan: &Plan, style: Style) {
     for (kind, title) in
-        [(Kind::WorkPool, "work pools"), (Kind::WorkQueue, "work queues"), (Kind::Deployment, "deployments")]
+        [(Kind::ConcurrencyLimit, "concurrency limits"), (Kind::WorkPool, "work pools"), (Kind::WorkQueue, "work queues"), (Kind::Deployment, "deployments")]
     {
         group(page, plan, style, kind, title);
     }

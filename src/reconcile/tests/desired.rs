@@ -2,6 +2,7 @@
 use crate::model::deployment::{DeploymentSpec, Entrypoint, FullName};
 use crate::model::desired::{Declared, Desired};
 use crate::model::schedule::ScheduleDeclaration;
+use crate::model::tag_limit::TagLimitSpec;
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
 use crate::schedule::{RuleSpec, Spec};
 
@@ -42,6 +43,7 @@ pub fn named(slug: &str, expression: &str) -> ScheduleDeclaration {
 pub trait Declare: Sized {
     fn with_pool(self, name: &str, spec: WorkPoolSpec) -> Self;
     fn with_queue(self, pool: &str, name: &str, spec: WorkQueueSpec) -> Self;
+    fn with_limit(self, tag: &str, concurrency_limit: u32) -> Self;
     fn with(self, name: &str, edit: impl FnOnce(&mut DeploymentSpec)) -> Self;
     fn without(self, name: &str) -> Self;
 }
@@ -57,6 +59,12 @@ impl Declare for Desired {
         let pointer = format!("/work_queues/{}", self.work_queues.len());
         let declared = Declared { spec, file: FILE.to_owned(), pointer };
         self.work_queues.insert((pool.to_owned(), name.to_owned()), declared);
+        self
+    }
+
+    fn with_limit(mut self, tag: &str, concurrency_limit: u32) -> Self {
+        let spec = TagLimitSpec { concurrency_limit };
+        self.tag_limits.insert(tag.to_owned(), Declared { spec, file: FILE.to_owned(), pointer: format!("/concurrency_limits/{tag}") });
         self
     }
 

@@ -16,7 +16,7 @@ impl Files for Sources {
     }
 }
 
-fn load(yaml: &str) -> Desired {
+pub(super) fn load(yaml: &str) -> Desired {
     let manifests = [ManifestFile { path: "deployment.yaml".to_owned(), content: yaml.as_bytes().to_vec() }];
     let loaded = manifest::load(&Input {
         root: "/srv/shop",
@@ -81,7 +81,7 @@ const QUEUE: &[Field] = &[
     ("priority", None, "3"),
     ("concurrency_limit", None, "4"),
     ("paused", None, "true"),
-    ("filter", Some("{}"), "{tags: [x]}"),
+    ("filter", Some("{}"), "{tags: [x], pool_types: [process]}"),
 ];
 
 /// A project in which a field stands in the deployment, the pool or the queue.

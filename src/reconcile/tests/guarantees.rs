@@ -47,6 +47,7 @@ fn objects(stored: &Stored) -> BTreeMap<(String, String), (String, Value)> {
         all.insert((json!(kind).as_str().unwrap().to_owned(), name), (id.to_string(), value));
     };
     stored.deployments.values().for_each(|d| add(Kind::Deployment, d.name.to_string(), d.id.0, json!(d)));
+    stored.tag_limits.values().for_each(|l| add(Kind::ConcurrencyLimit, l.tag.clone(), l.id.0, json!(l)));
     stored.work_pools.values().for_each(|p| add(Kind::WorkPool, p.name.clone(), p.id.0, json!(p)));
     stored.work_queues.values().for_each(|q| add(Kind::WorkQueue, q.full_name(), q.id.0, json!(q)));
     all

@@ -82,6 +82,10 @@ impl Home {
                 stored.work_queues.insert((queue.pool.clone(), queue.name.clone()), queue);
             }
             Write::DeleteWorkQueue { pool, name } => assert!(stored.work_queues.remove(&(pool, name)).is_some()),
+            Write::PutTagLimit(limit) => {
+                stored.tag_limits.insert(limit.tag.clone(), limit);
+            }
+            Write::DeleteTagLimit(tag) => assert!(stored.tag_limits.remove(&tag).is_some()),
         }
     }
 
@@ -102,6 +106,7 @@ impl Home {
         let stored = &self.stored;
         let mut ids = BTreeSet::new();
         ids.extend(stored.flows.values().map(|flow| (Kind::Flow, flow.name.clone(), flow.id.0)));
+        ids.extend(stored.tag_limits.values().map(|limit| (Kind::ConcurrencyLimit, limit.tag.clone(), limit.id.0)));
         ids.extend(stored.work_pools.values().map(|pool| (Kind::WorkPool, pool.name.clone(), pool.id.0)));
         ids.extend(stored.work_queues.values().map(|queue| (Kind::WorkQueue, queue.full_name(), queue.id.0)));
         for deployment in stored.deployments.values() {

@@ -6,6 +6,7 @@ mod every_field;
 mod guarantees;
 mod home;
 mod keeping;
+mod limits;
 mod properties;
 mod renames;
 mod rules;

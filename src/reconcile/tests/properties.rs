@@ -62,7 +62,8 @@ pub(super) fn a_project() -> impl Strategy<Value = Desired> {
     let queues = btree_map(queue, 1..3u32, 0..3);
     let names = select(vec!["a/b", "a/c", "f/g", "f/h", "z/z"]);
     let deployments = btree_map(names, a_deployment(), 0..5);
-    (pools, queues, deployments, select(vec!["/one", "/two"])).prop_map(|(pools, queues, deployments, root)| {
+    let limits = btree_map(select(vec!["db", "gpu"]), 0..3u32, 0..3);
+    (pools, queues, deployments, limits, select(vec!["/one", "/two"])).prop_map(|(pools, queues, deployments, limits, root)| {
         let mut desired = project("shop");
         desired.root = root.to_owned();
         for (name, spec) in pools {
@@ -74,7 +75,7 @@ pub(super) fn a_project() -> impl Strategy<Value = Desired> {
         for (name, spec) in deployments {
             desired = desired.with(name, |d| *d = spec);
         }
-        desired
+        limits.into_iter().fold(desired, |desired, (tag, limit)| desired.with_limit(tag, limit))
     })
 }
 
@@ -163,6 +164,10 @@ proptest! {
             prop_assert_eq!(&home.stored.work_pools[name].declared, &declared.spec);
             prop_assert!(home.stored.work_queues.contains_key(&(name.clone(), DEFAULT_QUEUE.into())));
         }
+        for (tag, declared) in &b.tag_limits {
+            prop_assert_eq!(home.stored.tag_limits[tag].declared, declared.spec);
+        }
+        prop_assert_eq!(home.stored.tag_limits.len(), b.tag_limits.len(), "what is not declared is gone");
         for (key, declared) in &b.work_queues {
             prop_assert_eq!(&home.stored.work_queues[key].declared, &declared.spec);
         }
@@ -230,7 +235,10 @@ proptest! {
         home.options = Options { allow_prune, ..Options::default() };
         b.rules.prune = PruneRule { enabled: true, at_most, percent };
         let plan = home.plan(&b);
-        let removed = |home: &Home| home.stored.deployments.len() + home.stored.work_pools.len() + home.stored.work_queues.len();
+        let removed = |home: &Home| {
+            let stored = &home.stored;
+            stored.deployments.len() + stored.work_pools.len() + stored.work_queues.len() + stored.tag_limits.len()
+        };
         let owned = removed(&home);
         let before = home.stored.clone();
         let prunes = plan.counts.prune;
@@ -253,6 +261,9 @@ proptest! {
         home.apply_all(&b);
         for (name, old) in &before.deployments {
             prop_assert_eq!(home.stored.deployments.get(name), Some(old));
+        }
+        for (tag, old) in &before.tag_limits {
+            prop_assert_eq!(home.stored.tag_limits.get(tag), Some(old));
         }
         for (name, old) in before.work_pools.iter().filter(|(_, pool)| pool.owner.is_some()) {
             prop_assert_eq!(home.stored.work_pools.get(name), Some(old));

@@ -1,10 +1,11 @@
-//! Definitions: projects, flows, deployments with their schedules, work pools and queues, tombstones.
+//! Definitions: projects, flows, deployments with their schedules, work pools and queues, limits of tags, tombstones.
 use super::record::{decode, encode};
 use super::{Ledger, LedgerError, Reader, key};
 use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::desired::Desired;
 use crate::model::id::{DeploymentId, FlowId, WorkPoolId, WorkQueueId};
 use crate::model::stored::{Project, Stored, Tombstone};
+use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::model::write::Write;
 use crate::store::{Batch, CommitError, Expect, Key, Range, StoreError, Value, redo};
@@ -93,6 +94,14 @@ impl Reader {
         self.all(key::WORK_QUEUE)
     }
 
+    pub fn tag_limit(&self, tag: &str) -> Result<Option<TagLimit>, LedgerError> {
+        self.read(&key::tag_limit(tag))
+    }
+
+    pub fn tag_limits(&self) -> Result<Vec<TagLimit>, LedgerError> {
+        self.all(key::TAG_LIMIT)
+    }
+
     pub fn tombstone(&self, name: &FullName) -> Result<Option<Tombstone>, LedgerError> {
         self.read(&key::tombstone(name))
     }
@@ -110,6 +119,7 @@ impl Reader {
         stored.flows = by(self.flows()?, |flow| flow.name.clone());
         stored.work_pools = by(self.work_pools()?, |pool| pool.name.clone());
         stored.work_queues = by(self.work_queues()?, |queue| (queue.pool.clone(), queue.name.clone()));
+        stored.tag_limits = by(self.tag_limits()?, |limit| limit.tag.clone());
         stored.tombstones = by(self.tombstones()?, |tombstone| tombstone.deployment.name.clone());
         let own_pools: BTreeSet<String> = stored
             .work_pools
@@ -253,6 +263,12 @@ fn rows_of(write: &Write, rows: &mut Rows) -> Result<(), LedgerError> {
         }
         Write::DeleteWorkQueue { pool, name } => {
             rows.insert(key::work_queue(pool, name), None);
+        }
+        Write::PutTagLimit(limit) => {
+            rows.insert(key::tag_limit(&limit.tag), Some(encode(limit)?));
+        }
+        Write::DeleteTagLimit(tag) => {
+            rows.insert(key::tag_limit(tag), None);
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ pub enum Changed {
     Deployment(DeploymentId),
     /// A work pool or a work queue.
     WorkPools,
+    /// A concurrency limit of a tag.
+    TagLimits,
     Project(String),
     Tombstone(FullName),
     /// The reader fell behind, and must look at everything that it follows.
@@ -49,6 +51,7 @@ fn decode(row_key: &[u8]) -> Option<Changed> {
         key::RUN => key::id_in(row_key).map(|id| Changed::Run(FlowRunId(id))),
         key::DEPLOYMENT => key::id_in(row_key).map(|id| Changed::Deployment(DeploymentId(id))),
         key::WORK_POOL | key::WORK_QUEUE => Some(Changed::WorkPools),
+        key::TAG_LIMIT => Some(Changed::TagLimits),
         key::PROJECT => Some(Changed::Project(String::from_utf8_lossy(&row_key[1..]).into_owned())),
         key::TOMBSTONE => {
             let text = String::from_utf8_lossy(&row_key[1..]).into_owned();

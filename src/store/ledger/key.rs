@@ -17,6 +17,8 @@ pub(super) const DEPLOYMENT: u8 = b'd';
 pub(super) const DEPLOYMENT_NAME: u8 = b'D';
 pub(super) const WORK_POOL: u8 = b'w';
 pub(super) const WORK_QUEUE: u8 = b'q';
+/// A tag -> its concurrency limit.
+pub(super) const TAG_LIMIT: u8 = b'l';
 pub(super) const TOMBSTONE: u8 = b't';
 pub(super) const CURSOR: u8 = b'c';
 pub(super) const RUN: u8 = b'r';
@@ -51,6 +53,10 @@ pub(super) fn work_pool(name: &str) -> Key {
 
 pub(super) fn work_queue(pool: &str, queue: &str) -> Key {
     pair(WORK_QUEUE, pool, queue)
+}
+
+pub(super) fn tag_limit(tag: &str) -> Key {
+    named(TAG_LIMIT, tag)
 }
 
 pub(super) fn tombstone(name: &FullName) -> Key {
