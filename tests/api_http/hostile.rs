@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
 /// Every route with its method; `{id}` and `{name}` are filled in.
-const ROUTES: [(&str, &str); 60] = [
+const ROUTES: [(&str, &str); 67] = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/hello"),
