@@ -114,6 +114,15 @@ deployments:
     daemon.counts(0, 1);
     host.cli(&["work-queue", "resume", "tutorial_queue"]).exits(0);
     assert_eq!(daemon.end_of(&held)["state_type"], "COMPLETED");
+    // Renamed while a run waits that names it: the run goes with it.
+    host.cli(&["work-queue", "pause", queue]).exits(0);
+    let named = daemon.run_with("leo", json!({"work_queue_name": "tutorial_queue"}));
+    daemon.counts(0, 1);
+    let rename = |name: &str| daemon.request("PATCH", &format!("/work_queues/{queue}"), Some(&json!({"name": name}))).status;
+    assert_eq!((rename("default"), rename("other_queue")), (409, 204));
+    host.cli(&["work-queue", "resume", "other_queue"]).exits(0);
+    assert_eq!(daemon.end_of(&named)["work_queue_name"], "other_queue");
+    assert_eq!(rename("tutorial_queue"), 204);
     // Deleted while runs wait that name it: they go where they would go without it.
     host.cli(&["work-queue", "pause", queue]).exits(0);
     let waiting = daemon.run_with("leo", json!({"work_queue_name": "tutorial_queue"}));

@@ -42,6 +42,7 @@ mod retry;
 mod rules;
 mod schedule;
 mod schema;
+mod shapes;
 mod source_code;
 mod steps;
 mod tag_limits;

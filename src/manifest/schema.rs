@@ -3,10 +3,12 @@
 //! The types say what is accepted and documented; `node` and its neighbours read it. A test holds both lists of keys
 //! together. Unknown keys are allowed, as Prefect allows them: YAML anchors need a home.
 #![allow(dead_code)] // The types are never built: only their schema is used.
+use super::shapes::{
+    atomicity, boolean, calendars, command, count, delays, drift, dst, duration, environment, interval, missed, on_delete,
+    on_resume, overlap, pointers, prune, retry_on, seconds, steps, tag_limits, text, texts,
+};
 use schemars::generate::SchemaSettings;
-use super::policy::MOST_QUEUED;
-use crate::model::policy::MOST_MISSED_RUNS;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 /// The schema of `deployment.yaml` and `prefect.yaml`.
@@ -32,166 +34,6 @@ fn require_only(object: &mut Value, required: &[&str]) {
             map.insert("required".to_owned(), json!(required));
         }
     }
-}
-
-/// A text, or a number or boolean that is read as one.
-fn text(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "type": ["string", "number", "null"] })
-}
-
-/// `true`, `false`, YAML 1.1's `yes`, `no`, `on`, `off`, or a placeholder.
-fn boolean(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "type": ["boolean", "string", "null"] })
-}
-
-/// A whole number, or a placeholder.
-fn count(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
-}
-
-/// Seconds, or a placeholder.
-fn seconds(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
-}
-
-/// One text or a list of them.
-fn texts(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array" }, { "type": "null" }] })
-}
-
-/// Steps: a list, or one step.
-fn steps(_: &mut schemars::SchemaGenerator) -> Schema {
-    let step = json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": { "type": ["object", "null"] } });
-    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": step }, step, { "type": "object", "maxProperties": 0 }, { "type": "null" }] })
-}
-
-/// A program: one text for the shell, or a list of its name and arguments.
-fn command(_: &mut schemars::SchemaGenerator) -> Schema {
-    let argument = json!({ "type": ["string", "number", "boolean"] });
-    schemars::json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "array", "minItems": 1, "items": argument }, { "type": "null" }] })
-}
-
-/// Environment variables; null unsets one.
-fn environment(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
-}
-
-/// Exit codes, signals, words.
-fn retry_on(_: &mut schemars::SchemaGenerator) -> Schema {
-    let cause = json!({ "type": ["integer", "string"] });
-    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": cause }, cause, { "type": "null" }] })
-}
-
-/// Seconds, a list of seconds, or how they grow.
-fn delays(_: &mut schemars::SchemaGenerator) -> Schema {
-    let number = json!({ "type": "number", "minimum": 0 });
-    let exponential = json!({ "type": "object", "properties": {
-        "exponential": { "description": "The first delay; each further one is twice as long.", "type": ["number", "string"], "default": 10 },
-        "cap": { "description": "No delay is longer.", "type": ["number", "string"], "default": 3600 },
-        "jitter": { "description": "Up to so large a share of each delay is added to it.", "type": ["number", "string"], "minimum": 0, "maximum": 1, "default": 0 },
-    } });
-    schemars::json_schema!({ "anyOf": [number, { "type": "array", "items": number }, { "type": "string" }, exponential, { "type": "null" }] })
-}
-
-/// An interval: seconds, an ISO 8601 duration or `HH:MM:SS`.
-fn interval(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string" }, { "type": "null" }] })
-}
-
-/// A duration: `90s`, `30m`, `2h`, `1d`, `1w`, seconds, ISO 8601 or `HH:MM:SS`.
-fn duration(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "type": "string" }, { "type": "null" }] })
-}
-
-/// Tags with numbers, or a list of both.
-fn tag_limits(_: &mut schemars::SchemaGenerator) -> Schema {
-    let limit = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] });
-    let tag = json!({ "type": ["string", "number"] });
-    let entry = json!({ "type": "object", "properties": { "tag": tag, "limit": limit }, "required": ["tag", "limit"] });
-    schemars::json_schema!({ "anyOf": [
-        { "type": "object", "additionalProperties": limit },
-        { "type": "array", "items": entry },
-        { "type": "null" },
-    ] })
-}
-
-/// A word, or a mapping.
-fn missed(_: &mut schemars::SchemaGenerator) -> Schema {
-    let words = json!({ "enum": ["skip", "latest", "all"] });
-    let time = json!({ "type": ["number", "string"] });
-    schemars::json_schema!({ "default": "latest", "anyOf": [
-        words,
-        { "type": "string", "pattern": "\\{\\{" },
-        { "type": "object", "properties": {
-            "run": { "default": "latest", "description": "Which of the missed slots run.", "enum": ["skip", "latest", "all"] },
-            "within": { "anyOf": [time], "description": "Only slots that are not older than this run. Default: however old." },
-            "limit": { "description": "With `run: all`: at most so many of the newest run.", "type": ["integer", "string"], "minimum": 1, "maximum": MOST_MISSED_RUNS, "default": MOST_MISSED_RUNS },
-        } },
-        { "type": "null" },
-    ] })
-}
-
-/// A word.
-fn on_resume(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "default": "skip", "anyOf": [{ "enum": ["skip", "latest"] }, { "type": "string", "pattern": "\\{\\{" }, { "type": "null" }] })
-}
-
-/// A word, or `{queue: N}`.
-fn overlap(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "default": "allow", "anyOf": [
-        { "enum": ["allow", "skip", "queue", "cancel_running"] },
-        { "type": "string", "pattern": "\\{\\{" },
-        { "type": "object", "required": ["queue"], "properties": { "queue": { "description": "At most so many runs wait.", "type": ["integer", "string"], "minimum": 1, "default": MOST_QUEUED } } },
-        { "type": "null" },
-    ] })
-}
-
-/// Settings of clock changes.
-fn dst(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "type": ["object", "null"], "properties": {
-        "gap": { "description": "A time that the clocks skip fires as much later (default; of rrules, earlier), earlier, or not at all.", "enum": ["later", "earlier", "skip"], "default": "later" },
-        "overlap": { "description": "A time that happens twice fires the first time (default), the last, or both.", "enum": ["first", "last", "both"], "default": "first" },
-    } })
-}
-
-/// By name, a list of spans of time, or a calendar file.
-fn calendars(_: &mut schemars::SchemaGenerator) -> Schema {
-    let file = json!({ "type": "object", "required": ["file"], "properties": { "file": { "description": "The path of a calendar file (iCalendar, RFC 5545), relative to the project's root. Recurring events are read for 20 years.", "type": "string" } } });
-    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }, file] } })
-}
-
-/// `true`, `false`, or a mapping.
-fn prune(_: &mut schemars::SchemaGenerator) -> Schema {
-    let number = json!({ "type": ["integer", "string", "null"], "minimum": 0 });
-    schemars::json_schema!({ "default": true, "anyOf": [
-        { "type": ["boolean", "string", "null"] },
-        { "type": "object", "properties": {
-            "enabled": { "type": ["boolean", "string", "null"], "default": true, "description": "Whether anything is pruned; `false`: it is only reported." },
-            "at_most": { "anyOf": [number], "default": 5, "description": "So many prunes are never too many." },
-            "percent": { "anyOf": [number], "maximum": 100, "default": 20, "description": "The share of what the project owns that may be pruned unasked." },
-        } },
-    ] })
-}
-
-/// A word.
-fn drift(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "default": "correct", "enum": ["correct", "report", "ignore", null] })
-}
-
-/// A word.
-fn atomicity(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "default": "project", "enum": ["project", "file", "deployment", null] })
-}
-
-/// A word.
-fn on_delete(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "default": "finish", "anyOf": [{ "enum": ["finish", "cancel"] }, { "type": "string", "pattern": "\\{\\{" }, { "type": "null" }] })
-}
-
-/// JSON pointers.
-fn pointers(_: &mut schemars::SchemaGenerator) -> Schema {
-    let pointer = json!({ "type": "string", "pattern": "^/" });
-    schemars::json_schema!({ "anyOf": [pointer, { "type": "array", "items": pointer }, { "type": "null" }] })
 }
 
 /// A project: flows' deployments, and the work pools they run in.

@@ -12,6 +12,7 @@ models = {
     "flow": objects.Flow, "flow_run": objects.FlowRun, "deployment": DeploymentResponse, "work_pool": objects.WorkPool,
     "work_queue": objects.WorkQueue, "orchestration": OrchestrationResult[objects.FlowRun], "state": objects.State,
     "log": objects.Log, "worker": objects.Worker, "schedule": objects.DeploymentSchedule,
+    "concurrency_limit": objects.ConcurrencyLimit,
 }
 count = 0
 for line in sys.stdin:
@@ -41,6 +42,8 @@ async fn prefects_models_read_our_answers() {
     all("deployment", &deployments);
     all("work_pool", &server.post("/work_pools/filter", json!({})).await.expect(200));
     all("work_queue", &server.post("/work_queues/filter", json!({})).await.expect(200));
+    server.post("/concurrency_limits/", json!({"tag": "a", "concurrency_limit": 2})).await.expect(201);
+    all("concurrency_limit", &server.post("/concurrency_limits/filter", json!({})).await.expect(200));
     all("worker", &server.post("/work_pools/local/workers/filter", json!({})).await.expect(200));
     let run = server.run_id("Brisk-Otter");
     all("state", &server.get(&format!("/flow_run_states/?flow_run_id={run}")).await.expect(200));

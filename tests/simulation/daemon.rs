@@ -125,10 +125,7 @@ impl Daemon {
                 }
             }
             kind if kind.is_terminal() => {}
-            kind => {
-                let stopping = kind == StateType::Cancelling;
-                self.going.insert(id, Holder { run: id, between_attempts: false, stopping, deployment: run.deployment_id, pool: None, queue: None, tags: Vec::new() });
-            }
+            _ => drop(self.going.insert(id, Holder::of(&run))),
         }
         Ok(())
     }
@@ -138,7 +135,8 @@ impl Daemon {
         let now = clock.now;
         let horizon = now + CLAIM_AHEAD;
         let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
-        let capacity = Capacity::default();
+        let ledger = &self.ledger;
+        let capacity = Capacity::of(&ledger.work_pools()?, &ledger.work_queues()?, &ledger.tag_limits()?);
         let snapshot = Snapshot { capacity: &capacity, holders: &mut self.going.values(), kinds: &["process"], now, horizon };
         let mut blocked = Vec::new();
         let mut starting = Vec::new();

@@ -1,8 +1,8 @@
-//! Deleting a work queue, and what becomes of the runs that wait in it.
+//! Deleting and renaming a work queue, and what becomes of the runs that wait in it.
 //!
 //! Nothing is left that points to nothing: a queue that a deployment names is not deleted, nor a pool's `default` queue. Runs that wait in
 //! the queue go where they would go without it: to another queue of the pool that serves them, else to its `default`. Runs that
-//! are going end as they would have. Where the daemon is killed halfway, saying it again does the rest.
+//! are going end as they would have. Those of a queue that is renamed go with it. Where the daemon is killed halfway, saying it again does the rest.
 use super::Commands;
 use super::work_pools::refuse_owned;
 use crate::control::ControlError;
@@ -11,7 +11,6 @@ use crate::model::run::FlowRun;
 use crate::model::state::StateType;
 use crate::model::work_pool::{DEFAULT_QUEUE, WorkQueue};
 use crate::model::write::Write;
-use crate::store::ledger::LedgerError;
 
 /// So many deployments are named in a refusal.
 const MOST_NAMED: usize = 5;
@@ -21,7 +20,7 @@ impl Commands {
     pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<usize, ControlError> {
         let queue = self.queue(id)?;
         self.refuse_used(&queue)?;
-        let moved = self.move_waiting(&queue).await?;
+        let moved = self.move_waiting(&queue, None).await?;
         let edited = self.writer()?.edit(|| {
             let queue = self.queue(id)?;
             self.refuse_used(&queue)?;
@@ -29,7 +28,18 @@ impl Commands {
         });
         edited.await?;
         // Those that came meanwhile.
-        Ok(moved + self.move_waiting(&queue).await?)
+        Ok(moved + self.move_waiting(&queue, None).await?)
+    }
+
+    /// Gives a queue another name, and the write that takes its old one away.
+    pub(super) fn rename_queue(&self, queue: &mut WorkQueue, name: String) -> Result<Write, ControlError> {
+        self.refuse_used(queue)?;
+        if self.reader.work_queue(&queue.pool, &name)?.is_some() {
+            return Err(ControlError::Conflict("A work queue with this name already exists.".to_owned()));
+        }
+        let write = Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() };
+        queue.name = name;
+        Ok(write)
     }
 
     fn refuse_used(&self, queue: &WorkQueue) -> Result<(), ControlError> {
@@ -54,14 +64,15 @@ impl Commands {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let names: Vec<String> = named_by.iter().take(MOST_NAMED).map(|name| format!("'{name}'")).collect();
         Err(ControlError::Refused(format!(
-            "work queue '{}' is named by {}{more}, whose runs would wait for ever: give them another work_queue_name first",
+            "work queue '{}' is named by {}{more}, whose runs would wait for ever: give {} another work_queue_name first",
             queue.full_name(),
-            names.join(", ")
+            names.join(", "),
+            if named_by.len() == 1 { "it" } else { "them" }
         )))
     }
 
-    /// Lets the runs that wait in a queue name none.
-    async fn move_waiting(&self, queue: &WorkQueue) -> Result<usize, ControlError> {
+    /// Lets the runs that wait in a queue name another, or none.
+    pub(super) async fn move_waiting(&self, queue: &WorkQueue, to: Option<&str>) -> Result<usize, ControlError> {
         let waits = |run: &FlowRun| {
             let is_there = run.work_queue.as_ref() == Some(&queue.name) && run.pool() == Some(&queue.pool);
             is_there && run.state.kind == StateType::Scheduled
@@ -72,35 +83,10 @@ impl Commands {
         }
         let amend = |run: &mut FlowRun| {
             if waits(run) {
-                run.work_queue = None;
+                run.work_queue = to.map(str::to_owned);
             }
         };
-        let ledger = self.writer()?;
-        let mut left = waiting.as_slice();
-        while !left.is_empty() {
-            let mut unit = ledger.unit();
-            let mut together = 0;
-            while together < left.len() && unit.has_room() {
-                match unit.amend_run(left[together], amend) {
-                    Ok(_) | Err(LedgerError::NoSuchRun(_)) => together += 1,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            match unit.commit().await {
-                Ok(()) => {}
-                // Somebody changed one of them meanwhile: each on its own.
-                Err(LedgerError::Conflict(_)) => {
-                    for id in &left[..together] {
-                        match ledger.amend_run(*id, amend).await {
-                            Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-            left = &left[together..];
-        }
+        self.writer()?.amend_runs(&waiting, amend).await?;
         Ok(waiting.len())
     }
 }

@@ -118,6 +118,7 @@ impl Commands {
         if let Some(name) = &patch.name {
             check_name("work queue", name)?;
         }
+        let before = self.queue(id)?;
         let edited = self.writer()?.edit(|| {
             let mut queue = self.queue(id)?;
             let before = queue.clone();
@@ -139,18 +140,20 @@ impl Commands {
                 queue.declared.filter = filter;
             }
             if let Some(name) = patch.name.clone().filter(|name| *name != queue.name) {
-                refuse_owned("work queue", &queue.name, &queue.owner)?;
-                writes.push(Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() });
-                queue.name = name;
+                writes.push(self.rename_queue(&mut queue, name)?);
             }
             if queue == before {
                 return Ok((Vec::new(), queue));
             }
             queue.updated = clock::now();
             writes.push(Write::PutWorkQueue(queue.clone()));
-            Ok((writes, queue))
+            Ok::<_, ControlError>((writes, queue))
         });
-        edited.await
+        let queue = edited.await?;
+        if queue.name != before.name {
+            self.move_waiting(&before, Some(&queue.name)).await?;
+        }
+        Ok(queue)
     }
 
     fn new_pool(&self, name: &str, spec: WorkPoolSpec) -> Result<(WorkPool, WorkQueue), LedgerError> {

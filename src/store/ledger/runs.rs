@@ -95,6 +95,25 @@ impl Ledger {
         self.retry(|unit| unit.amend_run(id, &amend)).await
     }
 
+    /// The same of many runs, together in few commits; a run that is gone is left out.
+    pub async fn amend_runs(&self, ids: &[FlowRunId], amend: impl Fn(&mut FlowRun)) -> Result<(), LedgerError> {
+        let mut left = ids;
+        while !left.is_empty() {
+            let together = self.retry(|unit| {
+                let mut together = 0;
+                while together < left.len() && unit.has_room() {
+                    match unit.amend_run(left[together], &amend) {
+                        Ok(_) | Err(LedgerError::NoSuchRun(_)) => together += 1,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(together)
+            });
+            left = &left[together.await?..];
+        }
+        Ok(())
+    }
+
     pub(super) async fn retry<T>(&self, mut step: impl FnMut(&mut super::Unit) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let mut last = LedgerError::Conflict(String::new());
         for _ in 0..MOST_TRIES {
