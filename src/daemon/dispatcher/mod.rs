@@ -15,7 +15,7 @@ use super::alarm::Alarm;
 use super::error::DaemonError;
 use super::narrator::Narrator;
 use crate::clock;
-use crate::dispatch::queue::{Cancelled, Capacity, Holder, Reason, Snapshot, Verdict, Waiting, decide};
+use crate::dispatch::queue::{Cancelled, Capacity, Holder, Reason, Snapshot, Verdict, Waiting, decide, Heads, heads};
 use crate::dispatch::due::still_runs;
 use crate::dispatch::scheduled::{is_void, stands_by_itself, was_missed};
 use crate::executor::{Executor, KINDS, Report};
@@ -225,7 +225,14 @@ impl Dispatcher {
         self.not_ahead.retain(|run| self.waiting.get(run).is_some_and(|run| run.due > now));
         let room = STARTS_AT_ONCE - self.starts.len();
         let mut starting = Vec::new();
-        for (run, verdict) in self.decide(now) {
+        let (verdicts, followers) = self.decide(now);
+        let mut waits: HashMap<FlowRunId, Reason> = HashMap::new();
+        for (run, verdict) in verdicts {
+            if let Verdict::Wait(reason) = &verdict
+                && !followers.is_empty()
+            {
+                waits.insert(run, reason.clone());
+            }
             match verdict {
                 Verdict::Start { pool, queue } if starting.len() < room => starting.push((run, pool, queue)),
                 Verdict::Start { .. } => {}
@@ -238,16 +245,26 @@ impl Dispatcher {
                 Verdict::Cancel(why) => self.cancel_waiting(run, cancelled(why)).await?,
             }
         }
+        // What comes after a run that has to wait for a slot has to wait for it, too. The others are asked when those before them started.
+        for (run, last) in followers {
+            match waits.get(&last) {
+                None => {}
+                Some(Reason::NotDue) => drop(self.not_ahead.insert(run)),
+                Some(reason) => self.block(run, reason.clone()),
+            }
+        }
         if starting.is_empty() { Ok(()) } else { self.begin(starting, now) }
     }
 
-    fn decide(&self, now: Timestamp) -> Vec<(FlowRunId, Verdict)> {
+    /// The verdicts on the runs that are asked, and who follows which of them.
+    fn decide(&self, now: Timestamp) -> (Vec<(FlowRunId, Verdict)>, Vec<(FlowRunId, FlowRunId)>) {
         let horizon = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
         let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
         let kinds: Vec<&str> = self.executors.keys().copied().collect();
         let resting: Vec<Holder> = self.waiting.values().filter(|run| !run.first_attempt).map(resting).collect();
         let mut holders = self.active.values().map(|active| &active.holder).chain(&resting);
-        decide(Snapshot { capacity: &self.capacity, holders: &mut holders, kinds: &kinds, now, horizon }, &due)
+        let Heads { asked, followers } = heads(&due, STARTS_AT_ONCE, now);
+        (decide(Snapshot { capacity: &self.capacity, holders: &mut holders, kinds: &kinds, now, horizon }, &asked), followers)
     }
 
     /// Cancels runs to make way for another.

@@ -14,9 +14,12 @@
 //! A run that names no queue belongs to the first queue of its pool, by priority and name, whose filter matches
 //! it, else to the pool's `default`. A run without a pool belongs to a matching filtered queue of the default
 //! agent pool, else to none: it starts at once. A queue with a filter serves only what matches (`place`).
+mod heads;
 mod place;
 mod slots;
 mod turns;
+
+pub use heads::{Heads, heads};
 
 use super::due::LATE_AFTER;
 use super::overlap::{Consequence, Going, Skipped};

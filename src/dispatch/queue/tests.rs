@@ -346,3 +346,38 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Asking only the heads and letting the rest follow comes to the same as asking all.
+    #[test]
+    fn who_follows_a_run_that_waits_would_have_been_told_to_wait(
+        runs in proptest::collection::vec((0..4u128, 0..3usize, 0..50i64), 1..60),
+        limit in 0..6u32,
+        most in 1..8usize,
+    ) {
+        let mut pools = pool(&[("default", queue(1)), ("urgent", queue(1))]);
+        pools.pools.get_mut("pool").unwrap().limit = Some(limit);
+        pools.tags.insert("tag".to_owned(), 2);
+        let waiting: Vec<Waiting> = runs.iter().enumerate().map(|(number, (deployment, kind, due))| {
+            let mut run = run(number as u128 + 1, *due);
+            run.deployment = Some(DeploymentId(Uuid::from_u128(*deployment)));
+            match kind {
+                0 => {}
+                1 => run.queue = Some("urgent".to_owned()),
+                _ => run.tags = vec!["tag".to_owned()],
+            }
+            run
+        }).collect();
+        let all: HashMap<u128, Verdict> = decided(&pools, &[], &waiting).into_iter().collect();
+        let due: Vec<&Waiting> = waiting.iter().collect();
+        let Heads { asked, followers } = heads(&due, most, at(100));
+        prop_assert_eq!(asked.len() + followers.len(), waiting.len());
+        let asked: Vec<Waiting> = asked.into_iter().cloned().collect();
+        let some: HashMap<u128, Verdict> = decided(&pools, &[], &asked).into_iter().collect();
+        for (run, last) in followers {
+            if matches!(some[&last.0.as_u128()], Verdict::Wait(_)) {
+                prop_assert!(matches!(all[&run.0.as_u128()], Verdict::Wait(_)), "{run} would have started");
+            }
+        }
+    }
+}
