@@ -144,3 +144,9 @@ pub fn load(input: &Input<'_>) -> Loaded {
     let desired = if found.errors.is_empty() { Some(reading.desired) } else { units::rest(input, &reading, found.errors) };
     Loaded { desired, problems: found.problems }
 }
+
+/// The project's name alone, which costs far less than a whole reading: its `name:`, else the base name of its root; `None` where a
+/// file cannot be understood that may say it.
+pub fn project_name(input: &Input<'_>) -> Option<String> {
+    project::name_alone(input)
+}

@@ -19,6 +19,9 @@ pub const KEYS: &[&str] = &[
     "work_queues", "concurrency_limits", "calendars", "include", "prune", "drift", "ignore_fields", "atomicity",
 ];
 
+/// Keys of which a slip would have objects pruned, or nothing kept.
+const DECISIVE: [&str; 7] = ["name", "deployments", "work_pools", "work_queues", "concurrency_limits", "include", "prune"];
+
 /// A file that was parsed.
 pub struct Document {
     pub index: usize,
@@ -107,6 +110,14 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     desired.files.extend(code.files());
     desired.files.extend(calendars.files());
     Reading { desired, documents, is_named }
+}
+
+/// The project's name, see [`super::project_name`].
+pub fn name_alone(input: &Input<'_>) -> Option<String> {
+    let report = Report::new(input.manifests, false);
+    let documents: Vec<Document> = (0..input.manifests.len()).filter_map(|index| document(input, index, &report)).collect();
+    let unread = documents.len() < input.manifests.len();
+    project_name(&documents, &Placeholders::new(input), &report).or_else(|| (!unread).then(|| base_name(input.root)))
 }
 
 /// SHA-256 in hex.
@@ -208,7 +219,7 @@ fn base_name(root: &str) -> String {
 }
 
 fn read_pools(node: &Node<'_>, file: &str, shared: &Shared<'_>, desired: &mut Desired, seen: &mut Seen) {
-    node.unknown_keys("a project file", &[KEYS], &[]);
+    node.unknown_keys_or("a project file", &[KEYS], &[], &DECISIVE);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
     work_pool::read(&node.with(pools), file, desired, &mut seen.pools);
