@@ -81,7 +81,6 @@ fn of_two_projects_with_one_name_neither_is_applied_until_they_differ() {
         }
     }
     assert_eq!(names(&daemon), ["a"]);
-    assert!(!daemon.said().lines().any(|line| line.trim_end().ends_with(" |")), "{}", daemon.said());
     host.write("../p/deployment.yaml", &one("other", "b"));
     phase(&daemon, "/p", "idle");
     phase(&daemon, "/q", "idle");
@@ -135,6 +134,11 @@ fn a_misspelt_key_that_decides_what_runs_stops_nothing() {
         daemon.phase("idle");
     }
     drop(daemon.interrupt());
+    // An entry that says something and nothing to run may be what is missed; an empty form is not.
+    host.write("deployment.yaml", &good.replace("name: b, command: 'true'", "description: b"));
+    host.cli(&["reconcile"]).exits(0).says(&["nothing is pruned while an entry of `deployment.yaml` has no name"]);
+    host.write("deployment.yaml", &good.replace("name: b, command: 'true'", "name: null, work_pool: {name: null}"));
+    host.cli(&["reconcile", "-n"]).exits(4).says(&["1 to prune"]);
     host.write("deployment.yaml", &good.replace("name: b", "xyz: 1, name: b"));
     let daemon = host.daemon_with(&["--strict"], &[]);
     daemon.phase("rejected");

@@ -223,7 +223,7 @@ impl Reconciler {
     async fn prepare(&self, pass: Pass) -> Result<Prepared, PassError> {
         let reader = self.reader.clone();
         let others = self.other_roots(&pass.root);
-        let (root, is_here) = (pass.root.clone(), pass.sources.is_none() && pass.revision.is_none());
+        let (root, is_here) = (pass.root.clone(), pass.sources.is_none() && pass.revision.is_none() && !pass.dry_run);
         let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
         // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep.
         release_memory();

@@ -8,8 +8,9 @@ use super::ProjectSettings;
 use super::signals::told;
 use super::error::DaemonError;
 use super::narrator::Narrator;
-use super::reconciler::{Outcome, Pass, PassError, Reconciler};
+use super::reconciler::{Outcome, Pass, PassError, RETRY_AFTER, Reconciler};
 use crate::clock;
+use crate::manifest::UNREADABLE;
 use crate::model::stored::Suspension;
 use jiff::Timestamp;
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -171,7 +172,12 @@ impl ProjectWatch {
                     self.narrator.suspension_ended(&stored.name, &ended);
                 }
                 self.say(&outcome);
-                let until = self.suspended.as_ref().and_then(|suspension| suspension.until);
+                let unreadable = outcome.report.problems.iter().any(|problem| problem.code == UNREADABLE);
+                let until = match self.suspended.as_ref().and_then(|suspension| suspension.until) {
+                    // What kept a file from being read may end without a change that shows.
+                    None if unreadable => now.checked_add(RETRY_AFTER).ok(),
+                    until => until,
+                };
                 self.follow(outcome.consulted);
                 self.remember(begun, &before);
                 until

@@ -95,6 +95,20 @@ fn is_unnamed(node: &Node<'_>) -> bool {
     }
 }
 
+/// Whether an entry has no name and is no mere form to be filled in, as Prefect's templates hold them.
+pub fn is_unfinished(node: &Node<'_>) -> bool {
+    fn is_blank(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) => true,
+            Value::Number(_) => false,
+            Value::String(text) => text.trim().is_empty() || text.trim().starts_with("{{"),
+            Value::Array(items) => items.iter().all(is_blank),
+            Value::Object(map) => map.values().all(is_blank),
+        }
+    }
+    is_unnamed(node) && !is_blank(node.value)
+}
+
 /// Prefect's `deploy --all` skips unnamed entries, which its own templates hold.
 fn skip(node: &Node<'_>) {
     let place = if node.field_or_null("name").is_some() { node.path.key("name").place(At::Key) } else { node.place(At::Value) };

@@ -22,6 +22,9 @@ pub const KEYS: &[&str] = &[
 /// Keys of which a slip would have objects pruned, or nothing kept.
 const DECISIVE: [&str; 7] = ["name", "deployments", "work_pools", "work_queues", "concurrency_limits", "include", "prune"];
 
+/// The code of a manifest that is there and cannot be read.
+pub const UNREADABLE: &str = "unreadable-file";
+
 /// A file that was parsed.
 pub struct Document {
     pub index: usize,
@@ -98,6 +101,9 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
             if !left_out.has_entry(document.index, index) {
                 let list = node.path.key("deployments");
                 let item = Node::new(item, list.index(index), report);
+                if deployment::is_unfinished(&item) {
+                    desired.unnamed.push((file.clone(), item.path.pointer()));
+                }
                 claims.extend(add(deployment::read(&item, &shared, &[]), &item, file, input, &mut desired));
             }
         }
@@ -128,6 +134,11 @@ pub fn hash(content: &[u8]) -> String {
 /// Text to a top-level mapping, or one clear error.
 fn document(input: &Input<'_>, index: usize, report: &Report<'_>) -> Option<Document> {
     let file = &input.manifests[index];
+    if let Some(why) = input.files.unread(&file.path) {
+        let help = "make it readable, or take it out of what `include:` matches";
+        report.push(Problem::of_file(&file.path, UNREADABLE, format!("the file cannot be read: {why}"), help));
+        return None;
+    }
     let parsed = refuse::text(&file.path, &file.content).and_then(|text| yaml::parse(&file.path, text).map(|parsed| (text, parsed)));
     let (text, (value, notes)) = match parsed {
         Ok(parsed) => parsed,
