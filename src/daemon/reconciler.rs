@@ -132,11 +132,14 @@ impl Reconciler {
         })
     }
 
-    /// Finds out what the projects are called that are to be served, before the first of them is applied.
+    /// Finds out what the projects are called that are to be served, before the first of them is applied. Where the files do not
+    /// tell, it is the name that the project was applied under.
     pub fn learn_names(&self, projects: &[ProjectSettings]) {
+        let applied = self.reader.projects().unwrap_or_default();
         for project in projects {
+            let here = applied.iter().find(|applied| Path::new(&applied.root) == project.root).map(|applied| applied.name.clone());
             let name = source::read_directory(&project.root, &project.files).ok().and_then(|sources| name(&sources));
-            if let Some(name) = name {
+            if let Some(name) = name.or(here) {
                 self.learn_name(&project.root, &name);
             }
         }
@@ -447,8 +450,8 @@ fn input<'a>(sources: &'a SourceSet, root: &'a str, strict: bool) -> Input<'a> {
     }
 }
 
-/// Where else the project lies: in the directory that it was applied from, if that holds a project file of the same name. Only
-/// `named` files that lie below the root are looked for there, too.
+/// Where else the project lies: in the directory that it was applied from, if that holds a project file of the same name, or one
+/// whose name nobody can tell. Only `named` files that lie below the root are looked for there, too.
 fn other_checkout(desired: &Desired, stored: Option<&Project>, named: &[PathBuf]) -> Option<String> {
     let former = stored.map(|stored| Path::new(&stored.root)).filter(|former| *former != Path::new(&desired.root))?;
     // A link that leads to the very same directory is no second checkout.
@@ -458,7 +461,7 @@ fn other_checkout(desired: &Desired, stored: Option<&Project>, named: &[PathBuf]
     let below = |file: &PathBuf| file.strip_prefix(&desired.root).unwrap_or(file).to_owned();
     let named: Vec<PathBuf> = named.iter().map(below).filter(|file| file.is_relative()).collect();
     let sources = source::read_directory(former, &named).ok()?;
-    (name(&sources)? == desired.project).then(|| former.display().to_string())
+    name(&sources).is_none_or(|name| name == desired.project).then(|| former.display().to_string())
 }
 
 fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) -> Result<Plan, LedgerError> {

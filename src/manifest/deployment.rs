@@ -114,7 +114,7 @@ fn skip(node: &Node<'_>) {
     let place = if node.field_or_null("name").is_some() { node.path.key("name").place(At::Key) } else { node.place(At::Value) };
     let runs = |key: &&str| node.field(*key).is_some_and(|field| field.value.as_str().is_none_or(|text| !text.trim().is_empty()));
     if let Some(key) = ["entrypoint", "command"].into_iter().find(runs) {
-        let message = format!("this deployment has no name, but {}; expected a `name`", shown(key));
+        let message = format!("this deployment has {}, but no `name`", shown(key));
         return node.report.push(Problem::error("unnamed-deployment", message, place).help("give it a `name`, or take the entry out"));
     }
     let problem = Problem::warning("unnamed-deployment", "this deployment has no name and is skipped", place);
