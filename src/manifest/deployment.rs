@@ -113,6 +113,11 @@ pub fn is_unfinished(node: &Node<'_>) -> bool {
 fn skip(node: &Node<'_>) {
     let place = if node.field_or_null("name").is_some() { node.path.key("name").place(At::Key) } else { node.place(At::Value) };
     let runs = |key: &&str| node.field(*key).is_some_and(|field| field.value.as_str().is_none_or(|text| !text.trim().is_empty()));
+    let keys = node.value.as_object().into_iter().flat_map(|map| map.keys());
+    if keys.into_iter().any(|key| words::is_slip(key, "name")) {
+        // That key's own error says it.
+        return;
+    }
     if let Some(key) = ["entrypoint", "command"].into_iter().find(runs) {
         let message = format!("this deployment has {}, but no `name`", shown(key));
         return node.report.push(Problem::error("unnamed-deployment", message, place).help("give it a `name`, or take the entry out"));
