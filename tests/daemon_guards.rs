@@ -40,6 +40,24 @@ fn a_file_that_is_wrong_stays_as_it_was_and_the_others_go_on() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_a_unit_like_one_that_is_wrong() {
+    let host = Host::new("name: etl\natomicity: file\ninclude: parts/*.yaml\n");
+    host.write("parts/a.yaml", GOOD);
+    host.write("parts/b.yaml", "deployments:\n  - {name: other, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0).says(&["2 created"]);
+    let dangling = host.project().join("parts/b.yaml");
+    fs::remove_file(&dangling).unwrap();
+    std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+    host.write("parts/a.yaml", "deployments:\n  - {name: more, command: 'true'}\n");
+    let said = ["applied   parts/a.yaml", "failed    parts/b.yaml: parts/b.yaml:1:1: ", "the file cannot be read", "1 created"];
+    host.cli(&["reconcile"]).exits(1).says(&said);
+    assert_eq!(names(&host), ["good", "more", "other"], "nothing is pruned meanwhile");
+    host.write("deployment.yaml", "name: etl\ninclude: parts/*.yaml\n");
+    host.cli(&["reconcile"]).exits(1).says(&["parts/b.yaml:1:1", "the file cannot be read"]);
+    assert_eq!(names(&host), ["good", "more", "other"]);
+}
+
+#[test]
 fn a_deployment_that_is_wrong_keeps_no_other_from_being_applied() {
     let host = Host::new("name: etl\natomicity: deployment\ndeployments:\n  - {name: a, command: 'true'}\n  - {name: b, command: 'true', retries: many}\n");
     let report = host.cli(&["reconcile", "-o", "json"]).exits(1).json();

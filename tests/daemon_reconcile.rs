@@ -371,21 +371,6 @@ fn several_files_are_one_project_and_a_prefect_pair_too() {
 }
 
 #[test]
-fn the_same_project_from_two_directories_is_an_error_that_names_both() {
-    let host = Host::new("name: other\ndeployments: []\n");
-    for name in ["a", "b"] {
-        fs::create_dir(host.path().join(name)).unwrap();
-        fs::write(host.path().join(name).join("deployment.yaml"), "name: same\ndeployments: [{name: one, command: 'true'}]\n").unwrap();
-    }
-    let daemon = host.daemon_with(&["--project", "../a", "--project", "../b"], &[]);
-    daemon.line("have the same name");
-    let status = daemon.reconciled();
-    let phases: Vec<&Value> = status["projects"].as_array().unwrap().iter().map(|project| &project["phase"]).collect();
-    assert!(phases.contains(&&json!("idle")) && phases.contains(&&json!("rejected")), "{phases:?}");
-    host.cli(&["status"]).exits(1).says(&[host.path().join("a").to_str().unwrap(), host.path().join("b").to_str().unwrap()]);
-}
-
-#[test]
 fn g2_edits_of_a_rule_lose_and_double_no_slot() {
     // The same slots in two forms: an edit lands anywhere between two of them, also after the next one's run was made.
     let manifest = |rule: &str| format!("name: edited\ndeployments: [{{name: tick, command: 'true', schedule: {{{rule}}}}}]\n");

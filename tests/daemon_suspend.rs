@@ -31,6 +31,20 @@ fn a_suspended_project_keeps_its_last_generation_and_catches_up_when_it_is_resum
 }
 
 #[test]
+fn a_suspension_that_ends_by_itself_says_so_and_what_waited_is_applied() {
+    let host = Host::new(ONE);
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let end = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_secs(3)).unwrap();
+    host.cli(&["suspend", "--why", "database move", "--until", &end.to_string()]).exits(0);
+    host.write("deployment.yaml", &format!("{ONE}  - {{name: two, command: 'true'}}\n"));
+    let line = daemon.line("No longer suspended by ");
+    assert!(line.contains("project 'etl'") && line.contains("database move: it is reconciled again"), "{line}");
+    daemon.line("1 created");
+    daemon.phase("idle");
+}
+
+#[test]
 fn a_suspension_needs_a_project_and_an_end_to_come() {
     let host = Host::new(ONE);
     host.cli(&["suspend"]).exits(1).says(&["no project was applied here yet"]);

@@ -406,8 +406,8 @@ fn included_files_are_followed_wherever_they_appear() {
     // An editor's copy is none of the project's files, and one that cannot be read stops everything.
     host.write("jobs/.g.yaml.swp.yaml", "not a manifest");
     symlink("nowhere", host.project().join("jobs/dangling.yaml")).unwrap();
-    let project = daemon.phase("failing");
-    assert!(project["error"].as_str().unwrap().contains("jobs/dangling.yaml"), "{project:#}");
+    let project = daemon.phase("rejected");
+    assert_eq!(project["problems"][0]["position"]["file"], "jobs/dangling.yaml", "{project:#}");
     assert_eq!(names(&daemon), ["a", "c", "e", "f", "g"]);
     fs::remove_file(host.project().join("jobs/dangling.yaml")).unwrap();
     has(&daemon, &["a", "c", "e", "f", "g"]);

@@ -167,7 +167,7 @@ fn an_error_fails_its_unit_and_no_other() {
         ("deployment", bad_pool, &["b/b"], &["a.yaml - missing-name,wrong-type"]),
         ("deployment", no_yaml, &["b/b"], &["a.yaml - not-yaml"]),
         ("file", "", &["b/b"], &["a.yaml - empty"]),
-        ("deployment", "deployments: [{name: half}, {command: 3}, 7]", &["b/b"], &["a.yaml/deployments/0 half nothing-to-run", "a.yaml/deployments/2 - wrong-type"]),
+        ("deployment", "deployments: [{name: half}, {command: 3}, 7]", &["b/b"], &["a.yaml/deployments/0 half nothing-to-run", "a.yaml/deployments/1 - unnamed-deployment", "a.yaml/deployments/2 - wrong-type"]),
     ] {
         let files = [("deployment.yaml", root.replace("UNIT", unit)), ("a.yaml", second.to_owned()), ("b.yaml", one("b"))];
         let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));

@@ -2,6 +2,7 @@
 use reeve::manifest::{self, FileContent, Files, Input, Loaded, ManifestFile, OnMissing};
 use reeve::model::deployment::{DeploymentSpec, FullName};
 use reeve::model::desired::Desired;
+use reeve::model::problem::Severity;
 use serde_json::{Value, json};
 
 /// Python sources by path.
@@ -387,4 +388,26 @@ fn the_shipped_schema_is_the_generated_one() {
     }
     let shipped = std::fs::read_to_string(path).unwrap_or_default();
     assert!(shipped == generated, "schemas/deployment.schema.json is not what the types say; REEVE_UPDATE=1 rewrites it");
+}
+
+#[test]
+fn a_slip_in_a_key_that_decides_what_runs_is_an_error_and_other_unknown_keys_are_none() {
+    for (entry, is_error) in [
+        ("{nmae: a, command: x}", true),
+        ("{name: a, comand: x}", true),
+        ("{name: a, command: x, scheduel: {cron: '@daily'}}", true),
+        ("{name: a, command: x, schedules: [{cron: '@daily', timezon: Europe/Berlin}]}", true),
+        ("{name: a, command: x, pause: true}", true),
+        ("{command: x, flow_name: f}", true),
+        ("{name: a, command: x, schedules: [], scheduel: {cron: '@daily'}}", true),
+        ("{name: a, command: x, schedule: {cron: '@daily'}, scheduel: nightly}", false),
+        ("{name: a, command: x, schedule_note: nightly, x-schedul: 1, tag: [b], owner: me, pasued: null}", false),
+        ("{name: null, entrypoint: null, work_pool: {name: null}}", false),
+        ("{description: to come}", false),
+    ] {
+        let loaded = load_files(&[("deployment.yaml", &format!("deployments: [{entry}]\n"))]);
+        let errors: Vec<&str> = loaded.problems.iter().filter(|p| p.severity == Severity::Error).map(|p| p.code.as_str()).collect();
+        let said = errors.iter().any(|code| ["misspelt-key", "unnamed-deployment"].contains(code));
+        assert_eq!((loaded.desired.is_none(), said), (is_error, is_error), "{entry}: {errors:?}");
+    }
 }

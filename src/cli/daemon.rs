@@ -8,7 +8,7 @@ use crate::settings::{DEFAULT_PORT, Home};
 use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Keep this host doing what its projects say: watch their files, reconcile, run what is due, serve the API.
 ///
@@ -32,6 +32,9 @@ pub struct Arguments {
     /// The port to listen on; 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
     pub port: u16,
+    /// Treat unknown keys, duplicate keys and skipped entries as errors: a file that has any changes nothing.
+    #[arg(long)]
+    pub strict: bool,
     /// When the daemon stops, stop its runs too, instead of leaving them for the next daemon.
     #[arg(long)]
     pub stop_runs: bool,
@@ -52,7 +55,7 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     spawner::prefork();
     telemetry::start(arguments.log_format, colour.wanted(std::io::stderr().is_terminal())).map_err(CliError::new)?;
     let projects = if arguments.projects.is_empty() { vec![PathBuf::from(".")] } else { arguments.projects };
-    let project = |root: &PathBuf| Ok(ProjectSettings { root: absolute(root)?, files: arguments.files.clone() });
+    let project = |root: &PathBuf| Ok(ProjectSettings { root: to_come(root)?, files: arguments.files.clone(), strict: arguments.strict });
     let settings = DaemonSettings {
         home: Home::from_environment().map_err(CliError::new)?,
         projects: projects.iter().map(project).collect::<Result<_, CliError>>()?,
@@ -73,13 +76,23 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
 ///
 /// # Errors
 /// It is not there, or not a directory.
-pub fn absolute(root: &std::path::Path) -> Result<PathBuf, CliError> {
+pub fn absolute(root: &Path) -> Result<PathBuf, CliError> {
     let message = || format!("failed to find the project directory {}", root.display());
     let path = root.canonicalize().map_err(|error| CliError::because(message(), &error))?;
     match path.is_dir() {
         true => Ok(path),
         false => Err(CliError::new(format!("{}: it is not a directory", message())).hint("name a file with -f")),
     }
+}
+
+/// The same for a directory that may appear later: what is there of the path already is resolved.
+fn to_come(root: &Path) -> Result<PathBuf, CliError> {
+    if root.exists() {
+        return absolute(root);
+    }
+    let path = std::path::absolute(root).map_err(|error| CliError::because(format!("failed to find {}", root.display()), &error))?;
+    let there = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    Ok(there.map_or(path.clone(), |(ancestor, real)| real.join(path.strip_prefix(ancestor).unwrap_or(Path::new("")))))
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {

@@ -32,6 +32,7 @@ use crate::api::{self, Api};
 use crate::clock;
 use crate::model::status::{Phase, ProjectStatus, RunCounts, Status};
 use crate::settings::{DEFAULT_PORT, DaemonAddress, Home};
+use crate::store::ledger::Reader;
 use commands::Commands;
 use dispatcher::Dispatcher;
 use narrator::Narrator;
@@ -39,7 +40,7 @@ use reconciler::Reconciler;
 use scheduler::{Scheduler, Upcoming};
 use signals::{StopSignals, told};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch as state;
@@ -64,10 +65,12 @@ pub struct DaemonSettings {
 /// One project that a daemon serves.
 #[derive(Debug, Clone)]
 pub struct ProjectSettings {
-    /// Absolute.
+    /// Absolute. It may be missing: then it is served when it appears.
     pub root: PathBuf,
     /// Manifests, where they are not to be found by their names.
     pub files: Vec<PathBuf>,
+    /// Unknown keys, duplicate keys and skipped entries are errors.
+    pub strict: bool,
 }
 
 impl DaemonSettings {
@@ -88,7 +91,7 @@ impl DaemonSettings {
 pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
     let signals = StopSignals::listen()?;
     let listener = server::listen(settings.host, settings.port).await?;
-    let ledger = offline::open(&settings.home)?;
+    let ledger = offline::open_unless(&settings.home, |reader| mistyped(&settings, reader))?;
     let address = format!("http://{}", listener.local_addr()?);
     let narrator = Narrator::new(settings.show_logs)?;
     let (stop_sender, stop) = state::channel(false);
@@ -115,8 +118,12 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
     tasks.spawn("dispatcher", dispatcher.run(stop.clone()));
     reconciler.update_status(|status| status.ready = true);
     tracing::info!(source = "reeve", "API at {address}/api, home {}", settings.home.root().display());
+    if settings.projects.len() > 1 {
+        let (reconciler, projects) = (reconciler.clone(), settings.projects.clone());
+        tokio::task::spawn_blocking(move || reconciler.learn_names(&projects)).await.map_err(std::io::Error::other)?;
+    }
     for project in settings.projects.clone() {
-        let watch = watch::ProjectWatch::new(project.root, project.files, reconciler.clone(), narrator.clone());
+        let watch = watch::ProjectWatch::new(project, reconciler.clone(), narrator.clone());
         tasks.spawn("project", watch.run(stop.clone()));
     }
     tasks.spawn("welcome", welcome(reconciler.clone(), control.clone(), stop.clone()));
@@ -141,6 +148,17 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         count => tracing::info!(source = "reeve", "stopped; {count} runs go on and are found again at the next start"),
     }
     Ok(())
+}
+
+/// A daemon for one project that is not there, and never was: its name was mistyped. `reader`: `None` where there is no home yet.
+fn mistyped(settings: &DaemonSettings, reader: Option<&Reader>) -> Result<(), DaemonError> {
+    let [only] = settings.projects.as_slice() else { return Ok(()) };
+    let Err(error) = std::fs::metadata(&only.root) else { return Ok(()) };
+    let known = reader.map_or(Ok(Vec::new()), Reader::projects)?;
+    if known.iter().any(|project| Path::new(&project.root) == only.root) {
+        return Ok(());
+    }
+    Err(DaemonError::NoProject { directory: only.root.display().to_string(), reason: error.to_string() })
 }
 
 fn first_status(settings: &DaemonSettings, address: &str) -> Status {

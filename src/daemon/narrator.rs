@@ -11,6 +11,7 @@ use crate::manifest::render_problems;
 use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
+use crate::model::stored::Suspension;
 use crate::reconcile::explain::{self, Style, Tense};
 use jiff::Timestamp;
 use std::path::Path;
@@ -109,6 +110,11 @@ impl Narrator {
                 }
             }
         }
+    }
+
+    /// Says that a project is reconciled again, because its suspension had an end.
+    pub fn suspension_ended(&self, project: &str, suspension: &Suspension) {
+        tracing::info!(source = format!("project '{project}'"), "No longer suspended {suspension}: it is reconciled again");
     }
 
     /// Says that a pass could not be made.

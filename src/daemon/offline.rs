@@ -26,6 +26,16 @@ pub(super) fn open(home: &Home) -> Result<Ledger, DaemonError> {
     Ok(Ledger::new(store::open(&store_url(home), Uuid::new_v4())?))
 }
 
+/// The same, unless something is `wrong` with what is stored. Where there is no home yet, it is asked before one is made.
+pub(super) fn open_unless(home: &Home, wrong: impl Fn(Option<&Reader>) -> Result<(), DaemonError>) -> Result<Ledger, DaemonError> {
+    if !home.store().exists() {
+        wrong(None)?;
+    }
+    let ledger = open(home)?;
+    wrong(Some(&ledger.reader()))?;
+    Ok(ledger)
+}
+
 /// The API over a home without a daemon. Holds the home's lock until it is dropped.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! One pass serves every cause: start-up, a file event, a timer, a request. It is idempotent, and passes do not
 //! overlap. A file that is wrong, a guard that refuses and a disk that fails leave the last good generation in force,
 //! and the status says why.
+use super::ProjectSettings;
 use super::apply::Applied;
 use super::removal;
 use super::units;
@@ -12,7 +13,7 @@ use crate::executor::KINDS;
 use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
 use crate::model::position::Position;
-use crate::model::problem::{Problem, Severity};
+use crate::model::problem::{Problem, Severity, SourceLine};
 use crate::model::status::{Cause, Observed, Phase, ProjectStatus, Status, reasons};
 use crate::model::id::DeploymentId;
 use crate::model::state::StateType;
@@ -23,7 +24,7 @@ use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, watch};
 
 /// After a failure that is not the files' fault, the pass is tried again this much later.
@@ -40,6 +41,10 @@ pub struct Reconciler {
     alone: Mutex<()>,
     /// Told when every project is to be looked at again, whether or not its files have changed.
     again: watch::Sender<()>,
+    /// Told when a pass has written something, or a project has another name.
+    written: watch::Sender<()>,
+    /// The names of the projects that are served, by their roots, as far as they are known.
+    names: std::sync::Mutex<BTreeMap<PathBuf, String>>,
 }
 
 /// What a pass needs to know.
@@ -81,7 +86,15 @@ pub struct Outcome {
 impl Reconciler {
     /// `writer`: `None` where nothing may be written; every pass is a dry run then.
     pub fn new(writer: Option<Ledger>, reader: Reader, status: Status) -> Arc<Self> {
-        Arc::new(Reconciler { writer, reader, status: watch::Sender::new(status), alone: Mutex::new(()), again: watch::Sender::new(()) })
+        Arc::new(Reconciler {
+            writer,
+            reader,
+            status: watch::Sender::new(status),
+            alone: Mutex::new(()),
+            again: watch::Sender::new(()),
+            written: watch::Sender::new(()),
+            names: std::sync::Mutex::default(),
+        })
     }
 
     pub fn status(&self) -> Status {
@@ -100,6 +113,46 @@ impl Reconciler {
     /// Told of every [`Reconciler::look_again`] from now on.
     pub fn asked_again(&self) -> watch::Receiver<()> {
         self.again.subscribe()
+    }
+
+    /// Told from now on of every pass that wrote something, and of projects that change their names: what is held back because of
+    /// another project may then go on.
+    pub fn watch_written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
+    }
+
+    /// Whether a project waits for something else than its own files.
+    pub fn is_held_back(&self, root: &Path) -> bool {
+        let status = self.status.borrow();
+        let project = status.projects.iter().find(|project| Path::new(&project.root) == root);
+        project.is_some_and(|project| match &project.phase {
+            Phase::Refused { .. } => true,
+            Phase::Rejected { problems, .. } => problems.iter().any(|problem| problem.code == SERVED_TWICE),
+            _ => false,
+        })
+    }
+
+    /// Finds out what the projects are called that are to be served, before the first of them is applied. Where the files do not
+    /// tell, it is the name that the project was applied under.
+    pub fn learn_names(&self, projects: &[ProjectSettings]) {
+        let applied = self.reader.projects().unwrap_or_default();
+        for project in projects {
+            let here = applied.iter().find(|applied| Path::new(&applied.root) == project.root).map(|applied| applied.name.clone());
+            let name = source::read_directory(&project.root, &project.files).ok().and_then(|sources| name(&sources));
+            if let Some(name) = name.or(here) {
+                self.learn_name(&project.root, &name);
+            }
+        }
+    }
+
+    fn learn_name(&self, root: &Path, name: &str) {
+        if !self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == root) {
+            return;
+        }
+        let before = self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(root.to_owned(), name.to_owned());
+        if before.as_deref() != Some(name) {
+            self.written.send_replace(());
+        }
     }
 
     /// Changes the daemon's own part of the status.
@@ -157,7 +210,9 @@ impl Reconciler {
                 outcome.report.applied = !pass.dry_run && outcome.report.plan.is_some() && outcome.refusal.is_none();
                 return Ok(outcome);
             };
-            match units::carry_out(writer, base, &units, &mut outcome.report.units).await? {
+            let carried_out = units::carry_out(writer, base, &units, &mut outcome.report.units).await;
+            self.written.send_replace(());
+            match carried_out? {
                 Applied::Done => {
                     outcome.report.applied = true;
                     return Ok(outcome);
@@ -171,9 +226,15 @@ impl Reconciler {
     async fn prepare(&self, pass: Pass) -> Result<Prepared, PassError> {
         let reader = self.reader.clone();
         let others = self.other_roots(&pass.root);
+        let (root, is_here) = (pass.root.clone(), pass.sources.is_none() && pass.revision.is_none() && !pass.dry_run);
         let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
         // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep.
         release_memory();
+        if let Ok(Ok(Prepared { outcome: Outcome { project: Some(name), .. }, .. })) = &prepared
+            && is_here
+        {
+            self.learn_name(&root, name);
+        }
         prepared.unwrap_or_else(|panicked| Err(PassError::Source(SourceError::NoDirectory {
             directory: PathBuf::new(),
             error: std::io::Error::other(panicked),
@@ -182,9 +243,9 @@ impl Reconciler {
 
     /// The other projects that this daemon serves, by name, with their roots.
     fn other_roots(&self, root: &Path) -> BTreeMap<String, String> {
-        let status = self.status.borrow();
-        let others = status.projects.iter().filter(|project| project.in_sync_since.is_some() && Path::new(&project.root) != root);
-        others.map(|project| (project.name.clone(), project.root.clone())).collect()
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = names.iter().filter(|(other, _)| *other != root);
+        others.map(|(root, name)| (name.clone(), root.display().to_string())).collect()
     }
 
     /// Shows a project as being worked on.
@@ -278,8 +339,9 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     };
     let (mut desired, mut problems) = load(&sources, pass.strict);
     // What was sent lies on another host: it is this very project as it might be.
-    if let Some(other) = desired.as_ref().filter(|_| pass.sources.is_none()).and_then(|desired| others.get(&desired.project)) {
-        problems.push(two_roots(&pass.root, other));
+    let name = desired.as_ref().filter(|_| pass.sources.is_none()).map(|desired| desired.project.clone()).unwrap_or_default();
+    if let Some(other) = others.get(&name) {
+        problems.push(two_roots(&name, &sources, other));
         desired = None;
     }
     let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
@@ -315,6 +377,7 @@ fn prune_blocked(plan: &Plan) -> Option<Cause> {
         Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
         Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
         Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
+        Refusal::TwoCheckouts { .. } => Some(Cause::new("two-checkouts", refusal.to_string())),
         Refusal::CheckoutInProgress { .. } => Some(Cause::new("checkout-in-progress", refusal.to_string())),
         Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => None,
     })
@@ -341,38 +404,73 @@ fn stale(expected: &Stamp, found: &Stamp) -> Option<String> {
     Some(why)
 }
 
+/// The code of [`two_roots`].
+const SERVED_TWICE: &str = "project-served-twice";
+
 /// One name is one project: applied from two directories in turn, each would undo the other.
-fn two_roots(root: &Path, other: &str) -> Problem {
+fn two_roots(project: &str, sources: &SourceSet, other: &str) -> Problem {
+    let texts = sources.manifests().iter().map(|file| (file.path.clone(), std::str::from_utf8(&file.content).unwrap_or_default()));
+    let names = texts.clone().filter_map(|(path, text)| Some((path, manifest::Locator::new(text).find("/name", manifest::At::Value)?)));
+    let name = names.map(|(file, found)| {
+        let source = SourceLine { text: found.text, length: found.length.max(1) };
+        (Position { file, line: found.line, column: found.column }, Some(source))
+    });
+    let first = texts.map(|(file, _)| (Position { file, line: 1, column: 1 }, None));
+    let (position, source) = name.chain(first).next().unzip();
     Problem {
         severity: Severity::Error,
-        code: "project-served-twice".to_owned(),
-        message: format!("the projects in {} and {other} have the same name", root.display()),
-        position: None,
+        code: SERVED_TWICE.to_owned(),
+        message: format!("the projects in {} and {other} have the same name, `{project}`", sources.root().display()),
+        position,
         help: Some("give one of them another `name:`, or serve only one".to_owned()),
-        source: None,
+        source: source.flatten(),
     }
 }
 
 /// What the files say, with every problem.
 pub fn load(sources: &SourceSet, strict: bool) -> (Option<Desired>, Vec<Problem>) {
-    let root = sources.root().to_string_lossy().into_owned();
-    let loaded = manifest::load(&Input {
-        root: &root,
+    let loaded = manifest::load(&input(sources, &sources.root().to_string_lossy(), strict));
+    (loaded.desired, loaded.problems)
+}
+
+/// The project's name alone, where the files tell it.
+fn name(sources: &SourceSet) -> Option<String> {
+    manifest::project_name(&input(sources, &sources.root().to_string_lossy(), false))
+}
+
+fn input<'a>(sources: &'a SourceSet, root: &'a str, strict: bool) -> Input<'a> {
+    Input {
+        root,
         manifests: sources.manifests(),
         files: sources,
         environment: &|name| std::env::var(name).ok(),
         strict,
         missing_environment: OnMissing::Warning,
         missing_sources: OnMissing::Error,
-    });
-    (loaded.desired, loaded.problems)
+    }
+}
+
+/// Where else the project lies: in the directory that it was applied from, if that holds a project file of the same name, or one
+/// whose name nobody can tell. Only `named` files that lie below the root are looked for there, too.
+fn other_checkout(desired: &Desired, stored: Option<&Project>, named: &[PathBuf]) -> Option<String> {
+    let former = stored.map(|stored| Path::new(&stored.root)).filter(|former| *former != Path::new(&desired.root))?;
+    // A link that leads to the very same directory is no second checkout.
+    if former.canonicalize().ok()? == Path::new(&desired.root).canonicalize().ok()? {
+        return None;
+    }
+    let below = |file: &PathBuf| file.strip_prefix(&desired.root).unwrap_or(file).to_owned();
+    let named: Vec<PathBuf> = named.iter().map(below).filter(|file| file.is_relative()).collect();
+    let sources = source::read_directory(former, &named).ok()?;
+    name(&sources).is_none_or(|name| name == desired.project).then(|| former.display().to_string())
 }
 
 fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) -> Result<Plan, LedgerError> {
     let stored = reader.stored(desired)?;
+    let also_in = other_checkout(desired, stored.project.as_ref(), &pass.files);
     let options = Options {
         allow_prune: pass.allow_prune,
         adopt: pass.adopt.clone(),
+        also_in,
         checkout: sources.checkout_in_progress().map(|lock| lock.display().to_string()),
         source: Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() }),
         executor_kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),

@@ -4,11 +4,14 @@
 //! that is made again are all seen in the directory, and none of them in the file. Where no events come at all (network
 //! file systems, some bind mounts) a look at the files' metadata every 10 seconds finds the change.
 //! A wake-up carries no data; many of them make one pass.
+use super::ProjectSettings;
 use super::signals::told;
 use super::error::DaemonError;
 use super::narrator::Narrator;
-use super::reconciler::{Outcome, Pass, PassError, Reconciler};
+use super::reconciler::{Outcome, Pass, PassError, RETRY_AFTER, Reconciler};
 use crate::clock;
+use crate::manifest::UNREADABLE;
+use crate::model::stored::Suspension;
 use jiff::Timestamp;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -17,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Events that follow one another this quickly are one change: an editor's save is several.
 const QUIET: Duration = Duration::from_millis(60);
@@ -37,6 +41,7 @@ const MOST_DIRECTORIES: usize = 512;
 pub struct ProjectWatch {
     root: PathBuf,
     files: Vec<PathBuf>,
+    strict: bool,
     reconciler: Arc<Reconciler>,
     narrator: Narrator,
     wake: Arc<Notify>,
@@ -45,6 +50,10 @@ pub struct ProjectWatch {
     consulted: Vec<PathBuf>,
     seen: Stamps,
     said: Option<String>,
+    /// The suspension that the last pass met.
+    suspended: Option<Suspension>,
+    /// Told when a pass, of any project, has written something.
+    written: watch::Receiver<()>,
 }
 
 /// What tells one content of a file from another without reading it; links are followed.
@@ -64,8 +73,9 @@ type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 impl ProjectWatch {
-    /// Watches `root` from now on; nothing is read before `run`.
-    pub fn new(root: PathBuf, files: Vec<PathBuf>, reconciler: Arc<Reconciler>, narrator: Narrator) -> Self {
+    /// Watches the project's root from now on; nothing is read before `run`.
+    pub fn new(settings: ProjectSettings, reconciler: Arc<Reconciler>, narrator: Narrator) -> Self {
+        let ProjectSettings { root, files, strict } = settings;
         let wake = Arc::new(Notify::new());
         let woken = wake.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -76,17 +86,21 @@ impl ProjectWatch {
         if let Err(error) = &watcher {
             tracing::warn!("file events are not to be had ({error}): changes are found within {} s", RESCAN.as_secs());
         }
+        let written = reconciler.watch_written();
         let mut project = ProjectWatch {
             consulted: Vec::new(),
             seen: BTreeMap::new(),
             root,
             files,
+            strict,
             reconciler,
             narrator,
             wake,
             watcher: watcher.ok(),
             watched: BTreeSet::new(),
             said: None,
+            suspended: None,
+            written,
         };
         project.follow(Vec::new());
         project
@@ -105,16 +119,17 @@ impl ProjectWatch {
         }
     }
 
-    /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, `retry_at`, or a
-    /// long while.
+    /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, what another project
+    /// gave up while this one is held back, `retry_at`, or a long while.
     async fn change(&mut self, retry_at: Option<Timestamp>) {
-        let look_again = tokio::time::Instant::now() + LOOK_AGAIN;
+        let look_again = Instant::now() + LOOK_AGAIN;
+        let mut rescan = Instant::now() + RESCAN;
         loop {
             tokio::select! {
                 () = self.wake.notified() => {
-                    let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+                    let deadline = Instant::now() + LONGEST_WAIT;
                     while tokio::time::timeout(QUIET, self.wake.notified()).await.is_ok() {
-                        if tokio::time::Instant::now() >= deadline {
+                        if Instant::now() >= deadline {
                             break;
                         }
                     }
@@ -123,9 +138,16 @@ impl ProjectWatch {
                         return;
                     }
                 }
-                () = tokio::time::sleep(RESCAN) => {
-                    let due = retry_at.is_some_and(|at| at <= clock::now());
-                    if due || tokio::time::Instant::now() >= look_again || self.stamps() != self.seen {
+                // A pass that writes nothing tells nobody: projects that hold each other back do not go round in a circle.
+                Ok(()) = self.written.changed() => {
+                    if self.reconciler.is_held_back(&self.root) {
+                        return;
+                    }
+                }
+                () = sleep_until(retry_at) => return,
+                () = tokio::time::sleep_until(rescan) => {
+                    rescan = Instant::now() + RESCAN;
+                    if Instant::now() >= look_again || self.stamps() != self.seen {
                         return;
                     }
                 }
@@ -135,13 +157,27 @@ impl ProjectWatch {
 
     async fn pass(&mut self) -> Option<Timestamp> {
         self.reconciler.note_reconciling(&self.root);
-        let pass = Pass { root: self.root.clone(), files: self.files.clone(), ..Pass::default() };
+        self.written.mark_unchanged();
+        let pass = Pass { root: self.root.clone(), files: self.files.clone(), strict: self.strict, ..Pass::default() };
         let (begun, before) = (SystemTime::now(), self.stamps());
         match self.reconciler.pass(pass).await {
             Ok(outcome) => {
                 self.reconciler.note(&self.root, &outcome);
+                let now = clock::now();
+                let suspended = outcome.stored.as_ref().and_then(|stored| stored.suspension(now)).cloned();
+                let suspended_before = std::mem::replace(&mut self.suspended, suspended);
+                if let (Some(ended), None, Some(stored)) = (suspended_before, &self.suspended, &outcome.stored)
+                    && ended.until.is_some_and(|until| until <= now)
+                {
+                    self.narrator.suspension_ended(&stored.name, &ended);
+                }
                 self.say(&outcome);
-                let until = outcome.stored.as_ref().and_then(|stored| stored.suspension(clock::now())?.until);
+                let unreadable = outcome.report.problems.iter().any(|problem| problem.code == UNREADABLE);
+                let until = match self.suspended.as_ref().and_then(|suspension| suspension.until) {
+                    // What kept a file from being read may end without a change that shows.
+                    None if unreadable => now.checked_add(RETRY_AFTER).ok(),
+                    until => until,
+                };
                 self.follow(outcome.consulted);
                 self.remember(begun, &before);
                 until
@@ -230,6 +266,17 @@ impl ProjectWatch {
         };
         // Without a successful read yet there is nothing to compare but the directory itself.
         std::iter::once(&self.root).filter(|_| self.consulted.is_empty()).chain(&self.consulted).map(stamp).collect()
+    }
+}
+
+/// Sleeps until an instant of the wall clock, whatever is done to that clock meanwhile; for ever without one.
+async fn sleep_until(at: Option<Timestamp>) {
+    let Some(at) = at else { return std::future::pending().await };
+    while let Ok(left) = Duration::try_from(at.duration_since(clock::now())) {
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(RESCAN)).await;
     }
 }
 

@@ -29,6 +29,11 @@ pub const OLD_KEYS: &[&str] = &[
     "work_pool_name", "work_queue_name", "infra_overrides", "is_schedule_active", "is_paused", "infrastructure", "storage",
     "manifest_path", "timestamp", "parameter_openapi_schema",
 ];
+/// Keys that decide whether, when or what runs: a slip in one of them is an error.
+const DECISIVE: [&str; 18] = [
+    "name", "flow_name", "entrypoint", "command", "parameters", "schedule", "schedules", "paused", "work_pool", "work_pool_name",
+    "is_paused", "is_schedule_active", "starts", "ends", "exclude", "protect", "on_delete", "renamed_from",
+];
 /// Keys of `work_pool:`.
 pub const WORK_POOL_KEYS: [&str; 3] = ["name", "work_queue_name", "job_variables"];
 const LIMIT_KEYS: [&str; 3] = ["limit", "collision_strategy", "grace_period_seconds"];
@@ -56,7 +61,7 @@ pub struct Entry {
 /// Reads a deployment; `None` when it is skipped (unnamed), or has no name that could be used.
 pub fn read(raw: &Node<'_>, shared: &Shared<'_>, also_known: &[&str]) -> Option<Entry> {
     raw.mapping("a deployment (a mapping with `name` and `entrypoint`)")?;
-    raw.unknown_keys("a deployment", &[KEYS, OLD_KEYS, also_known], words::DEPLOYMENT_LATER);
+    raw.unknown_keys_or("a deployment", &[KEYS, OLD_KEYS, also_known], words::DEPLOYMENT_LATER, &DECISIVE);
     let steps = Steps::read(raw).over(shared.steps);
     let rendered = render(raw, shared, &steps);
     let rendered = rendered.as_ref().unwrap_or(raw.value);
@@ -90,9 +95,33 @@ fn is_unnamed(node: &Node<'_>) -> bool {
     }
 }
 
+/// Whether an entry has no name and is no mere form to be filled in, as Prefect's templates hold them.
+pub fn is_unfinished(node: &Node<'_>) -> bool {
+    fn is_blank(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) => true,
+            Value::Number(_) => false,
+            Value::String(text) => text.trim().is_empty() || text.trim().starts_with("{{"),
+            Value::Array(items) => items.iter().all(is_blank),
+            Value::Object(map) => map.values().all(is_blank),
+        }
+    }
+    is_unnamed(node) && !is_blank(node.value)
+}
+
 /// Prefect's `deploy --all` skips unnamed entries, which its own templates hold.
 fn skip(node: &Node<'_>) {
     let place = if node.field_or_null("name").is_some() { node.path.key("name").place(At::Key) } else { node.place(At::Value) };
+    let runs = |key: &&str| node.field(*key).is_some_and(|field| field.value.as_str().is_none_or(|text| !text.trim().is_empty()));
+    let keys = node.value.as_object().into_iter().flat_map(|map| map.keys());
+    if keys.into_iter().any(|key| words::is_slip(key, "name")) {
+        // That key's own error says it.
+        return;
+    }
+    if let Some(key) = ["entrypoint", "command"].into_iter().find(runs) {
+        let message = format!("this deployment has {}, but no `name`", shown(key));
+        return node.report.push(Problem::error("unnamed-deployment", message, place).help("give it a `name`, or take the entry out"));
+    }
     let problem = Problem::warning("unnamed-deployment", "this deployment has no name and is skipped", place);
     node.report.push_strict(problem.help("give it a `name`"));
 }
@@ -151,7 +180,8 @@ impl Reader<'_> {
         };
         self.parameters(&mut spec, flow.as_deref());
         let name = FullName::new(flow_name?, name?);
-        let claims = renames::read(node, &name);
+        let is_command = matches!(spec.entrypoint, Some(Entrypoint::Shell { .. } | Entrypoint::Program { .. }));
+        let claims = renames::read(node, &name, is_command && self.text("flow_name").is_none());
         spec.entrypoint.is_some().then_some(Entry { name, spec, claims })
     }
 

@@ -13,7 +13,10 @@
 //! - **A source that is not here**: when the code comes from elsewhere (a `pull` step that fetches it, a `path`, an
 //!   `image`), a missing file or function is a warning, and parameters are not checked. Otherwise it is an error;
 //!   [`OnMissing::Warning`] in [`Input::missing_sources`] makes that a warning too, for reading a manifest alone.
-//! - **Keys that Prefect ignores** load with a warning.
+//! - **Keys that Prefect ignores** load with a warning. Where such a key is nearly one that decides whether, when or what runs, and that
+//!   one is missing, it is an error: what is stored must not stop because of a slip.
+//! - **Entries without a name** are skipped, as Prefect does. One that says what to run is an error, and one that says anything keeps
+//!   what left the files from being pruned.
 //! - **Policies and limits** stand on a deployment or on a schedule, whose word wins, key by key; each has one default. `0` and
 //!   `[]` ask for none where a deployment asks for some, `expire_after: never` likewise.
 //! - **Plain slips** for which Prefect drops the whole file (`schedule: "0 9 * * *"`, `work_pool: name`,
@@ -57,6 +60,7 @@ use crate::model::problem::Problem;
 
 pub use include::{Include, Segment, includes};
 pub use locate::{Locator, locate};
+pub use project::UNREADABLE;
 pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};
 pub use render::render_problems;
@@ -86,6 +90,11 @@ pub trait Files {
     /// Whether a manifest is there because another includes it.
     fn is_included(&self, _path: &str) -> bool {
         false
+    }
+
+    /// Why an included manifest has no content, though it is there.
+    fn unread(&self, _path: &str) -> Option<&str> {
+        None
     }
 
     /// How many files a glob of `include:` matched; `None` where nobody looked.
@@ -144,4 +153,10 @@ pub fn load(input: &Input<'_>) -> Loaded {
     let (reading, found) = units::read(input, &project::LeftOut::default());
     let desired = if found.errors.is_empty() { Some(reading.desired) } else { units::rest(input, &reading, found.errors) };
     Loaded { desired, problems: found.problems }
+}
+
+/// The project's name alone, which costs far less than a whole reading: its `name:`, else the base name of its root; `None` where a
+/// file cannot be understood that may say it.
+pub fn project_name(input: &Input<'_>) -> Option<String> {
+    project::name_alone(input)
 }

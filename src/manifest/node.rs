@@ -310,6 +310,12 @@ impl<'a> Node<'a> {
     /// Reports the keys that nobody reads: a warning with what was probably meant, an error when strict.
     /// Keys that begin with `x-` are nobody's business, as in Compose files.
     pub fn unknown_keys(&self, object: &str, known: &[&[&str]], not_yet: &[words::NotYet]) {
+        self.unknown_keys_or(object, known, not_yet, &[]);
+    }
+
+    /// The same, but an error where one of the `decisive` keys was probably meant and is not there: without it something else would
+    /// run than what somebody wrote, or nothing, and what is stored would be pruned.
+    pub fn unknown_keys_or(&self, object: &str, known: &[&[&str]], not_yet: &[words::NotYet], decisive: &[&str]) {
         let Some(map) = self.value.as_object() else { return };
         let is_known = |key: &str| known.iter().any(|keys| keys.contains(&key)) || key.starts_with("x-");
         for key in map.keys().filter(|key| !is_known(key)) {
@@ -321,8 +327,15 @@ impl<'a> Node<'a> {
                 continue;
             }
             let message = format!("unknown key {} in {object}", shown(key));
+            let meant = words::closest(key, known.iter().copied().flatten().copied());
+            let decides = |meant: &&str| decisive.contains(meant) && words::is_slip(key, meant) && !map.contains_key(*meant);
+            if let Some(meant) = meant.filter(decides).filter(|_| !map[key].is_null()) {
+                let help = format!("did you mean `{meant}`? If it is a note of your own, call it `x-{key}`");
+                self.report.push(Problem::error("misspelt-key", message, place).help(help).unless_anchored());
+                continue;
+            }
             let problem = Problem::warning("unknown-key", message, place);
-            let help = words::closest(key, known.iter().copied().flatten().copied()).map(|meant| format!("did you mean `{meant}`?"));
+            let help = meant.map(|meant| format!("did you mean `{meant}`?"));
             self.report.push_strict(problem.maybe_help(help.or_else(|| words::elsewhere(key))).unless_anchored());
         }
     }

@@ -19,6 +19,12 @@ pub const KEYS: &[&str] = &[
     "work_queues", "concurrency_limits", "calendars", "include", "prune", "drift", "ignore_fields", "atomicity",
 ];
 
+/// Keys of which a slip would have objects pruned, or nothing kept.
+const DECISIVE: [&str; 7] = ["name", "deployments", "work_pools", "work_queues", "concurrency_limits", "include", "prune"];
+
+/// The code of a manifest that is there and cannot be read.
+pub const UNREADABLE: &str = "unreadable-file";
+
 /// A file that was parsed.
 pub struct Document {
     pub index: usize,
@@ -95,6 +101,9 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
             if !left_out.has_entry(document.index, index) {
                 let list = node.path.key("deployments");
                 let item = Node::new(item, list.index(index), report);
+                if deployment::is_unfinished(&item) {
+                    desired.unnamed.push((file.clone(), item.path.pointer()));
+                }
                 claims.extend(add(deployment::read(&item, &shared, &[]), &item, file, input, &mut desired));
             }
         }
@@ -109,6 +118,14 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     Reading { desired, documents, is_named }
 }
 
+/// The project's name, see [`super::project_name`].
+pub fn name_alone(input: &Input<'_>) -> Option<String> {
+    let report = Report::new(input.manifests, false);
+    let documents: Vec<Document> = (0..input.manifests.len()).filter_map(|index| document(input, index, &report)).collect();
+    let unread = documents.len() < input.manifests.len();
+    project_name(&documents, &Placeholders::new(input), &report).or_else(|| (!unread).then(|| base_name(input.root)))
+}
+
 /// SHA-256 in hex.
 pub fn hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -117,6 +134,11 @@ pub fn hash(content: &[u8]) -> String {
 /// Text to a top-level mapping, or one clear error.
 fn document(input: &Input<'_>, index: usize, report: &Report<'_>) -> Option<Document> {
     let file = &input.manifests[index];
+    if let Some(why) = input.files.unread(&file.path) {
+        let help = "make it readable, or take it out of what `include:` matches";
+        report.push(Problem::of_file(&file.path, UNREADABLE, format!("the file cannot be read: {why}"), help));
+        return None;
+    }
     let parsed = refuse::text(&file.path, &file.content).and_then(|text| yaml::parse(&file.path, text).map(|parsed| (text, parsed)));
     let (text, (value, notes)) = match parsed {
         Ok(parsed) => parsed,
@@ -208,7 +230,7 @@ fn base_name(root: &str) -> String {
 }
 
 fn read_pools(node: &Node<'_>, file: &str, shared: &Shared<'_>, desired: &mut Desired, seen: &mut Seen) {
-    node.unknown_keys("a project file", &[KEYS], &[]);
+    node.unknown_keys_or("a project file", &[KEYS], &[], &DECISIVE);
     let rendered = rendered_pools(node, shared);
     let pools = rendered.as_ref().unwrap_or(node.value);
     work_pool::read(&node.with(pools), file, desired, &mut seen.pools);

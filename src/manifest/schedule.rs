@@ -23,6 +23,11 @@ pub const KEYS: [&str; 25] = [
     "spread", "starts", "ends", "exclude", "include", "dst",
 ];
 
+/// Keys that decide whether, when or with what it fires: a slip in one of them is an error.
+const DECISIVE: [&str; 13] = [
+    "cron", "interval", "rrule", "timezone", "day_or", "anchor_date", "active", "parameters", "schedule", "starts", "ends", "exclude", "include",
+];
+
 /// Rules that were read before and are good: ten thousand deployments share a few schedules.
 #[derive(Default)]
 pub struct Known {
@@ -120,11 +125,11 @@ fn text_for_cron(node: &Node<'_>, shared: &Shared<'_>) -> Option<Read> {
 fn entry(node: &Node<'_>, shared: &Shared<'_>) -> Option<Read> {
     node.mapping("a schedule (a mapping with `cron`, `interval` or `rrule`)")?;
     let nested = node.field("schedule");
-    node.unknown_keys("a schedule", &[&KEYS], &[]);
+    node.unknown_keys_or("a schedule", &[&KEYS], &[], &DECISIVE);
     let rule_node = nested.as_ref().unwrap_or(node);
     if let Some(nested) = &nested {
         nested.mapping("a mapping with `cron`, `interval` or `rrule`")?;
-        nested.unknown_keys("a schedule", &[&KEYS[..6]], &[]);
+        nested.unknown_keys_or("a schedule", &[&KEYS[..6]], &[], &DECISIVE);
         if let Some(beside) = KEYS[..6].iter().find_map(|key| node.field(key)) {
             let message = format!("{} stands beside a nested `schedule`; expected it inside", beside.name());
             node.report.push(Problem::error("misplaced-key", message, beside.place(At::Key)));

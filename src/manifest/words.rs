@@ -5,9 +5,8 @@ use super::report::{Place, Problem};
 /// The candidate that was probably meant: at most a third of the word's letters differ, `-` and `_` count as one; or
 /// one of both is how the other begins or ends (`work_queue`, `work_queue_name`; `limit`, `concurrency_limit`).
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
-    let allowed = (wanted.chars().count() / 3).clamp(1, 3);
+    let allowed = allowed(&wanted);
     let part = |short: &str, long: &str| {
         let begins = long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
         short.len() >= 4 && (begins || long.strip_suffix(short).is_some_and(|rest| rest.ends_with('_')))
@@ -23,6 +22,21 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, candidate)| *distance <= allowed && *candidate != word)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether a word is another one with a slip of the keys, and not one that merely begins or ends like it.
+pub fn is_slip(word: &str, meant: &str) -> bool {
+    let wanted = plain(word);
+    word != meant && strsim::damerau_levenshtein(&wanted, &plain(meant)) <= allowed(&wanted)
+}
+
+fn plain(word: &str) -> String {
+    word.to_lowercase().replace(['-', ' ', '.'], "_")
+}
+
+/// So many letters may differ.
+fn allowed(word: &str) -> usize {
+    (word.chars().count() / 3).clamp(1, 3)
 }
 
 /// YAML 1.1's booleans as PyYAML reads them (and `true`/`false` in quotes).

@@ -26,6 +26,9 @@ pub struct Desired {
     /// What could not be read and is left as it is; only where the rules allow the rest to be applied alone. While there is
     /// any, nothing is pruned: it may have moved there.
     pub failed: Vec<FailedUnit>,
+    /// Entries without a name that say something even so: file and JSON pointer. While there is any, nothing is pruned: it may be what
+    /// is missed.
+    pub unnamed: Vec<(String, String)>,
     /// The files that were read, relative to the root, with a SHA-256 of their content in hex.
     pub files: BTreeMap<String, String>,
 }

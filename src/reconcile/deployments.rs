@@ -46,6 +46,7 @@ impl<'a> Planner<'a> {
 
     fn create_deployment(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>) {
         let id = DeploymentId(self.new_id(Kind::Deployment, &name.to_string()));
+        self.notes.extend(notes::renamed_from_nothing(self, name, declared));
         let (flow_id, mut makes, mut writes) = self.flow(&name.flow);
         let outcome =
             schedules::reconcile(&self.context(name, false, declared.spec.paused), &[], &declared.spec.schedules);

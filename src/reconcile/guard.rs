@@ -22,6 +22,12 @@ fn too_many(desired: &Desired, stored: &Stored, prunes: usize, options: &Options
     match options.allow_prune {
         Some(allowed) if allowed == prunes => None,
         Some(allowed) => Some(Refusal::AllowanceDiffers { prunes, allowed }),
+        None if options.also_in.is_some() => options.also_in.clone().map(|other| Refusal::TwoCheckouts {
+            project: desired.project.clone(),
+            root: desired.root.clone(),
+            other,
+            prunes,
+        }),
         None if desired.is_empty() => Some(Refusal::PrunesEverything { prunes }),
         None => {
             let owned = owned(desired, stored);

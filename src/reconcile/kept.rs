@@ -31,7 +31,7 @@ pub(super) struct Kept {
 
 /// Why an object of the project stays when it is no longer declared; `None`: it goes.
 pub(super) fn why(desired: &Desired, protect: bool) -> Option<Why> {
-    if !desired.failed.is_empty() {
+    if !desired.failed.is_empty() || !desired.unnamed.is_empty() {
         Some(Why::Unread)
     } else if !desired.rules.prune.enabled {
         Some(Why::NotPruned)
@@ -98,6 +98,16 @@ impl Planner<'_> {
         let files: BTreeSet<String> = self.desired.failed.iter().map(|unit| format!("`{}`", unit.file)).collect();
         let files: Vec<String> = files.into_iter().collect();
         let (are, stay) = if count == 1 { ("1 object is", "it stays") } else { (&*format!("{count} objects are"), "they stay") };
+        if let (true, Some((file, pointer))) = (files.is_empty(), self.desired.unnamed.first()) {
+            return Note {
+                level: NoteLevel::Warning,
+                message: format!("nothing is pruned while an entry of `{file}` has no name: {are} declared nowhere else, and {stay} until it has"),
+                help: Some("give the entry a `name`, or take it out".to_owned()),
+                file: Some(file.clone()),
+                pointer: Some(pointer.clone()),
+                ..self.of_project("prune-blocked")
+            };
+        }
         Note {
             level: NoteLevel::Warning,
             message: format!("nothing is pruned while {} cannot be read: {are} declared nowhere else, and {stay} until it can", files.join(", ")),

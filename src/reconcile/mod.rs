@@ -72,6 +72,8 @@ pub struct Options {
     /// Objects of other projects that are taken over where this one declares them, by full name: `flow/deployment`, `pool`,
     /// `pool/queue`, `tag:TAG`.
     pub adopt: BTreeSet<String>,
+    /// The directory that the project was applied from before, where that still holds a project file of the same name.
+    pub also_in: Option<String>,
     /// The lock file of a checkout that is in progress where the files lie: nothing is pruned then.
     pub checkout: Option<String>,
     /// The state of the files that `desired` was read from, remembered with the project.
@@ -85,6 +87,7 @@ impl Default for Options {
             list_unchanged: false,
             executor_kinds: vec!["process".to_owned()],
             adopt: BTreeSet::new(),
+            also_in: None,
             checkout: None,
             source: None,
         }

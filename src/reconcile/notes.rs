@@ -166,6 +166,35 @@ fn renames_done(planner: &Planner<'_>) -> Vec<Note> {
     both.filter_map(note).collect()
 }
 
+/// A new deployment whose earlier name nothing bears. Where the project is new as a whole, its renames were done elsewhere.
+pub(super) fn renamed_from_nothing(planner: &Planner<'_>, name: &FullName, declared: &Declared<DeploymentSpec>) -> Option<Note> {
+    let (stored, earlier) = (planner.stored, planner.desired.renames.get(name)?);
+    stored.project.as_ref()?;
+    if earlier.iter().any(|earlier| stored.deployments.contains_key(earlier)) {
+        return None;
+    }
+    let alike = |old: &&Deployment| {
+        let bears = earlier.iter().any(|earlier| earlier.deployment == old.name.deployment);
+        bears && planner.is_ours(old.owner.as_ref()) && !planner.desired.deployments.contains_key(&old.name)
+    };
+    let alike = stored.deployments.values().find(alike);
+    let names: Vec<String> = earlier.iter().map(|earlier| format!("`{earlier}`")).collect();
+    Some(Note {
+        level: NoteLevel::Warning,
+        code: "renamed-from-nothing".to_owned(),
+        kind: Kind::Deployment,
+        name: name.to_string(),
+        message: format!("`{name}` is new: no deployment is called {}, as its `renamed_from` says, and nothing goes on", names.join(" or ")),
+        help: Some(match alike {
+            Some(old) => format!("there is `{0}`: if that is meant, write `renamed_from: {0}`", old.name),
+            None => "if a deployment was renamed, give its earlier full name: `renamed_from: flow/name`; else remove it".to_owned(),
+        }),
+        file: Some(declared.file.clone()),
+        pointer: Some(declared.pointer.clone()),
+        position: None,
+    })
+}
+
 /// A rename that waits, because the earlier name may still be declared in what could not be read.
 pub(super) fn rename_blocked(name: &FullName, earlier: &FullName, declared: &Declared<DeploymentSpec>) -> Note {
     Note {

@@ -41,6 +41,14 @@ pub enum Refusal {
         lock: String,
         prunes: usize,
     },
+    /// The project would move here and prune, and where it was applied from it still lies.
+    TwoCheckouts {
+        project: String,
+        root: String,
+        /// Where it was applied from.
+        other: String,
+        prunes: usize,
+    },
     /// Nothing is declared any more, and all that the project owns would be pruned.
     PrunesEverything { prunes: usize },
     /// More would be pruned than a guard lets through unasked.
@@ -108,6 +116,12 @@ impl fmt::Display for Refusal {
                 "nothing is declared any more, and {} of the project would be pruned: \
                  if that is meant, say --allow-prune={prunes}",
                 if *prunes == 1 { "the only object".to_owned() } else { format!("all {prunes} objects") }
+            ),
+            Refusal::TwoCheckouts { project, root, other, prunes } => write!(
+                f,
+                "the project `{project}` was applied from {other}, which still holds it, and {} would be pruned from {root}: \
+                 if this is another project, give it another `name:`; if it moved here, say --allow-prune={prunes}",
+                objects(*prunes)
             ),
             Refusal::Suspended { project, suspension } => {
                 write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")

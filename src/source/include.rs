@@ -265,14 +265,23 @@ mod tests {
         assert_eq!(error("jobs/out.yaml", &out), expected);
         let directory_out = |root: &Path| symlink(outside.path(), root.join("away")).unwrap();
         assert!(error("'*/x.yaml'", &directory_out).contains("leads out"));
-        let dangling = |root: &Path| symlink("nowhere", root.join("jobs/dangling.yaml")).unwrap();
-        assert!(error("jobs/*.yaml", &dangling).contains("DIR/jobs/dangling.yaml` cannot be read"));
-        let pipe = |root: &Path| {
-            rustix::fs::mknodat(rustix::fs::CWD, root.join("jobs/pipe.yaml"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        };
-        assert!(error("jobs/*.yaml", &pipe).contains("DIR/jobs/pipe.yaml` is not a regular file"));
         let deep = |root: &Path| fs::create_dir_all(root.join("d/".repeat(super::DEEPEST + 1))).unwrap();
         assert!(error("'**/*.yaml'", &deep).starts_with("`include: **/*.yaml` asks for too much: directories lie more than 64 deep"));
+    }
+
+    #[test]
+    fn an_included_file_that_cannot_be_read_is_one_of_many() {
+        let directory = project("jobs/*.yaml");
+        let path = |name: &str| directory.path().join(name);
+        let before = read_directory(directory.path(), &[]).unwrap();
+        symlink("nowhere", path("jobs/dangling.yaml")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("jobs/pipe.yaml"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let set = read_directory(directory.path(), &[]).unwrap();
+        assert_eq!(names(&set), ["jobs/a.yaml", "jobs/b.yaml", "jobs/dangling.yaml", "jobs/pipe.yaml"]);
+        assert!(set.unread("jobs/dangling.yaml").unwrap().contains("No such file"));
+        assert_eq!((set.unread("jobs/pipe.yaml"), set.unread("jobs/a.yaml")), (Some("it is not a regular file"), None));
+        assert!(set.snapshot().unwrap_err().to_string().contains("jobs/dangling.yaml` cannot be read"), "nobody else could tell what it says");
+        assert_ne!(set.content_hash(), before.content_hash());
     }
 
     #[test]

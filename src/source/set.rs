@@ -182,6 +182,8 @@ pub struct SourceSet {
     manifests: Vec<ManifestFile>,
     tree: Box<dyn Tree>,
     included: Included,
+    /// The included manifests that are there and cannot be read, and why. They stand among the manifests, without content.
+    unread: BTreeMap<String, String>,
     /// Where a directory of this host lies in one.
     repository: Option<Repository>,
     locked_before: bool,
@@ -195,14 +197,20 @@ impl SourceSet {
         let locked_before = repository.as_ref().is_some_and(|repository| repository.lock().is_some());
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
         let mut manifests = names.into_iter().map(read).collect::<Result<Vec<_>, SourceError>>()?;
+        let mut unread = BTreeMap::new();
         let includes: Vec<_> = manifests.iter().flat_map(|file| manifest::includes(&file.content)).collect();
         let mut included = include::look(&*tree, &root, &includes)?;
         // What is the project's first file, or was given with -f, is no included one, whatever matches it.
         included.files.retain(|path| manifests.iter().all(|file| file.path != *path));
         for path in &included.files {
-            manifests.push(read(path.clone())?);
+            // One of many files: whether it keeps the others from being applied is the project's own rule.
+            let content = tree.read(path).unwrap_or_else(|refusal| {
+                unread.insert(path.clone(), why(&refusal));
+                Vec::new()
+            });
+            manifests.push(ManifestFile { path: path.clone(), content });
         }
-        Ok(SourceSet { root, manifests, tree, included, repository, locked_before, read: RefCell::default() })
+        Ok(SourceSet { root, manifests, tree, included, unread, repository, locked_before, read: RefCell::default() })
     }
 
     /// Absolute.
@@ -251,6 +259,9 @@ impl SourceSet {
         for file in &self.manifests {
             part(&file.path, 0, &file.content);
         }
+        for (path, why) in &self.unread {
+            part(path, 3, why.as_bytes());
+        }
         for (path, content) in self.read.borrow().iter() {
             match content {
                 FileContent::Found(content) => part(path, 1, content),
@@ -268,10 +279,17 @@ impl SourceSet {
         match self.tree.read(path) {
             Ok(content) => FileContent::Found(content),
             Err(Refusal::Error(error)) if is_missing(&error) => FileContent::Missing,
-            Err(Refusal::Error(error)) => FileContent::Unreadable(error.to_string()),
-            Err(Refusal::NotAFile) => FileContent::Unreadable("it is not a regular file".to_owned()),
-            Err(Refusal::TooLarge(_)) => FileContent::Unreadable("it is larger than 32 MiB".to_owned()),
+            Err(refusal) => FileContent::Unreadable(why(&refusal)),
         }
+    }
+}
+
+/// Why a file that is there has no content, in a few words.
+fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Error(error) => error.to_string(),
+        Refusal::NotAFile => "it is not a regular file".to_owned(),
+        Refusal::TooLarge(_) => "it is larger than 32 MiB".to_owned(),
     }
 }
 
@@ -291,6 +309,10 @@ impl Files for SourceSet {
 
     fn is_included(&self, path: &str) -> bool {
         self.included.files.contains(path)
+    }
+
+    fn unread(&self, path: &str) -> Option<&str> {
+        self.unread.get(path).map(String::as_str)
     }
 
     fn matched(&self, pattern: &str) -> Option<usize> {

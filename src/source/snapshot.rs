@@ -34,6 +34,9 @@ impl SourceSet {
         };
         let mut snapshot = Snapshot { commit: self.git_commit(), ..Snapshot::default() };
         for manifest in self.manifests() {
+            if let Some(why) = self.unread(&manifest.path) {
+                return Err(self.unreadable(&manifest.path, io::Error::other(why.to_owned())));
+            }
             if !self.is_included(&manifest.path) {
                 snapshot.manifests.push(manifest.path.clone());
             }

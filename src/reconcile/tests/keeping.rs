@@ -118,6 +118,26 @@ fn while_something_cannot_be_read_nothing_is_pruned_or_reset() {
 }
 
 #[test]
+fn a_second_checkout_prunes_nothing_unasked() {
+    let mut home = Home::new();
+    home.apply(&shop());
+    home.options.also_in = Some("/srv/shop".to_owned());
+    let moved = |desired: Desired| Desired { root: "/home/x/shop".into(), ..desired };
+    let plan = home.plan(&moved(shop().without("a/c")));
+    assert_eq!(plan.exit_code(false), 3);
+    assert_eq!(
+        plan.refusals[0].to_string(),
+        "the project `shop` was applied from /srv/shop, which still holds it, and 1 object would be pruned from /home/x/shop: \
+         if this is another project, give it another `name:`; if it moved here, say --allow-prune=1"
+    );
+    assert!(!home.plan(&moved(shop())).is_refused(), "what prunes nothing moves");
+    home.options.allow_prune = Some(2);
+    assert_eq!(home.plan(&moved(shop().without("a/c"))).refusals, [Refusal::AllowanceDiffers { prunes: 1, allowed: 2 }]);
+    home.options.allow_prune = Some(1);
+    assert_eq!(deeds(&home.apply(&moved(shop().without("a/c"))))[0], "prune deployment a/c");
+}
+
+#[test]
 fn nothing_is_pruned_during_a_checkout() {
     let mut home = Home::new();
     home.apply(&shop());

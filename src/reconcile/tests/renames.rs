@@ -131,6 +131,23 @@ fn once_both_are_there_each_goes_its_own_way() {
 }
 
 #[test]
+fn an_earlier_name_that_nothing_bears_is_said() {
+    let mut home = Home::new();
+    assert!(!codes(&home.plan(&renamed(|_| {}))).contains(&"renamed-from-nothing"), "the project is new here, and was renamed elsewhere");
+    home.apply(&old().without("a/old").with("c/old", |_| {}));
+    let mut next = renamed(|_| {});
+    let plan = home.plan(&next);
+    let note = plan.notes.iter().find(|note| note.code == "renamed-from-nothing").unwrap();
+    assert_eq!((note.level, &*note.name, note.file.as_deref()), (NoteLevel::Warning, "b/new", Some(FILE)));
+    assert_eq!(note.message, "`b/new` is new: no deployment is called `a/older` or `a/old`, as its `renamed_from` says, and nothing goes on");
+    assert_eq!(note.help.as_deref(), Some("there is `c/old`: if that is meant, write `renamed_from: c/old`"));
+    next = next.with("c/old", |_| {});
+    let plan = home.plan(&next);
+    let help = plan.notes[0].help.as_deref().unwrap();
+    assert!(help.starts_with("if a deployment was renamed, give its earlier full name"), "{help}");
+}
+
+#[test]
 fn of_several_earlier_ones_none_is_chosen() {
     let mut home = Home::new();
     home.apply(&old().with("a/older", |_| {}));
