@@ -129,3 +129,16 @@ fn g9_a_saved_plan_is_carried_out_exactly_or_not_at_all() {
     host.cli(&["apply", "plan.json"]).exits(1).says(&["is not a plan that reeve saved"]);
     host.cli(&["apply", "none.json"]).exits(1).says(&["failed to read none.json"]);
 }
+
+#[test]
+fn a_plan_for_a_home_to_come_is_applied_and_one_that_was_edited_is_not() {
+    let host = Host::new(THEN);
+    host.cli(&["reconcile", "--dry-run", "--out", "plan.json"]).exits(2);
+    assert!(!host.home().exists());
+    let text = host.read("plan.json");
+    host.write("plan.json", &text.replace("nightly/nightly", "nightly/other"));
+    host.cli(&["apply", "plan.json"]).exits(3).says(&["somebody has changed it; nothing was changed"]);
+    host.write("plan.json", &text);
+    host.cli(&["apply", "plan.json"]).exits(0).says(&["3 created"]);
+    host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
+}

@@ -54,7 +54,11 @@ fn read(file: &Path) -> Result<SavedPlan, CliError> {
     let saved: SavedPlan = serde_json::from_str(&text).map_err(|error| {
         CliError::because(format!("{} is not a plan that reeve saved", file.display()), &error).hint("make one with: reeve reconcile --dry-run --out FILE")
     })?;
+    let edited = || saved.plan.digest() != saved.stamp.digest;
     match saved.format {
+        FORMAT if edited() => Err(CliError::new(format!("the plan in {} is not as it was saved: somebody has changed it; nothing was changed", file.display()))
+            .hint("look at a new plan: reeve reconcile --dry-run --out FILE")
+            .with_exit(Exit::Refused)),
         FORMAT => Ok(saved),
         other => Err(CliError::new(format!("{} has format {other}, and this reeve reads format {FORMAT}", file.display()))),
     }
