@@ -43,7 +43,7 @@ fn overrides_are_listed_with_their_author_and_reason_and_cleared_by_name() {
     assert_eq!(overrides(&host).len(), 2);
 
     host.cli(&["override", "clear", "one/one", "active"]).exits(1).says(&["there is no override of active on 'one/one'", "one/one paused"]);
-    host.cli(&["override", "clear", "one/one"]).exits(0).says(&["Cleared paused of 'one/one', which was true by alice."]);
+    host.cli(&["override", "clear", "one"]).exits(0).says(&["Cleared paused of 'one/one', which was true by alice."]);
     assert_eq!(daemon.deployment("one")["paused"], false);
     assert!(!id(&daemon.deployment("one")).is_empty());
     host.cli(&["override", "clear", "local", "paused"]).exits(0);

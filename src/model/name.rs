@@ -5,7 +5,7 @@ use super::id::FlowRunId;
 pub const LONGEST_NAME: usize = 150;
 
 /// Why `name` cannot be the name of an object, as the end of a sentence that begins with it; `None`: it can. The
-/// forbidden characters are Prefect's (`^[^/%&><]+$`); control characters would break terminals and keys.
+/// forbidden characters are Prefect's (`^[^/%&><]+$`); control characters would break terminals and keys, invisible ones deceive.
 pub fn problem(name: &str) -> Option<String> {
     if name.trim().is_empty() {
         return Some("must not be empty".to_owned());
@@ -13,8 +13,14 @@ pub fn problem(name: &str) -> Option<String> {
     if name.len() > LONGEST_NAME {
         return Some(format!("is {} bytes long, at most {LONGEST_NAME} are possible", name.len()));
     }
-    let wrong = name.chars().find(|c| matches!(c, '/' | '%' | '&' | '>' | '<') || c.is_control())?;
+    let wrong = name.chars().find(|c| matches!(c, '/' | '%' | '&' | '>' | '<') || c.is_control() || is_invisible(*c))?;
     Some(format!("must not contain {wrong:?}"))
+}
+
+/// Characters that are not seen and change how others are read, such as those that turn the direction of writing (Unicode's general
+/// category Cf): with them a reviewer can be shown something else than what is there.
+pub fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The name of a run that nobody named: a function of its id, so that a run that is only computed has the same

@@ -5,6 +5,7 @@ use super::super::exit::Exit;
 use super::super::screen::Screen;
 use super::OverrideView;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Take overrides of an object away: it is again what the file says. What fires again because of it makes up for nothing.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,14 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let overrides: Vec<OverrideView> = view(&client.get("/reeve/overrides").await?)?;
-    let of_object = |by: &OverrideView| by.name == arguments.object;
+    let bare = |by: &OverrideView| by.name.rsplit('/').next() == Some(&arguments.object);
+    let named: BTreeSet<&str> = overrides.iter().filter(|by| bare(by)).map(|by| by.name.as_str()).collect();
+    // A bare name will do where only one object bears it.
+    let name = match named.into_iter().collect::<Vec<_>>()[..] {
+        [only] => only.to_owned(),
+        _ => arguments.object.clone(),
+    };
+    let of_object = |by: &OverrideView| by.name == name;
     let meant = |by: &OverrideView| of_object(by) && arguments.field.as_ref().is_none_or(|field| by.field == *field);
     let (found, others): (Vec<OverrideView>, Vec<OverrideView>) = overrides.into_iter().partition(meant);
     if found.is_empty() {

@@ -1,4 +1,5 @@
 //! Lines of text: colour where it is asked for, clipped to the width, and never an escape code that a file brought in.
+use crate::model::name::is_invisible;
 use super::Style;
 
 /// What a piece of text is; decides its colour.
@@ -105,5 +106,5 @@ impl Page {
 
 /// Control characters would move the cursor or repaint the terminal: they are shown, not obeyed.
 fn visible(letter: char) -> char {
-    if letter.is_control() { '\u{fffd}' } else { letter }
+    if letter.is_control() || is_invisible(letter) { '\u{fffd}' } else { letter }
 }
