@@ -131,14 +131,41 @@ fn g9_a_saved_plan_is_carried_out_exactly_or_not_at_all() {
 }
 
 #[test]
-fn a_plan_for_a_home_to_come_is_applied_and_one_that_was_edited_is_not() {
+fn a_saved_plan_that_was_edited_is_refused() {
+    let host = Host::new(THEN);
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", NOW);
+    host.cli(&["reconcile", "--dry-run", "--out", "plan.json"]).exits(4);
+    let (saved, before) = (host.read("plan.json"), host.sequence());
+    for (told, other) in [("fresh/fresh", "frish/frish"), ("\"new\": 4", "\"new\": 3"), ("T03:00:00Z", "T05:00:00Z")] {
+        assert!(saved.contains(told), "{told}");
+        host.write("plan.json", &saved.replace(told, other));
+        host.cli(&["apply", "plan.json"]).exits(3).says(&["was edited since it was saved"]);
+    }
+    assert_eq!(host.sequence(), before);
+    host.write("plan.json", &saved);
+    host.cli(&["apply", "plan.json"]).exits(0);
+}
+
+#[test]
+fn a_plan_for_a_home_to_come_can_be_applied_and_a_refused_one_makes_none() {
     let host = Host::new(THEN);
     host.cli(&["reconcile", "--dry-run", "--out", "plan.json"]).exits(2);
-    assert!(!host.home().exists());
-    let text = host.read("plan.json");
-    host.write("plan.json", &text.replace("nightly/nightly", "nightly/other"));
-    host.cli(&["apply", "plan.json"]).exits(3).says(&["somebody has changed it; nothing was changed"]);
-    host.write("plan.json", &text);
-    host.cli(&["apply", "plan.json"]).exits(0).says(&["3 created"]);
-    host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
+    host.write("deployment.yaml", NOW);
+    host.cli(&["apply", "plan.json"]).exits(3).says(&["the files have changed"]);
+    assert!(!host.home().exists(), "a refused plan makes no home");
+    host.write("deployment.yaml", THEN);
+    host.cli(&["apply", "plan.json"]).exits(0);
+    host.cli(&["reconcile", "--dry-run"]).exits(0).says(&["In sync"]);
+}
+
+#[test]
+fn an_override_is_cleared_by_id_bare_and_full_name() {
+    let host = Host::new(THEN);
+    host.cli(&["reconcile"]).exits(0);
+    let id = host.cli(&["deployment", "inspect", "nightly", "-o", "json"]).exits(0).json()["id"].as_str().unwrap().to_owned();
+    for name in ["nightly", "nightly/nightly", &id] {
+        host.cli(&["deployment", "pause", "nightly"]).exits(0);
+        host.cli(&["override", "clear", name]).exits(0).says(&["Cleared paused of 'nightly/nightly'"]);
+    }
 }

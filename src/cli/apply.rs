@@ -6,7 +6,10 @@ use super::reconcile::show;
 use super::screen::{OutputOption, Screen};
 use crate::control::{ReconcileReport, ReconcileRequest, Stamp};
 use crate::reconcile::Plan;
+use crate::settings::Home;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The version of the saved form.
@@ -37,28 +40,41 @@ struct SavedPlan {
     request: ReconcileRequest,
     stamp: Stamp,
     plan: Plan,
+    /// SHA-256 over all of the above: what is told and not carried out (runs, places, notes) counts, too.
+    seal: String,
+}
+
+/// The seal that a saved plan should bear; its own does not count.
+fn seal(saved: &Value) -> String {
+    let mut saved = saved.clone();
+    saved.as_object_mut().and_then(|fields| fields.shift_remove("seal"));
+    Sha256::digest(saved.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes the plan of a report; where the files are wrong there is none, and nothing is written.
 pub(super) fn save(file: &Path, request: &ReconcileRequest, report: &ReconcileReport) -> Result<(), CliError> {
     let (Some(plan), Some(stamp)) = (&report.plan, &report.stamp) else { return Ok(()) };
     let request = ReconcileRequest { dry_run: false, ..request.clone() };
-    let saved = SavedPlan { format: FORMAT, request, stamp: stamp.clone(), plan: plan.clone() };
+    let saved = SavedPlan { format: FORMAT, request, stamp: stamp.clone(), plan: plan.clone(), seal: String::new() };
     let failed = |error: &dyn std::fmt::Display| CliError::new(format!("failed to write the plan to {}: {error}", file.display()));
+    let mut saved = serde_json::to_value(&saved).map_err(|error| failed(&error))?;
+    saved["seal"] = seal(&saved).into();
     let text = serde_json::to_string_pretty(&saved).map_err(|error| failed(&error))?;
     std::fs::write(file, text + "\n").map_err(|error| failed(&error))
 }
 
 fn read(file: &Path) -> Result<SavedPlan, CliError> {
     let text = std::fs::read_to_string(file).map_err(|error| CliError::because(format!("failed to read {}", file.display()), &error))?;
-    let saved: SavedPlan = serde_json::from_str(&text).map_err(|error| {
+    let not_saved = |error: serde_json::Error| {
         CliError::because(format!("{} is not a plan that reeve saved", file.display()), &error).hint("make one with: reeve reconcile --dry-run --out FILE")
-    })?;
-    let edited = || saved.plan.digest() != saved.stamp.digest;
+    };
+    let value: Value = serde_json::from_str(&text).map_err(not_saved)?;
+    let saved = SavedPlan::deserialize(&value).map_err(not_saved)?;
+    if saved.format == FORMAT && (saved.seal != seal(&value) || saved.stamp.digest != saved.plan.digest()) {
+        let edited = CliError::new(format!("the plan in {} was edited since it was saved; nothing was changed", file.display()));
+        return Err(edited.hint("change the project's files instead, and save a new plan: reeve reconcile --dry-run --out FILE").with_exit(Exit::Refused));
+    }
     match saved.format {
-        FORMAT if edited() => Err(CliError::new(format!("the plan in {} is not as it was saved: somebody has changed it; nothing was changed", file.display()))
-            .hint("look at a new plan: reeve reconcile --dry-run --out FILE")
-            .with_exit(Exit::Refused)),
         FORMAT => Ok(saved),
         other => Err(CliError::new(format!("{} has format {other}, and this reeve reads format {FORMAT}", file.display()))),
     }
@@ -66,6 +82,12 @@ fn read(file: &Path) -> Result<SavedPlan, CliError> {
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     let saved = read(&arguments.plan)?;
+    if !connection.is_elsewhere() && Home::from_environment().is_ok_and(|home| !home.store().exists()) {
+        // A plan that is refused makes no home.
+        let looking = Client::connect(connection, Access::Read).await?;
+        let request = ReconcileRequest { dry_run: true, ..request(&saved) };
+        refuse_stale(arguments, &view(&ask(&request, &looking).await?)?)?;
+    }
     let client = Client::connect(connection, Access::Create).await?;
     call(arguments, saved, &client, screen).await
 }
@@ -75,18 +97,28 @@ pub async fn call_with(arguments: &Arguments, client: &Client, screen: &mut Scre
     call(arguments, read(&arguments.plan)?, client, screen).await
 }
 
+fn request(saved: &SavedPlan) -> ReconcileRequest {
+    ReconcileRequest { expect: Some(saved.stamp.clone()), ..saved.request.clone() }
+}
+
+async fn ask(request: &ReconcileRequest, client: &Client) -> Result<Value, CliError> {
+    let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
+    client.post("/reeve/reconcile", body).await
+}
+
+fn refuse_stale(arguments: &Arguments, report: &ReconcileReport) -> Result<(), CliError> {
+    let Some(why) = &report.stale else { return Ok(()) };
+    let stale = CliError::new(format!("the plan in {} is stale: {why}; nothing was changed", arguments.plan.display()));
+    Err(stale.hint("look at a new plan: reeve reconcile --dry-run --out FILE").with_exit(Exit::Refused))
+}
+
 async fn call(arguments: &Arguments, saved: SavedPlan, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
-    let request = ReconcileRequest { expect: Some(saved.stamp), ..saved.request };
-    let body = serde_json::to_value(&request).map_err(|error| CliError::because("failed to write the request", &error))?;
-    let json = client.post("/reeve/reconcile", body).await?;
+    let json = ask(&request(&saved), client).await?;
     let report: ReconcileReport = view(&json)?;
     if arguments.output.is_json() {
         screen.json(&json);
     }
-    if let Some(why) = &report.stale {
-        let stale = CliError::new(format!("the plan in {} is stale: {why}; nothing was changed", arguments.plan.display()));
-        return Err(stale.hint("look at a new plan: reeve reconcile --dry-run --out FILE").with_exit(Exit::Refused));
-    }
+    refuse_stale(arguments, &report)?;
     if !arguments.output.is_json() {
         show(&report, arguments.verbose, client, screen);
     }

@@ -5,7 +5,8 @@ use super::id::FlowRunId;
 pub const LONGEST_NAME: usize = 150;
 
 /// Why `name` cannot be the name of an object, as the end of a sentence that begins with it; `None`: it can. The
-/// forbidden characters are Prefect's (`^[^/%&><]+$`); control characters would break terminals and keys, invisible ones deceive.
+/// forbidden characters are Prefect's (`^[^/%&><]+$`); what is invisible would break terminals and keys, or show another name than
+/// it is; what begins with `-` is taken for an option.
 pub fn problem(name: &str) -> Option<String> {
     if name.trim().is_empty() {
         return Some("must not be empty".to_owned());
@@ -13,14 +14,23 @@ pub fn problem(name: &str) -> Option<String> {
     if name.len() > LONGEST_NAME {
         return Some(format!("is {} bytes long, at most {LONGEST_NAME} are possible", name.len()));
     }
-    let wrong = name.chars().find(|c| matches!(c, '/' | '%' | '&' | '>' | '<') || c.is_control() || is_invisible(*c))?;
-    Some(format!("must not contain {wrong:?}"))
+    if let Some(wrong) = name.chars().find(|c| matches!(c, '/' | '%' | '&' | '>' | '<') || is_invisible(*c)) {
+        return Some(format!("must not contain '{}'", wrong.escape_default()));
+    }
+    if name.trim() != name {
+        return Some("must not begin or end with a blank".to_owned());
+    }
+    name.starts_with('-').then(|| "must not begin with '-'".to_owned())
 }
 
-/// Characters that are not seen and change how others are read, such as those that turn the direction of writing (Unicode's general
-/// category Cf): with them a reviewer can be shown something else than what is there.
+/// Characters that are obeyed and not seen, such as those that turn the direction of text: Unicode's categories Cc and Cf.
 pub fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    let formats = matches!(letter,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}');
+    formats || letter.is_control()
 }
 
 /// The name of a run that nobody named: a function of its id, so that a run that is only computed has the same
@@ -131,7 +141,10 @@ mod tests {
         assert_eq!(problem("nightly etl"), None);
         assert_eq!(problem(" ").unwrap(), "must not be empty");
         assert_eq!(problem("a/b").unwrap(), "must not contain '/'");
-        assert_eq!(problem("a\0b").unwrap(), "must not contain '\\0'");
+        assert_eq!(problem("a\0b").unwrap(), "must not contain '\\u{0}'");
+        assert_eq!(problem("a\u{202e}b").unwrap(), "must not contain '\\u{202e}'");
+        assert_eq!(problem("--help").unwrap(), "must not begin with '-'");
+        assert_eq!(problem(" a ").unwrap(), "must not begin or end with a blank");
         assert_eq!(problem(&"x".repeat(151)).unwrap(), "is 151 bytes long, at most 150 are possible");
     }
 

@@ -1,5 +1,6 @@
 //! A plan as a comment on a pull request: GitHub's Markdown, short enough to be posted.
 use super::text::{changes, summary};
+use super::paint::visible;
 use super::{Style, Tense};
 use crate::model::problem::Problem;
 use crate::reconcile::plan::{Fate, Note, NoteLevel, Plan};
@@ -130,7 +131,7 @@ fn literal(text: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(visible).collect()
 }
 
 fn code(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! Lines of text: colour where it is asked for, clipped to the width, and never an escape code that a file brought in.
-use crate::model::name::is_invisible;
 use super::Style;
+use crate::model::name::is_invisible;
 
 /// What a piece of text is; decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Page {
     }
 }
 
-/// Control characters would move the cursor or repaint the terminal: they are shown, not obeyed.
-fn visible(letter: char) -> char {
-    if letter.is_control() || is_invisible(letter) { '\u{fffd}' } else { letter }
+/// Control characters would move the cursor or repaint the terminal, others turn the direction of text: they are shown, not obeyed.
+pub(super) fn visible(letter: char) -> char {
+    if is_invisible(letter) { '\u{fffd}' } else { letter }
 }
