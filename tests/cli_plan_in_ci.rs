@@ -169,3 +169,12 @@ fn an_override_is_cleared_by_id_bare_and_full_name() {
         host.cli(&["override", "clear", name]).exits(0).says(&["Cleared paused of 'nightly/nightly'"]);
     }
 }
+
+#[test]
+fn annotations_name_files_from_the_top_of_the_repository() {
+    let host = repository("name: top\n", "name: top\n");
+    host.write("svc/etl/deployment.yaml", &THEN.replace("command: 'echo old'", "command: 'echo old', tagz: [a]"));
+    let mut command = host.command();
+    command.args(["reconcile", "--dry-run", "--project", "svc/etl", "-o", "github"]).env_remove("GITHUB_WORKSPACE").env_remove("GITHUB_STEP_SUMMARY");
+    Answer::of(&mut command, &["reconcile"]).exits(2).says(&["::warning file=svc/etl/deployment.yaml,line="]);
+}

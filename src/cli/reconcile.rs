@@ -11,6 +11,7 @@ use crate::daemon::{self, AtRevision};
 use crate::model::problem::Severity;
 use crate::reconcile::explain::{self, Tense};
 use crate::settings::Home;
+use crate::source::working_tree;
 use clap::ValueEnum;
 use std::fmt;
 use std::fs::File;
@@ -165,7 +166,8 @@ pub async fn call(
 /// Annotations on the output, where the workflow's runner looks for them, and the plan in the step's summary.
 fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen: &mut Screen) -> Result<(), CliError> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let below = workspace.and_then(|workspace| root.strip_prefix(workspace).ok().map(Path::to_path_buf)).unwrap_or_default();
+    let below_of = |top: PathBuf| root.strip_prefix(top).ok().map(Path::to_path_buf);
+    let below = workspace.and_then(below_of).or_else(|| working_tree(root).and_then(below_of)).unwrap_or_default();
     let prefix = if below.as_os_str().is_empty() { String::new() } else { format!("{}/", below.display()) };
     screen.write(&explain::annotations(report.plan.as_ref(), &report.problems, &prefix));
     let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };

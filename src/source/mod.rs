@@ -9,5 +9,6 @@ mod set;
 mod snapshot;
 mod tree;
 
+pub use repository::working_tree;
 pub use set::{SourceError, SourceSet, discover, read_directory, read_revision};
 pub use snapshot::{Snapshot, read_snapshot};

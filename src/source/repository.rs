@@ -55,6 +55,12 @@ impl Repository {
     }
 }
 
+/// The top of the git working tree that a directory is, or lies in.
+pub fn working_tree(root: &Path) -> Option<PathBuf> {
+    let root = root.canonicalize().ok()?;
+    root.ancestors().find(|directory| git_directory(directory).is_some()).map(Path::to_path_buf)
+}
+
 /// `.git` in a directory: the repository itself, or a file that names it (of a further working tree, or a submodule).
 fn git_directory(directory: &Path) -> Option<PathBuf> {
     let git = directory.join(".git");
