@@ -356,7 +356,9 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         desired.root.clone_from(&stored.root);
     }
     let mut plan = plan(reader, &desired, pass, &sources)?;
-    locate(&mut plan, &sources);
+    if is_read(&plan, pass.dry_run) {
+        locate(&mut plan, &sources);
+    }
     let refusal = plan.refusals.first().map(ToString::to_string);
     let units = plan.take_units(desired.rules.atomicity);
     let unit_reports = units::reports(&desired, &units, refusal.as_deref());
@@ -478,7 +480,7 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) ->
     };
     let now = clock::now();
     let mut plan = crate::reconcile::plan(desired, &stored, now, &options);
-    if is_read(&plan) {
+    if is_read(&plan, pass.dry_run) {
         plan.foresee(&stored, now);
         let runs = runs_in_progress(reader)?;
         plan.count_runs(|deployment| runs.get(&deployment).copied().unwrap_or_default());
@@ -502,16 +504,14 @@ fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, (usize, us
 }
 
 /// Whether somebody may read the plan line by line. What is only told costs: positions a second parse of the file, runs to come
-/// their computation.
-fn is_read(plan: &Plan) -> bool {
-    const MOST_READ: usize = 200;
-    !plan.is_in_sync() && plan.steps.len() <= MOST_READ
+/// their computation. Who asks to see a plan waits for more of it than who asks to have it done.
+fn is_read(plan: &Plan, asked_to_see: bool) -> bool {
+    const MOST_TOLD: usize = 200;
+    const MOST_SEEN: usize = 5_000;
+    !plan.is_in_sync() && plan.steps.len() <= if asked_to_see { MOST_SEEN } else { MOST_TOLD }
 }
 
 fn locate(plan: &mut Plan, sources: &SourceSet) {
-    if !is_read(plan) {
-        return;
-    }
     // A project may have thousands of files: only those that the plan names are parsed again.
     let mut locators: BTreeMap<String, Option<manifest::Locator>> = BTreeMap::new();
     let locator = |file: &str| {

@@ -10,7 +10,8 @@ use crate::model::schedule::Schedule;
 use crate::model::stored::Stored;
 use crate::model::write::Write;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
 
 const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 const LEAST: usize = 3;
@@ -21,6 +22,7 @@ impl Plan {
     /// Fills in the changes of runs of each deployment's step, while the steps still have their writes. Costs some microseconds for
     /// each slot, so it is for plans that somebody reads.
     pub fn foresee(&mut self, stored: &Stored, now: Timestamp) {
+        let stored: HashMap<Uuid, &Deployment> = stored.deployments.values().map(|deployment| (deployment.id.0, deployment)).collect();
         for step in self.steps.iter_mut().filter(|step| step.kind == Kind::Deployment) {
             let after = step.writes.iter().find_map(|write| match write {
                 Write::PutDeployment(deployment) => Some(&**deployment),
@@ -29,7 +31,7 @@ impl Plan {
             if step.writes.is_empty() {
                 continue;
             }
-            let before = stored.deployments.values().find(|deployment| deployment.id.0 == step.id);
+            let before = stored.get(&step.id).copied();
             let (before, after) = (to_come(before, now), to_come(after, now));
             let mut runs = RunChanges::default();
             for key in before.keys().chain(after.keys().filter(|key| !before.contains_key(*key))) {

@@ -353,8 +353,7 @@ impl Plan {
 
     /// SHA-256, in hex, over what the plan does: steps with their ids, and refusals. Neither the instant of planning nor what is told beside
     /// the steps counts, so that a plan that is made again of the same files against the same revision has the same. Ids derive from the
-    /// home's own, which
-    /// a home that is still to be made has not got: against revision 0 they do not count.
+    /// home's own, which a home that is still to be made has not got: against revision 0 they do not count.
     pub fn digest(&self) -> String {
         let (mut steps, mut refusals) = (self.steps.clone(), self.refusals.clone());
         steps.iter_mut().for_each(|step| (step.position, step.runs, step.in_progress) = (None, None, None));

@@ -22,13 +22,13 @@ impl Commands {
 /// `None` where the files are gone, are wrong, or do not declare it any more.
 fn explain(deployment: &Deployment) -> Option<Vec<Origin>> {
     let (owner, root) = (deployment.owner.as_ref()?, Path::new(deployment.root.as_deref()?));
-    let by_name = source::read_directory(root, &[]).ok().filter(|sources| sources.manifests().iter().any(|file| file.path == owner.file));
-    // A file that is not found by its name was named with -f.
-    let sources = match by_name {
-        Some(sources) => sources,
-        None => source::read_directory(root, &[PathBuf::from(&owner.file)]).ok()?,
+    let declaring = |named: &[PathBuf]| {
+        let sources = source::read_directory(root, named).ok()?;
+        let desired = load(&sources, false).0.filter(|desired| desired.deployments.contains_key(&deployment.name))?;
+        Some((sources, desired))
     };
-    let desired = load(&sources, false).0?;
+    // The entry may have moved to another file of the project since; a file that is not found by its name was named with -f.
+    let (sources, desired) = declaring(&[]).or_else(|| declaring(&[PathBuf::from(&owner.file)]))?;
     let declared = desired.deployments.get(&deployment.name)?;
     let text = sources.manifests().iter().find(|file| file.path == declared.file)?;
     let locator = Locator::new(std::str::from_utf8(&text.content).ok()?);
