@@ -167,7 +167,18 @@ fn what_was_edited_while_nobody_owned_it_has_drifted() {
     host.cli(&["reconcile", "--drift-only"]).exits(5).says(&["nightly/nightly", "paused: true -> false"]);
     host.cli(&["reconcile", "--drift-only", "--fail-on", "changes"]).exits(0);
     assert_eq!(host.cli(&["deployment", "inspect", "nightly", "-o", "json"]).json()["paused"], Value::Bool(true), "it only reads");
-    host.cli(&["reconcile"]).exits(0).says(&["nightly/nightly"]);
+    // Who is not to correct takes it over as it stands.
+    host.write("deployment.yaml", &format!("name: etl\ndrift: report\ndeployments:\n  - {{name: a, command: 'true'}}\n{entry}"));
+    let paused = || host.cli(&["deployment", "inspect", "nightly", "-o", "json"]).json()["paused"].clone();
+    host.cli(&["reconcile"]).exits(0).says(&["nightly/nightly", "1 adopted"]);
+    assert_eq!(paused(), Value::Bool(true));
+    host.cli(&["reconcile", "--dry-run"]).exits(5).says(&["paused: true -> false", "1 drifted and left so"]);
+    host.write("deployment.yaml", &format!("name: etl\ndrift: ignore\ndeployments:\n  - {{name: a, command: 'true'}}\n{entry}"));
+    host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
+    assert_eq!(paused(), Value::Bool(true));
+    host.write("deployment.yaml", &format!("name: etl\ndeployments:\n  - {{name: a, command: 'true'}}\n{entry}"));
+    host.cli(&["reconcile"]).exits(0).says(&["1 corrected (drift)"]);
+    assert_eq!(paused(), Value::Bool(false));
     host.cli(&["reconcile", "--drift-only"]).exits(0);
 }
 

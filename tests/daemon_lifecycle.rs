@@ -285,7 +285,9 @@ deployments:
     for name in ["works", "fails"] {
         drop(daemon.end_of(&daemon.run(name)));
     }
-    let (holds, waits) = (daemon.run("holds"), daemon.run("works"));
+    let holds = daemon.run("holds");
+    drop(daemon.running(&holds));
+    let waits = daemon.run("works");
     let expected = [
         "reeve_flow_runs_running{work_pool=\"local\",work_queue=\"default\"} 1", "reeve_flow_runs_waiting{work_pool=\"local\",work_queue=\"\"} 1",
         "reeve_flow_runs_ended_total{state=\"Completed\"} 1", "reeve_flow_runs_ended_total{state=\"Failed\"} 1", "reeve_flow_run_lateness_seconds_count 3",

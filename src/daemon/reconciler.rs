@@ -18,6 +18,7 @@ use crate::model::status::{Cause, Observed, Phase, ProjectStatus, Status, reason
 use crate::model::id::DeploymentId;
 use crate::model::state::StateType;
 use crate::model::stored::{Project, SourceState};
+use crate::reconcile::explain::{self, Tense};
 use crate::reconcile::{Drift, Options, Plan, Refusal, Unit};
 use crate::source::{self, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
@@ -185,6 +186,7 @@ impl Reconciler {
         let root = pass.root.clone();
         match self.pass(pass).await {
             Ok(outcome) => {
+                tell_asked(&outcome, dry_run);
                 if served && !dry_run {
                     self.note(&root, &outcome);
                 }
@@ -310,6 +312,15 @@ impl Reconciler {
                 change(project);
             }
         });
+    }
+}
+
+/// Says in the log what a reconcile did that somebody asked for; what the daemon does by itself its narrator tells.
+fn tell_asked(outcome: &Outcome, dry_run: bool) {
+    if let (Some(plan), Some(name), false) = (&outcome.report.plan, &outcome.project, dry_run)
+        && !plan.is_empty()
+    {
+        tracing::info!(source = format!("project '{name}'"), "asked for: {}", explain::summary(plan, Tense::Done));
     }
 }
 

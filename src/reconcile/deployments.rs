@@ -126,9 +126,13 @@ impl<'a> Planner<'a> {
             return self.unchanged(Kind::Deployment, || old.name.to_string(), old.id.0, declared);
         }
         let moved = old.root.as_deref() != Some(&self.desired.root);
-        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+        let drift = match self.difference(action, old.owner.as_ref(), old.declared_digest.as_deref(), &digest) {
             Difference::Ignored | Difference::Drifted(Drift::Report) if moved => {
                 // The root is written, and what has drifted stays.
+                spec = Cow::Owned(declared_of(old));
+                None
+            }
+            Difference::Left => {
                 spec = Cow::Owned(declared_of(old));
                 None
             }

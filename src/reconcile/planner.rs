@@ -60,6 +60,8 @@ pub(super) enum Difference {
     Drifted(Drift),
     /// It has drifted, and nobody wants to know.
     Ignored,
+    /// It was changed while nobody owned it, and becomes the project's as it stands: drift from then on, which is not to be corrected.
+    Left,
 }
 
 /// What a step says besides what it writes.
@@ -231,9 +233,10 @@ impl<'a> Planner<'a> {
 
     /// What the difference of an object of ours, or of nobody's, from its file is. `written`: the digest of what was declared when it was
     /// written; `declared`: of what is declared now.
-    pub fn difference(&self, action: Action, written: Option<&str>, declared: &str) -> Difference {
+    pub fn difference(&self, action: Action, owner: Option<&Owner>, written: Option<&str>, declared: &str) -> Difference {
         match (action, self.desired.rules.drift) {
             _ if written != Some(declared) => Difference::Declared,
+            (Action::Adopt, DriftRule::Report | DriftRule::Ignore) if owner.is_none() => Difference::Left,
             (Action::Adopt, _) | (Action::Update, DriftRule::Correct) => Difference::Drifted(Drift::Correct),
             (Action::Update, DriftRule::Report) => Difference::Drifted(Drift::Report),
             (Action::Update, DriftRule::Ignore) => Difference::Ignored,

@@ -53,12 +53,16 @@ impl<'a> Planner<'a> {
         if action == Action::Update && declared.spec == old.declared {
             return unchanged(self);
         }
-        let spec = ignored::settled(&self.desired.rules.ignore_fields, &old.declared, &declared.spec).unwrap_or(declared.spec);
+        let mut spec = ignored::settled(&self.desired.rules.ignore_fields, &old.declared, &declared.spec).unwrap_or(declared.spec);
         let digest = digest::of(&fields::value(&declared.spec), &[]);
-        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+        let drift = match self.difference(action, old.owner.as_ref(), old.declared_digest.as_deref(), &digest) {
             _ if action == Action::Update && spec == old.declared => return unchanged(self),
             Difference::Ignored => return unchanged(self),
             Difference::Drifted(drift) => Some(drift),
+            Difference::Left => {
+                spec = old.declared;
+                None
+            }
             Difference::Declared => None,
         };
         let mut changes = fields::changes(&fields::value(&old.declared), &fields::value(&spec));

@@ -78,12 +78,16 @@ impl<'a> Planner<'a> {
             return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared);
         }
         let settled = ignored::settled(&self.desired.rules.ignore_fields, &old.declared, &declared.spec);
-        let spec = settled.as_ref().unwrap_or(&declared.spec);
+        let mut spec = settled.as_ref().unwrap_or(&declared.spec);
         let digest = digest::of(&fields::value(&declared.spec), &[]);
-        let drift = match self.difference(action, old.declared_digest.as_deref(), &digest) {
+        let drift = match self.difference(action, old.owner.as_ref(), old.declared_digest.as_deref(), &digest) {
             _ if action == Action::Update && *spec == old.declared => return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared),
             Difference::Ignored => return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared),
             Difference::Drifted(drift) => Some(drift),
+            Difference::Left => {
+                spec = &old.declared;
+                None
+            }
             Difference::Declared => None,
         };
         let owner = Some(self.owner(&declared.file));
