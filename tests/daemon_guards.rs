@@ -259,3 +259,14 @@ fn g6_whatever_is_wrong_with_the_files_nothing_is_pruned() {
         assert_eq!(listed.as_array().unwrap().len(), 3, "{harm}");
     }
 }
+
+#[test]
+fn after_a_restart_with_a_wrong_file_the_status_still_says_what_is_in_force() {
+    let host = Host::new("name: etl\ndeployments:\n  - {name: one, command: 'true'}\n  - {name: two, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", "name: etl\ndeployments: [}\n");
+    let daemon = host.daemon();
+    let status = daemon.phase("rejected");
+    assert_eq!((&status["name"], &status["generation"], &status["deployments"]), (&"etl".into(), &1.into(), &2.into()), "{status:#}");
+    host.cli(&["status"]).says(&["etl", "2 deployments", "generation 1", "deployment.yaml:2:"]);
+}

@@ -271,7 +271,7 @@ impl Reconciler {
                 (None, Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
                 (None, None) => Phase::Idle,
             };
-            if phase == Phase::Idle {
+            if phase == Phase::Idle || (plan.is_none() && before.is_some()) {
                 project.deployments = outcome.deployments;
             }
             let found = Observed {
@@ -279,7 +279,10 @@ impl Reconciler {
                 source: outcome.source.clone(),
                 applied_source: if changed { outcome.source.clone() } else { before.and_then(|stored| stored.source.clone()) },
                 // Of files that are wrong it is not known whose they are: what was known stands.
-                generation: plan.map_or(project.generation, |_| before.map_or(0, |stored| stored.generation) + u64::from(changed)),
+                generation: match (plan, before) {
+                    (None, None) => project.generation,
+                    (_, before) => before.map_or(0, |stored| stored.generation) + u64::from(changed),
+                },
                 in_sync: plan.is_some_and(|plan| plan.is_empty() || outcome.report.applied) && outcome.refusal.is_none() && !outcome.report.has_failed(),
                 prune_blocked: plan.and_then(prune_blocked),
                 drifted: plan.and_then(drifted),
@@ -358,7 +361,11 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
     let Some(mut desired) = desired else {
         let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
-        let outcome = Outcome { report, consulted: consulted(&sources), project: None, deployments: 0, refusal: None, stored: None, source };
+        // Whose wrong files are is not known from them, but where they lie: what is in force is that project's.
+        let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
+        let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
+        let project = stored.as_ref().map(|project| project.name.clone());
+        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
@@ -500,6 +507,15 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) ->
         plan.only_drift();
     }
     Ok(plan)
+}
+
+/// How many deployments a project owns.
+fn deployments_of(reader: &Reader, project: &str) -> Result<usize, LedgerError> {
+    let mut count = 0;
+    for deployment in reader.deployments() {
+        count += usize::from(deployment?.owner.is_some_and(|owner| owner.project == project));
+    }
+    Ok(count)
 }
 
 /// Of each deployment, how many of its runs wait and how many run.
