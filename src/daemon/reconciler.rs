@@ -373,7 +373,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         // Where another host has its checkout says nothing about where this one has it.
         desired.root.clone_from(&stored.root);
     }
-    let mut plan = plan(reader, &desired, pass, &sources)?;
+    let mut plan = plan(reader, &desired, pass, &sources, source.clone())?;
     if is_read(&plan, pass.dry_run) {
         locate(&mut plan, &sources);
     }
@@ -484,7 +484,7 @@ fn other_checkout(desired: &Desired, stored: Option<&Project>, named: &[PathBuf]
     name(&sources).is_none_or(|name| name == desired.project).then(|| former.display().to_string())
 }
 
-fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) -> Result<Plan, LedgerError> {
+fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet, source: Option<SourceState>) -> Result<Plan, LedgerError> {
     let stored = reader.stored(desired)?;
     let also_in = other_checkout(desired, stored.project.as_ref(), &pass.files);
     let options = Options {
@@ -492,7 +492,7 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet) ->
         adopt: pass.adopt.clone(),
         also_in,
         checkout: sources.checkout_in_progress().map(|lock| lock.display().to_string()),
-        source: Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() }),
+        source,
         executor_kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..Options::default()
     };
