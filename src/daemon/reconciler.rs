@@ -202,9 +202,12 @@ impl Reconciler {
     pub async fn pass(&self, pass: Pass) -> Result<Outcome, PassError> {
         let _alone = self.alone.lock().await;
         let mut tries = 0;
+        // Units that an earlier try has committed, before the definitions moved under the others.
+        let mut committed = BTreeSet::new();
         loop {
             let prepared = self.prepare(pass.clone()).await?;
             let Prepared { mut outcome, units, base } = prepared;
+            units::remember(&mut outcome.report.units, &committed);
             if outcome.report.stale.is_some() {
                 return Ok(outcome);
             }
@@ -219,7 +222,10 @@ impl Reconciler {
                     outcome.report.applied = true;
                     return Ok(outcome);
                 }
-                Applied::Moved if tries < MOST_REPLANS => tries += 1,
+                Applied::Moved if tries < MOST_REPLANS => {
+                    tries += 1;
+                    committed.extend(units::applied(&outcome.report.units));
+                }
                 Applied::Moved => return Err(PassError::Ledger(LedgerError::Conflict("definitions".to_owned()))),
             }
         }

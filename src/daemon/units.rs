@@ -49,6 +49,18 @@ fn name_of(failed: &FailedUnit) -> String {
     }
 }
 
+/// The names of those that are applied.
+pub(super) fn applied(reports: &[UnitReport]) -> impl Iterator<Item = String> + '_ {
+    reports.iter().filter(|report| report.outcome == UnitOutcome::Applied).map(|report| report.unit.clone())
+}
+
+/// What was committed by this very pass is not unchanged, although a plan that is made again finds it so.
+pub(super) fn remember(reports: &mut [UnitReport], committed: &BTreeSet<String>) {
+    for report in reports.iter_mut().filter(|report| report.outcome == UnitOutcome::Unchanged && committed.contains(&report.unit)) {
+        report.outcome = UnitOutcome::Applied;
+    }
+}
+
 /// Commits units in order (`reports` is in the order of names), each at the revision that the one before it has made. Those that are committed stay so whatever follows.
 pub(super) async fn carry_out(ledger: &Ledger, base: u64, units: &[Unit], reports: &mut [UnitReport]) -> Result<Applied, LedgerError> {
     for (done, unit) in units.iter().enumerate() {
@@ -61,4 +73,18 @@ pub(super) async fn carry_out(ledger: &Ledger, base: u64, units: &[Unit], report
         }
     }
     Ok(Applied::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_try_committed_stays_applied_in_the_report() {
+        let report = |unit: &str, outcome| UnitReport { unit: unit.to_owned(), outcome, reason: None };
+        let committed: BTreeSet<String> = applied(&[report("a", UnitOutcome::Applied), report("b", UnitOutcome::Pending)]).collect();
+        let mut again = [report("a", UnitOutcome::Unchanged), report("b", UnitOutcome::Pending), report("c", UnitOutcome::Unchanged)];
+        remember(&mut again, &committed);
+        assert_eq!(again.map(|report| report.outcome), [UnitOutcome::Applied, UnitOutcome::Pending, UnitOutcome::Unchanged]);
+    }
 }
