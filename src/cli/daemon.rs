@@ -9,6 +9,7 @@ use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 /// Keep this host doing what its projects say: watch their files, reconcile, run what is due, serve the API.
 ///
@@ -66,7 +67,9 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::because("failed to start", &error))?;
-    let ended = runtime.block_on(daemon::run(settings));
+    // Boxed: each kind of runtime would else have a copy of the daemon.
+    let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(daemon::run(settings));
+    let ended = runtime.block_on(work);
     // What still reads a log or a file must not hold up the end.
     runtime.shutdown_background();
     ended.map(|()| Exit::Done).map_err(|error| CliError::because("the daemon ended", &error))

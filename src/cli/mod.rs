@@ -45,6 +45,7 @@ use screen::{Colour, Screen};
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::pin::Pin;
 
 /// Keeps a host's scheduled work equal to what git says.
 ///
@@ -208,9 +209,11 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     }
 }
 
-/// Two threads: what the in-process API does off the async threads must not wait for this one.
+/// Two threads: what the in-process API does off the async threads must not wait for this one. Boxed: each kind of runtime would else
+/// have a copy of the work, all of it.
 fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let work: Pin<Box<dyn Future<Output = _>>> = Box::pin(work);
     runtime.map_err(|error| CliError::because("failed to start", &error))?.block_on(work)
 }
 
