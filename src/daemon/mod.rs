@@ -12,6 +12,7 @@ mod error;
 mod expiry;
 mod janitor;
 pub mod job;
+mod looks;
 mod narrator;
 mod offline;
 mod reconciler;

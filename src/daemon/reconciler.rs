@@ -20,7 +20,7 @@ use crate::model::state::StateType;
 use crate::model::stored::{Project, SourceState};
 use crate::reconcile::explain::{self, Tense};
 use crate::reconcile::{Drift, Options, Plan, Refusal, Unit};
-use crate::source::{self, Snapshot, SourceError, SourceSet};
+use crate::source::{self, Fingerprint, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +82,8 @@ pub struct Outcome {
     pub stored: Option<Project>,
     /// The files that were read.
     pub source: Option<SourceState>,
+    /// By which it is known later whether they are still the same; `None` where they lie in no directory of this host.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Reconciler {
@@ -364,14 +366,17 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         problems.push(two_roots(&name, &sources, other));
         desired = None;
     }
-    let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
+    let source = SourceState { content: sources.content_hash(), commit: sources.git_commit() };
+    let is_here = pass.sources.is_none() && pass.revision.is_none();
+    let fingerprint = is_here.then(|| Fingerprint::of(&sources, &pass.files, &source.content));
+    let source = Some(source);
     let Some(mut desired) = desired else {
         let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
         // Whose wrong files are is not known from them, but where they lie: what is in force is that project's.
         let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
         let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
         let project = stored.as_ref().map(|project| project.name.clone());
-        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source };
+        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source, fingerprint };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
@@ -394,7 +399,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     let consulted = consulted(&sources);
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source }, units, base })
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source, fingerprint }, units, base })
 }
 
 /// The guard that keeps what is no longer declared.
