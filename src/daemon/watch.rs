@@ -9,7 +9,7 @@ use super::ProjectSettings;
 use super::signals::told;
 use super::error::DaemonError;
 use super::looks::{self, Seen, Stamps};
-use super::narrator::Narrator;
+use super::narrator::{self, Narrator};
 use super::reconciler::{Outcome, Pass, PassError, RETRY_AFTER, Reconciler};
 use crate::clock;
 use crate::manifest::UNREADABLE;
@@ -159,8 +159,9 @@ impl ProjectWatch {
                     && ended.until.is_some_and(|until| until <= now)
                 {
                     self.narrator.suspension_ended(&stored.name, &ended);
+                    self.reconciler.record_resumed(&stored.name, &ended).await;
                 }
-                self.say(&outcome);
+                self.say(&outcome).await;
                 let unreadable = outcome.report.problems.iter().any(|problem| problem.code == UNREADABLE);
                 let until = match self.suspended.as_ref().and_then(|suspension| suspension.until) {
                     // What kept a file from being read may end without a change that shows.
@@ -172,9 +173,10 @@ impl ProjectWatch {
                 until
             }
             Err(error) => {
-                self.say_failure(&error);
+                let retry_at = self.reconciler.note_failure(&self.root, &error);
+                self.say_failure(&error).await;
                 self.remember(begun, &before, None).await;
-                Some(self.reconciler.note_failure(&self.root, &error))
+                Some(retry_at)
             }
         }
     }
@@ -202,9 +204,11 @@ impl ProjectWatch {
     }
 
     /// Once per content: a file that stays wrong is not said again every time it is looked at.
-    fn say(&mut self, outcome: &Outcome) {
+    async fn say(&mut self, outcome: &Outcome) {
         let quiet = outcome.report.plan.as_ref().is_some_and(|plan| plan.is_in_sync());
+        let held_back = narrator::held_back(outcome);
         let said = match (&outcome.report.plan, quiet) {
+            _ if held_back.is_some() => held_back.unwrap_or_default(),
             (None, _) => format!("{:?}", outcome.report.problems),
             (Some(_), true) if outcome.report.has_failed() => format!("in sync but for {:?}", outcome.report.problems),
             (Some(_), true) => "in sync".to_owned(),
@@ -213,14 +217,16 @@ impl ProjectWatch {
         if self.said.as_ref() != Some(&said) {
             self.narrator.reconciled(&self.root, outcome);
             self.said = Some(said);
+            self.reconciler.record_state(&self.root).await;
         }
     }
 
-    fn say_failure(&mut self, error: &PassError) {
+    async fn say_failure(&mut self, error: &PassError) {
         let text = error.to_string();
         if self.said.as_ref() != Some(&text) {
             self.narrator.failed(&self.root, &text);
             self.said = Some(text);
+            self.reconciler.record_state(&self.root).await;
         }
     }
 
