@@ -19,6 +19,7 @@ use crate::source::Snapshot;
 use crate::reconcile::origin::Origin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -32,16 +33,16 @@ pub trait Control: Send + Sync + 'static {
     fn status(&self) -> Status;
     /// The same, told of every change.
     fn watch_status(&self) -> watch::Receiver<Status>;
-    fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport>;
+    fn reconcile(&self, request: ReconcileRequest, by: Author) -> Answer<'_, ReconcileReport>;
 
     /// Stops reconciling a project, or (`None`) goes on with it. Its schedules are not concerned.
-    fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project>;
+    fn suspend_project(&self, name: String, suspension: Option<Suspension>, by: Author) -> Answer<'_, Project>;
 
     /// Prunes all that a project owns whose files are gone, and forgets the project.
-    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport>;
+    fn delete_project(&self, request: ProjectDeletion, by: Author) -> Answer<'_, ReconcileReport>;
 
     /// Takes an operator's override away and returns it.
-    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override>;
+    fn clear_override(&self, which: OverrideRef, by: Author) -> Answer<'_, Override>;
 
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>>;
     fn create_run(&self, request: RunRequest) -> Answer<'_, Made<FlowRun>>;
@@ -54,8 +55,8 @@ pub trait Control: Send + Sync + 'static {
     /// Where each effective field comes from, by the project's files as they are now.
     fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>>;
     /// Brings back what was pruned less than 7 days ago, with its id and history, as nobody's.
-    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment>;
-    fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()>;
+    fn restore_deployment(&self, name: FullName, by: Author) -> Answer<'_, Deployment>;
+    fn delete_deployment(&self, deployment: DeploymentId, by: Author) -> Answer<'_, ()>;
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
     fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool>;
@@ -96,12 +97,40 @@ impl<T> Made<T> {
     }
 }
 
-/// Who asks, and how long it holds, for overrides and run records.
+/// Who asks, and how long it holds, for overrides, run records, events and the daemon's log.
 #[derive(Debug, Clone)]
 pub struct Author {
     pub who: String,
+    /// By which door they came.
+    pub door: Door,
     pub why: Option<String>,
     pub until: Until,
+}
+
+/// Where a wish came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// One of reeve's own commands, with or without a daemon.
+    Command,
+    /// The HTTP API; who asks is known by their client only.
+    Api,
+}
+
+impl fmt::Display for Author {
+    /// `by alice until 2026-11-21T09:00:00Z: database move`, `by prefect/3.8.8 through the API`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {}", self.who)?;
+        if self.door == Door::Api {
+            write!(f, " through the API")?;
+        }
+        if let Some(until) = self.until.at() {
+            write!(f, " until {until}")?;
+        }
+        match &self.why {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// When an override ends by itself; only on what a project owns there can be one.

@@ -70,6 +70,8 @@
 //! * Each owned record carries a digest of what was declared: a difference from the file without a change of the file is drift.
 //! * Runs of a pruned deployment that asks for it are cancelled by the dispatcher, which reads the tombstone: so also after a restart.
 //! * What is counted for `/metrics` is counted where it is committed, in `store::ledger`.
+//! * What is done to a project is an event in the same commit (`store::ledger::events`, the last 1,000 of a home) and a line of the log;
+//!   a daemon that starts reads from them since when things are as it finds them.
 //! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
 //! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
 //!   the binary is executed for each instead.

@@ -171,6 +171,7 @@ fn a_crashed_run_says_what_happened_and_by_what_that_is_known() {
         ("the supervisor, alone", "was killed while no daemon was watching: it is gone and left no outcome"),
         ("the machine", "the machine was restarted while the run was going on: its record is of another boot"),
         ("the directory", "was removed while no daemon was watching, and no process of the run is left"),
+        ("the directory, spoiled", "cannot be read (Is a directory (os error 21)), and no process of the run is left: nobody can tell how it ended"),
         ("the directory, watched", "ended and left no outcome; the run's directory was removed"),
     ];
     for (what, expected) in table {
@@ -205,6 +206,7 @@ fn while_no_daemon_runs(what: &str, supervisor: i32, pid: i32, directory: &Path)
     match what {
         "the machine" => forge_boot(&directory.join("started.json")),
         "the supervisor, alone" => {}
+        "the directory, spoiled" => fs::create_dir(directory.join("job-spoiled.json")).unwrap(),
         _ => fs::remove_dir_all(directory).unwrap(),
     }
 }

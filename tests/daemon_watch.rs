@@ -342,13 +342,15 @@ fn what_is_written_without_any_event_is_found_by_looking() {
 fn a_bad_content_is_said_once_however_often_it_is_read() {
     let (host, daemon) = watched();
     let bad = manifest("bad").replace("'true'", "");
-    let since = || daemon.get("/reeve/status")["projects"][0]["since"].as_str().unwrap_or_default().to_owned();
+    // Every pass that finds it wrong leaves its instant; since when it is wrong stays.
+    let met = || daemon.get("/reeve/status")["projects"][0]["last_error"]["at"].as_str().unwrap_or_default().to_owned();
+    let since = || daemon.phase("rejected")["since"].clone();
     host.write("deployment.yaml", &bad);
     daemon.phase("rejected");
     daemon.line("the last good state stays in force");
-    let mark = daemon.mark();
+    let (mark, begun) = (daemon.mark(), since());
     for round in 0..4 {
-        let before = since();
+        let before = met();
         match round % 2 {
             0 => host.write("deployment.yaml", &bad),
             _ => {
@@ -356,8 +358,9 @@ fn a_bad_content_is_said_once_however_often_it_is_read() {
                 fs::rename(host.project().join("new.yaml"), host.project().join("deployment.yaml")).unwrap();
             }
         }
-        until("it is read again", || (since() != before).then_some(()));
+        until("it is read again", || (met() != before).then_some(()));
     }
+    assert_eq!(since(), begun, "nothing has begun anew");
     host.write("deployment.yaml", &manifest("bad").replace("command", "comand"));
     daemon.line_after(mark, "comand");
     let all = daemon.said();

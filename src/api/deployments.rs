@@ -116,8 +116,8 @@ async fn count(
     Ok(Json(answer.await?))
 }
 
-async fn delete(State(api): State<Api>, Path(id): Path<DeploymentId>) -> Result<StatusCode, ApiError> {
-    api.control.delete_deployment(id).await?;
+async fn delete(State(api): State<Api>, Path(id): Path<DeploymentId>, Caller(author): Caller) -> Result<StatusCode, ApiError> {
+    api.control.delete_deployment(id, author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,7 +5,7 @@
 use super::reeve::MAX_SOURCES_BYTES;
 use super::MAX_BODY_BYTES;
 use super::error::{ApiError, Defect};
-use crate::control::{Author, Until};
+use crate::control::{Author, Door, Until};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -82,13 +82,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             let value = parts.headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).trim().chars().take(200).collect::<String>()).filter(|text| !text.is_empty())
         };
-        let who = text("reeve-author").or_else(|| text("user-agent")).unwrap_or_else(|| "an API client".to_owned());
+        let author = text("reeve-author");
+        let door = if author.is_some() { Door::Command } else { Door::Api };
+        let who = author.or_else(|| text("user-agent")).unwrap_or_else(|| "an API client".to_owned());
         let until = match text("reeve-until") {
             None => Until::Unsaid,
             Some(never) if never == "never" => Until::Never,
             Some(text) => text.parse().map(Until::At).map_err(|error| wrong_end(&text, &error))?,
         };
-        Ok(Caller(Author { who, why: text("reeve-reason"), until }))
+        Ok(Caller(Author { who, door, why: text("reeve-reason"), until }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/reeve/overrides`: what operators laid over what files declare.
 use super::Api;
 use super::error::ApiError;
-use super::extract::Body;
+use super::extract::{Body, Caller};
 use super::wire::WireTime;
 use crate::control::OverrideRef;
 use crate::model::id::Kind;
@@ -79,6 +79,6 @@ async fn list(State(api): State<Api>) -> Result<Json<Vec<OverrideView>>, ApiErro
     Ok(Json(found.await?))
 }
 
-async fn clear(State(api): State<Api>, Body(which): Body<OverrideRef>) -> Result<Json<Override>, ApiError> {
-    Ok(Json(api.control.clear_override(which).await?))
+async fn clear(State(api): State<Api>, Caller(author): Caller, Body(which): Body<OverrideRef>) -> Result<Json<Override>, ApiError> {
+    Ok(Json(api.control.clear_override(which, author).await?))
 }

@@ -1,10 +1,12 @@
 //! `/reeve/projects`: the projects of this home, suspending them, and deleting one whose files are gone.
 use super::Api;
 use super::error::ApiError;
-use super::extract::{Body, Caller, OptionalBody, Path};
+use super::extract::{Body, Caller, OptionalBody, Path, Query};
+use super::page::Page;
 use super::wire::WireTime;
 use crate::clock;
-use crate::control::{ProjectDeletion, ReconcileReport};
+use crate::control::{Author, ProjectDeletion, ReconcileReport};
+use crate::model::event::Event;
 use crate::model::overrides::Owner;
 use crate::model::status::ProjectStatus;
 use crate::model::stored::{Project, SourceState, Suspension};
@@ -20,6 +22,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/reeve/projects", get(list))
         .route("/reeve/projects/{name}", get(by_name))
+        .route("/reeve/projects/{name}/events", get(events))
         .route("/reeve/projects/{name}/delete", post(delete))
         .route("/reeve/projects/{name}/suspend", post(suspend))
         .route("/reeve/projects/{name}/resume", post(resume))
@@ -92,6 +95,28 @@ async fn by_name(State(api): State<Api>, Path(name): Path<String>) -> Result<Jso
     shown(&api, project).await
 }
 
+/// Which of a project's events are asked for.
+#[derive(Debug, Deserialize)]
+struct Events {
+    /// At most 200, as of every list.
+    limit: Option<i64>,
+    offset: Option<i64>,
+}
+
+/// What was done to a project and its objects, by reeve on its own or by somebody, newest first, in Prefect's shape of an event. A
+/// project that was deleted has its last ones.
+async fn events(State(api): State<Api>, Path(name): Path<String>, Query(asked): Query<Events>) -> Result<Json<Vec<Event>>, ApiError> {
+    let page = Page::new(asked.limit, asked.offset)?;
+    let found = api.read(move |api| {
+        let events = page.cut(api.reader.events_of(&name))?;
+        match events.is_empty() && page.offset == 0 && api.reader.project(&name)?.is_none() {
+            true => Err(ApiError::not_found(format!("Project \"{name}\" not found."))),
+            false => Ok(events),
+        }
+    });
+    Ok(Json(found.await?))
+}
+
 async fn shown(api: &Api, project: Project) -> Result<Json<ProjectView>, ApiError> {
     let shown = api.read(|api| Ok(ProjectView::of(project, &api.control.status().projects, &Owned::by_project(&api.reader)?)));
     Ok(Json(shown.await?))
@@ -100,9 +125,10 @@ async fn shown(api: &Api, project: Project) -> Result<Json<ProjectView>, ApiErro
 async fn delete(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Caller(author): Caller,
     OptionalBody(body): OptionalBody<ProjectDeletion>,
 ) -> Result<Json<ReconcileReport>, ApiError> {
-    Ok(Json(api.control.delete_project(ProjectDeletion { name, ..body }).await?))
+    Ok(Json(api.control.delete_project(ProjectDeletion { name, ..body }, author).await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,15 +145,15 @@ async fn suspend(
     Body(body): Body<SuspendRequest>,
 ) -> Result<Json<ProjectView>, ApiError> {
     let until = body.until.map(|WireTime(until)| until);
-    let suspension = Suspension { who: author.who, why: body.why, since: clock::now(), until };
-    answer(&api, name, Some(suspension)).await
+    let suspension = Suspension { who: author.who.clone(), why: body.why, since: clock::now(), until };
+    answer(&api, name, Some(suspension), author).await
 }
 
-async fn resume(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<ProjectView>, ApiError> {
-    answer(&api, name, None).await
+async fn resume(State(api): State<Api>, Path(name): Path<String>, Caller(author): Caller) -> Result<Json<ProjectView>, ApiError> {
+    answer(&api, name, None, author).await
 }
 
-async fn answer(api: &Api, name: String, suspension: Option<Suspension>) -> Result<Json<ProjectView>, ApiError> {
-    let project = api.control.suspend_project(name, suspension).await?;
+async fn answer(api: &Api, name: String, suspension: Option<Suspension>, by: Author) -> Result<Json<ProjectView>, ApiError> {
+    let project = api.control.suspend_project(name, suspension, by).await?;
     shown(api, project).await
 }

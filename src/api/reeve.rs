@@ -1,7 +1,7 @@
 //! `/reeve`: what reeve has beyond Prefect's API.
 use super::Api;
 use super::error::ApiError;
-use super::extract::{Body, Path, Query};
+use super::extract::{Body, Caller, Path, Query};
 use super::flow_runs::absent;
 use super::log_stream;
 use crate::clock;
@@ -37,8 +37,12 @@ async fn status(State(api): State<Api>) -> Json<Status> {
 }
 
 /// 200 with the report also where the files are wrong or a guard refused: the report says so.
-async fn reconcile(State(api): State<Api>, Body(request): Body<ReconcileRequest>) -> Result<Json<ReconcileReport>, ApiError> {
-    Ok(Json(api.control.reconcile(request).await?))
+async fn reconcile(
+    State(api): State<Api>,
+    Caller(author): Caller,
+    Body(request): Body<ReconcileRequest>,
+) -> Result<Json<ReconcileReport>, ApiError> {
+    Ok(Json(api.control.reconcile(request, author).await?))
 }
 
 #[derive(Debug, Deserialize)]

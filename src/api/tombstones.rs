@@ -1,7 +1,7 @@
 //! `/reeve/tombstones`: deployments that were pruned and can still come back.
 use super::Api;
 use super::error::ApiError;
-use super::extract::Path;
+use super::extract::{Caller, Path};
 use super::wire::WireTime;
 use super::wire::deployment::DeploymentResponse;
 use super::wire::directory::Directory;
@@ -52,8 +52,12 @@ async fn list(State(api): State<Api>) -> Result<Json<Vec<TombstoneView>>, ApiErr
     Ok(Json(tombstones.into_iter().map(TombstoneView::of).collect()))
 }
 
-async fn restore(State(api): State<Api>, Path((flow, name)): Path<(String, String)>) -> Result<Json<DeploymentResponse>, ApiError> {
-    let deployment = api.control.restore_deployment(FullName::new(flow, name)).await?;
+async fn restore(
+    State(api): State<Api>,
+    Path((flow, name)): Path<(String, String)>,
+    Caller(author): Caller,
+) -> Result<Json<DeploymentResponse>, ApiError> {
+    let deployment = api.control.restore_deployment(FullName::new(flow, name), author).await?;
     let shown = api.read(move |api| Ok(DeploymentResponse::of(deployment, &Directory::read(&api.reader, &*api.control)?)?));
     Ok(Json(shown.await?))
 }

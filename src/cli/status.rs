@@ -116,7 +116,7 @@ pub(super) fn conditions(project: &ProjectStatus, screen: &mut Screen) {
     let is_failing = project.condition(ConditionKind::Failing).is_some_and(|condition| condition.status);
     if let Some(error) = project.last_error.as_ref().filter(|_| !is_failing) {
         let place = error.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
-        let line = format!("  last error {}: {place}{}", relative(error.at, screen.now), error.message);
+        let line = format!("  last error {}, over now: {place}{}", relative(error.at, screen.now), error.message);
         screen.line(screen.paint(Style::Dim, &line));
     }
 }

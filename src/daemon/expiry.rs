@@ -47,11 +47,7 @@ pub async fn run(ledger: Ledger, mut stop: watch::Receiver<bool>) -> Result<(), 
 /// Clears one, unless somebody has given it another end meanwhile; the feed then tells of that.
 async fn end(ledger: &Ledger, which: &OverrideRef) -> Result<(), LedgerError> {
     let now = clock::now();
-    let cleared = clear_override(ledger, which, |by| by.until.is_some_and(|until| until <= now)).await?;
-    if let Some(by) = cleared {
-        let OverrideRef { kind, name, field } = which;
-        tracing::info!("{} '{name}': {field} = {}, set by {}, has ended at its time: it is as declared again", kind.words(), by.value, by.who);
-    }
+    clear_override(ledger, which, |by| by.until.is_some_and(|until| until <= now), None).await?;
     Ok(())
 }
 

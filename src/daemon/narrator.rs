@@ -12,6 +12,7 @@ use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
 use crate::model::stored::Suspension;
+use crate::reconcile::Refusal;
 use crate::reconcile::explain::{self, Style, Tense};
 use jiff::Timestamp;
 use std::path::Path;
@@ -91,6 +92,10 @@ impl Narrator {
             None => format!("project at {}", root.display()),
         };
         let problems = &outcome.report.problems;
+        if let Some(line) = held_back(outcome) {
+            tracing::warn!(source, "{line}");
+            return;
+        }
         match &outcome.report.plan {
             None => {
                 tracing::error!(source, "the files are wrong, so nothing changed: the last good state stays in force");
@@ -121,6 +126,24 @@ impl Narrator {
     pub fn failed(&self, root: &Path, error: &str) {
         tracing::error!(source = format!("project at {}", root.display()), "{error}; the last good state stays in force");
     }
+}
+
+/// What is said in one line, because nobody has to act on what a plan would do: it waits for somebody, or for git.
+pub(super) fn held_back(outcome: &Outcome) -> Option<String> {
+    let report = &outcome.report;
+    let would = report.plan.as_ref().map(|plan| explain::summary(plan, Tense::Planned));
+    let wrong = report.problems.iter().find(|problem| problem.severity == Severity::Error).filter(|_| report.has_failed());
+    let wrong = wrong.map(|problem| match &problem.position {
+        Some(position) => format!("; its files are wrong: {position}: {}", problem.message),
+        None => format!("; its files are wrong: {}", problem.message),
+    });
+    if let Some(suspension) = outcome.stored.as_ref().and_then(|stored| stored.suspension(clock::now())) {
+        let would = would.map(|would| format!(" ({would})")).unwrap_or_default();
+        return Some(format!("suspended {suspension}; nothing is applied{would}{}", wrong.unwrap_or_default()));
+    }
+    let refusals = &report.plan.as_ref()?.refusals;
+    let waits = !refusals.is_empty() && refusals.iter().all(|refusal| matches!(refusal, Refusal::CheckoutInProgress { .. }));
+    waits.then(|| format!("{}{}", refusals[0], wrong.unwrap_or_default()))
 }
 
 fn source_of(run: &FlowRun) -> String {

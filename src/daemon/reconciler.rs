@@ -5,24 +5,25 @@
 //! and the status says why.
 use super::ProjectSettings;
 use super::apply::Applied;
+use super::events;
 use super::removal;
 use super::units;
 use crate::clock;
-use crate::control::{ControlError, ReconcileReport, ReconcileRequest, Stamp};
+use crate::control::{Author, ControlError, ReconcileReport, ReconcileRequest, Stamp};
 use crate::executor::KINDS;
 use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity, SourceLine};
-use crate::model::status::{Cause, Observed, Phase, ProjectStatus, Status, reasons};
+use crate::model::status::{Phase, Status};
 use crate::model::id::DeploymentId;
 use crate::model::state::StateType;
 use crate::model::stored::{Project, SourceState};
 use crate::reconcile::explain::{self, Tense};
-use crate::reconcile::{Drift, Options, Plan, Refusal, Unit};
-use crate::source::{self, Snapshot, SourceError, SourceSet};
+use crate::reconcile::{Options, Plan, Unit};
+use crate::source::{self, Fingerprint, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -36,9 +37,9 @@ const MOST_REPLANS: usize = 8;
 
 /// Makes passes, one at a time.
 pub struct Reconciler {
-    writer: Option<Ledger>,
-    reader: Reader,
-    status: watch::Sender<Status>,
+    pub(super) writer: Option<Ledger>,
+    pub(super) reader: Reader,
+    pub(super) status: watch::Sender<Status>,
     alone: Mutex<()>,
     /// Told when every project is to be looked at again, whether or not its files have changed.
     again: watch::Sender<()>,
@@ -66,6 +67,8 @@ pub struct Pass {
     pub revision: Option<String>,
     /// Only this plan is carried out.
     pub expect: Option<Stamp>,
+    /// Who asked for it; `None`: the daemon makes it on its own.
+    pub by: Option<Author>,
 }
 
 /// What a pass found, for its caller.
@@ -82,6 +85,8 @@ pub struct Outcome {
     pub stored: Option<Project>,
     /// The files that were read.
     pub source: Option<SourceState>,
+    /// By which it is known later whether they are still the same; `None` where they lie in no directory of this host.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Reconciler {
@@ -162,7 +167,7 @@ impl Reconciler {
     }
 
     /// A pass that somebody asked for. It changes the status only of a project that this daemon serves.
-    pub async fn reconcile(&self, request: ReconcileRequest) -> Result<ReconcileReport, ControlError> {
+    pub async fn reconcile(&self, request: ReconcileRequest, by: Author) -> Result<ReconcileReport, ControlError> {
         if !request.root.is_absolute() {
             return Err(ControlError::Invalid(format!("the project's root must be an absolute path, found {}", request.root.display())));
         }
@@ -180,13 +185,14 @@ impl Reconciler {
             allow_prune: request.allow_prune,
             revision: None,
             expect: request.expect,
+            by: Some(by.clone()),
         };
         let dry_run = pass.dry_run;
         let served = self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == pass.root);
         let root = pass.root.clone();
         match self.pass(pass).await {
             Ok(outcome) => {
-                tell_asked(&outcome, dry_run);
+                tell_asked(&outcome, dry_run, &by);
                 if served && !dry_run {
                     self.note(&root, &outcome);
                 }
@@ -206,7 +212,7 @@ impl Reconciler {
         let mut committed = BTreeSet::new();
         loop {
             let prepared = self.prepare(pass.clone()).await?;
-            let Prepared { mut outcome, units, base } = prepared;
+            let Prepared { mut outcome, mut units, base } = prepared;
             units::remember(&mut outcome.report.units, &committed);
             if outcome.report.stale.is_some() {
                 return Ok(outcome);
@@ -215,6 +221,9 @@ impl Reconciler {
                 outcome.report.applied = !pass.dry_run && outcome.report.plan.is_some() && outcome.refusal.is_none();
                 return Ok(outcome);
             };
+            if let Some(plan) = &outcome.report.plan {
+                events::attach(&mut units, plan, &pass);
+            }
             let carried_out = units::carry_out(writer, base, &units, &mut outcome.report.units).await;
             self.written.send_replace(());
             match carried_out? {
@@ -255,81 +264,14 @@ impl Reconciler {
         let others = names.iter().filter(|(other, _)| *other != root);
         others.map(|(root, name)| (name.clone(), root.display().to_string())).collect()
     }
-
-    /// Shows a project as being worked on.
-    pub fn note_reconciling(&self, root: &Path) {
-        self.update_project(root, |project| project.phase = Phase::Reconciling);
-    }
-
-    /// Puts what a pass found into the status.
-    pub fn note(&self, root: &Path, outcome: &Outcome) {
-        let now = clock::now();
-        self.update_project(root, |project| {
-            if let Some(name) = &outcome.project {
-                project.name.clone_from(name);
-            }
-            project.warnings = outcome.report.problems.clone();
-            let (plan, before) = (outcome.report.plan.as_ref(), outcome.stored.as_ref());
-            let changed = outcome.report.applied && plan.is_some_and(|plan| !plan.is_empty());
-            let phase = match (before.and_then(|stored| stored.suspension(now)), &outcome.refusal) {
-                (Some(suspension), _) => Phase::Suspended(suspension.clone()),
-                (None, _) if outcome.report.has_failed() => Phase::Rejected { problems: std::mem::take(&mut project.warnings), since: now },
-                (None, Some(reason)) => Phase::Refused { reason: reason.clone(), since: now },
-                (None, None) => Phase::Idle,
-            };
-            if phase == Phase::Idle || (plan.is_none() && before.is_some()) {
-                project.deployments = outcome.deployments;
-            }
-            let found = Observed {
-                phase,
-                source: outcome.source.clone(),
-                applied_source: if changed { outcome.source.clone() } else { before.and_then(|stored| stored.source.clone()) },
-                // Of files that are wrong it is not known whose they are: what was known stands.
-                generation: match (plan, before) {
-                    (None, None) => project.generation,
-                    (_, before) => before.map_or(0, |stored| stored.generation) + u64::from(changed),
-                },
-                in_sync: plan.is_some_and(|plan| plan.is_empty() || outcome.report.applied) && outcome.refusal.is_none() && !outcome.report.has_failed(),
-                prune_blocked: plan.and_then(prune_blocked),
-                drifted: plan.and_then(drifted),
-            };
-            project.observe(found, now);
-        });
-    }
-
-    /// Puts a failure that is not the files' into the status.
-    pub fn note_failure(&self, root: &Path, error: &PassError) -> Timestamp {
-        let now = clock::now();
-        let retry_at = now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX);
-        self.update_project(root, |project| {
-            let (phase, prune_blocked) = match error {
-                PassError::Gone { left, .. } => {
-                    (Phase::Refused { reason: error.to_string(), since: now }, Some(Cause::new(reasons::FILES_GONE, left)))
-                }
-                error => (Phase::Failing { error: error.to_string(), retry_at }, None),
-            };
-            let (generation, applied_source) = (project.generation, project.applied_source.take());
-            let found = Observed { phase, source: None, applied_source, generation, in_sync: false, prune_blocked, drifted: None };
-            project.observe(found, now);
-        });
-        retry_at
-    }
-
-    fn update_project(&self, root: &Path, change: impl FnOnce(&mut ProjectStatus)) {
-        self.status.send_modify(|status| {
-            if let Some(project) = status.projects.iter_mut().find(|project| Path::new(&project.root) == root) {
-                change(project);
-            }
-        });
-    }
 }
 
 /// Says in the log what a reconcile did that somebody asked for; what the daemon does by itself its narrator tells.
-fn tell_asked(outcome: &Outcome, dry_run: bool) {
+fn tell_asked(outcome: &Outcome, dry_run: bool, by: &Author) {
     if let (Some(plan), Some(name), false) = (&outcome.report.plan, &outcome.project, dry_run)
         && !plan.is_empty()
     {
-        tracing::info!(source = format!("project '{name}'"), "asked for: {}", explain::summary(plan, Tense::Done));
+        tracing::info!(source = format!("project '{name}'"), "asked for {by}: {}", explain::summary(plan, Tense::Done));
     }
 }
 
@@ -364,14 +306,17 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         problems.push(two_roots(&name, &sources, other));
         desired = None;
     }
-    let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
+    let source = SourceState { content: sources.content_hash(), commit: sources.git_commit() };
+    let is_here = pass.sources.is_none() && pass.revision.is_none();
+    let fingerprint = is_here.then(|| Fingerprint::of(&sources, &pass.files, &source.content));
+    let source = Some(source);
     let Some(mut desired) = desired else {
         let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
         // Whose wrong files are is not known from them, but where they lie: what is in force is that project's.
         let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
         let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
         let project = stored.as_ref().map(|project| project.name.clone());
-        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source };
+        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source, fingerprint };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
@@ -394,26 +339,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     let consulted = consulted(&sources);
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source }, units, base })
-}
-
-/// The guard that keeps what is no longer declared.
-fn prune_blocked(plan: &Plan) -> Option<Cause> {
-    plan.refusals.iter().find_map(|refusal| match refusal {
-        Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
-        Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
-        Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
-        Refusal::TwoCheckouts { .. } => Some(Cause::new("two-checkouts", refusal.to_string())),
-        Refusal::CheckoutInProgress { .. } => Some(Cause::new("checkout-in-progress", refusal.to_string())),
-        Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => None,
-    })
-}
-
-/// What differs although its file has not changed.
-fn drifted(plan: &Plan) -> Option<Cause> {
-    let names: Vec<&str> = plan.steps.iter().filter(|step| step.drift == Some(Drift::Report)).map(|step| step.name.as_str()).take(5).collect();
-    let more = plan.counts.drift_left.checked_sub(names.len()).filter(|more| *more > 0).map(|more| format!(" and {more} more")).unwrap_or_default();
-    (plan.counts.drift_left > 0).then(|| Cause::new("drift-reported", format!("{}{more} differ from what was declared, and no override says so", names.join(", "))))
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source, fingerprint }, units, base })
 }
 
 /// Why a plan is not the one that somebody looked at.
@@ -431,7 +357,7 @@ fn stale(expected: &Stamp, found: &Stamp) -> Option<String> {
 }
 
 /// The code of [`two_roots`].
-const SERVED_TWICE: &str = "project-served-twice";
+pub(super) const SERVED_TWICE: &str = "project-served-twice";
 
 /// One name is one project: applied from two directories in turn, each would undo the other.
 fn two_roots(project: &str, sources: &SourceSet, other: &str) -> Problem {

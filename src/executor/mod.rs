@@ -211,6 +211,9 @@ pub trait Executor: Send + Sync {
     /// For a daemon that was killed between asking for a run and storing its handle: the handle of what was
     /// started for this directory, or `None`, and then nothing was started and nothing will be: the
     /// directory's job is void after this call.
+    ///
+    /// # Errors
+    /// The directory cannot be read, so that nobody can tell; but no process of the run is left.
     fn recover<'a>(
         &'a self,
         run_id: Uuid,

@@ -272,14 +272,18 @@ fn recover_handle(
     cgroup: Option<PathBuf>,
 ) -> io::Result<Option<Handle>> {
     let place = real_path(run_directory);
-    let removed = !place.exists();
-    if !removed && (directory::void_jobs(&place)? || !directory::is_occupied(&place)?) {
+    let removed = !place.is_dir();
+    let begun = match removed {
+        true => Ok(true),
+        false => directory::void_jobs(&place).and_then(|void| Ok(!void && directory::is_occupied(&place)?)),
+    };
+    if matches!(begun, Ok(false)) {
         return Ok(None);
     }
     let supervisor = tree::supervisor_of(&place);
-    // A run whose directory somebody removed goes on all the same, and is not begun a second time beside itself.
-    if removed && supervisor.is_none() && tree::marked(run_id).is_empty() {
-        return Ok(None);
+    // A run whose directory somebody removed or spoiled goes on all the same, and is not begun a second time beside itself.
+    if (removed || begun.is_err()) && supervisor.is_none() && tree::marked(run_id).is_empty() {
+        return begun.map(|_| None);
     }
     // A record that cannot be read is the adoption's to tell of.
     let started = directory::read_record(&place).unwrap_or_default().started;

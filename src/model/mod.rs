@@ -5,6 +5,7 @@
 //! instants come in as arguments. A record's format is versioned where it is written (`store::ledger`).
 pub mod deployment;
 pub mod desired;
+pub mod event;
 pub mod id;
 pub mod measure;
 pub mod name;

@@ -85,7 +85,11 @@ pub struct LastError {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// When it was met last.
     pub at: Timestamp,
+    /// Since when it is over; `None`: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Timestamp>,
 }
 
 /// What a pass found, for the status.
@@ -93,6 +97,10 @@ pub struct LastError {
 pub struct Observed {
     /// Neither `Starting` nor `Reconciling`: the pass is over.
     pub phase: Phase,
+    /// What the phase would be if the project were not suspended.
+    pub beneath: Option<Phase>,
+    /// What is known of the time before this daemon.
+    pub began: Began,
     /// The files that it read; `None` where it could not, or did not ask.
     pub source: Option<SourceState>,
     pub applied_source: Option<SourceState>,
@@ -102,6 +110,15 @@ pub struct Observed {
     /// Why something that is no longer declared stays.
     pub prune_blocked: Option<Cause>,
     pub drifted: Option<Cause>,
+}
+
+/// Since when it has been as a first pass finds it, where that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Began {
+    /// In sync, or not.
+    pub synced: Option<Timestamp>,
+    /// Failing, or not.
+    pub failing: Option<Timestamp>,
 }
 
 /// Why a condition is what it is.
@@ -164,9 +181,14 @@ impl ProjectStatus {
     /// Puts the end of a pass into the status: phase, conditions, sources, and the error if there was one.
     pub fn observe(&mut self, found: Observed, now: Timestamp) {
         let against = Cause::of(&found.phase);
-        let failed = matches!(found.phase, Phase::Rejected { .. } | Phase::Failing { .. });
-        let is_suspended = matches!(found.phase, Phase::Suspended(_));
-        self.last_error = last_error(&found.phase, now).or(self.last_error.take());
+        let cause = found.beneath.as_ref().unwrap_or(&found.phase);
+        let failed = matches!(cause, Phase::Rejected { .. } | Phase::Failing { .. });
+        let failing = Cause::of(cause).filter(|_| failed);
+        let suspended_since = match &found.phase {
+            Phase::Suspended(suspension) => Some(suspension.since),
+            _ => None,
+        };
+        self.last_error = last_error(cause, now).or(self.last_error.take().map(|error| LastError { over: error.over.or(Some(now)), ..error }));
         self.generation = found.generation;
         if found.in_sync {
             self.observed_generation = found.generation;
@@ -176,21 +198,28 @@ impl ProjectStatus {
             self.source = found.source;
         }
         self.applied_source = found.applied_source;
-        self.set_condition(ConditionKind::Synced, found.in_sync, against.clone().filter(|_| !found.in_sync), now);
-        self.set_condition(ConditionKind::Suspended, is_suspended, against.clone().filter(|_| is_suspended), now);
+        self.set_condition(ConditionKind::Synced, found.in_sync, against.clone().filter(|_| !found.in_sync), found.began.synced.unwrap_or(now));
+        let suspension = against.filter(|_| suspended_since.is_some());
+        self.set_condition(ConditionKind::Suspended, suspended_since.is_some(), suspension, suspended_since.unwrap_or(now));
         self.set_condition(ConditionKind::PruneBlocked, found.prune_blocked.is_some(), found.prune_blocked, now);
         self.set_condition(ConditionKind::Drifted, found.drifted.is_some(), found.drifted, now);
-        self.set_condition(ConditionKind::Failing, failed, against.filter(|_| failed), now);
-        self.phase = found.phase;
+        self.set_condition(ConditionKind::Failing, failed, failing, found.began.failing.unwrap_or(now));
+        let since = |kind| self.condition(kind).map_or(now, |condition| condition.since);
+        // A pass that finds the same again does not begin it anew.
+        self.phase = match found.phase {
+            Phase::Rejected { problems, .. } => Phase::Rejected { problems, since: since(ConditionKind::Failing) },
+            Phase::Refused { reason, .. } => Phase::Refused { reason, since: since(ConditionKind::Synced) },
+            phase => phase,
+        };
     }
 
     pub fn condition(&self, kind: ConditionKind) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
-    /// Answers one question. `since` moves only when the answer does.
-    pub fn set_condition(&mut self, kind: ConditionKind, status: bool, cause: Option<Cause>, now: Timestamp) {
-        let since = self.condition(kind).filter(|before| before.status == status).map_or(now, |before| before.since);
+    /// Answers one question. `since` moves only when the answer does: then to `begun`.
+    pub fn set_condition(&mut self, kind: ConditionKind, status: bool, cause: Option<Cause>, begun: Timestamp) {
+        let since = self.condition(kind).filter(|before| before.status == status).map_or(begun, |before| before.since);
         let well = if kind == ConditionKind::Synced { reasons::IN_SYNC } else { reasons::NONE };
         let Cause { reason, message } = cause.unwrap_or_else(|| Cause::new(well, ""));
         let condition = Condition { kind, status, reason, message, since };
@@ -206,9 +235,9 @@ fn last_error(phase: &Phase, at: Timestamp) -> Option<LastError> {
         Phase::Rejected { problems, .. } => {
             let first = problems.iter().find(|problem| problem.severity == Severity::Error);
             let message = first.map_or_else(|| "the files are wrong".to_owned(), |problem| problem.message.clone());
-            Some(LastError { message, position: first.and_then(|problem| problem.position.clone()), at })
+            Some(LastError { message, position: first.and_then(|problem| problem.position.clone()), at, over: None })
         }
-        Phase::Failing { error, .. } => Some(LastError { message: error.clone(), position: None, at }),
+        Phase::Failing { error, .. } => Some(LastError { message: error.clone(), position: None, at, over: None }),
         Phase::Starting | Phase::Reconciling | Phase::Idle | Phase::Refused { .. } | Phase::Suspended(_) => None,
     }
 }
@@ -270,7 +299,7 @@ mod tests {
 
     fn found(phase: Phase) -> Observed {
         let in_sync = phase == Phase::Idle;
-        Observed { phase, source: None, applied_source: None, generation: 3, in_sync, prune_blocked: None, drifted: None }
+        Observed { phase, beneath: None, began: Began::default(), source: None, applied_source: None, generation: 3, in_sync, prune_blocked: None, drifted: None }
     }
 
     fn rejected(line: u32) -> Phase {
@@ -332,7 +361,32 @@ mod tests {
         project.observe(found(Phase::Idle), at(3));
         let error = project.last_error.as_ref().unwrap();
         assert_eq!((error.at, error.position.as_ref().unwrap().line), (at(2), 7));
+        assert_eq!(error.over, Some(at(3)), "it is over");
         // A pass that did not ask for the files' state leaves what is known of it.
         assert_eq!(project.source, source("b"));
+    }
+
+    #[test]
+    fn what_a_daemon_finds_as_its_predecessor_left_it_goes_on_since_then() {
+        let mut project = ProjectStatus::starting("etl".to_owned(), "/etl".to_owned());
+        let began = Began { synced: Some(at(1)), failing: Some(at(2)) };
+        project.observe(Observed { began, ..found(rejected(4)) }, at(9));
+        let sinces = |project: &ProjectStatus| (project.condition(Synced).unwrap().since, project.condition(Failing).unwrap().since);
+        assert_eq!(sinces(&project), (at(1), at(2)));
+        assert!(matches!(project.phase, Phase::Rejected { since, .. } if since == at(2)), "{:?}", project.phase);
+        project.observe(found(rejected(5)), at(10));
+        assert_eq!(sinces(&project), (at(1), at(2)), "another content is no new beginning");
+    }
+
+    #[test]
+    fn a_suspended_project_whose_files_are_wrong_says_both() {
+        let mut project = ProjectStatus::starting("etl".to_owned(), "/etl".to_owned());
+        let suspension = Suspension { who: "alice".to_owned(), why: None, since: at(3), until: None };
+        let both = Observed { beneath: Some(rejected(7)), ..found(Phase::Suspended(suspension)) };
+        project.observe(both, at(5));
+        assert_eq!(answers(&project)[1], (Suspended, true, "Suspended"));
+        assert_eq!(answers(&project)[4], (Failing, true, "FilesWrong"));
+        assert_eq!(project.condition(Suspended).unwrap().since, at(3));
+        assert_eq!(project.last_error.as_ref().unwrap().position.as_ref().unwrap().line, 7);
     }
 }

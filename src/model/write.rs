@@ -1,5 +1,6 @@
 //! The writes that a plan's steps are made of. The ledger performs them; nothing is decided there.
 use super::deployment::{Deployment, Flow, FullName};
+use super::event::Event;
 use super::id::DeploymentId;
 use super::stored::{Project, Tombstone};
 use super::tag_limit::TagLimit;
@@ -22,4 +23,6 @@ pub enum Write {
     PutTagLimit(TagLimit),
     /// By its tag.
     DeleteTagLimit(String),
+    /// Tells of the other writes of its commit.
+    AddEvent(Box<Event>),
 }

@@ -227,6 +227,11 @@ impl SourceSet {
         self.read.borrow().iter().map(|(path, content)| (path.clone(), content.clone())).collect()
     }
 
+    /// The paths of those, missing ones included.
+    pub(super) fn asked_for(&self) -> Vec<String> {
+        self.read.borrow().keys().cloned().collect()
+    }
+
     /// Paths, relative to the root, of the other files that were asked for so far, missing ones included, and of the directories
     /// in which `include:` was looked for: a change of any of them may change what the project means.
     pub fn consulted(&self) -> Vec<String> {

@@ -64,19 +64,19 @@ impl Control for FakeControl {
         self.status.subscribe()
     }
 
-    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
+    fn clear_override(&self, which: OverrideRef, _by: Author) -> Answer<'_, Override> {
         Box::pin(async move { Err(absent(&format!("Override of {}", which.field))) })
     }
 
-    fn suspend_project(&self, name: String, _suspension: Option<Suspension>) -> Answer<'_, Project> {
+    fn suspend_project(&self, name: String, _suspension: Option<Suspension>, _by: Author) -> Answer<'_, Project> {
         Box::pin(async move { Err(absent(&format!("Project {name}"))) })
     }
 
-    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
+    fn delete_project(&self, request: ProjectDeletion, _by: Author) -> Answer<'_, ReconcileReport> {
         Box::pin(async move { Err(absent(&format!("Project {}", request.name))) })
     }
 
-    fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
+    fn reconcile(&self, request: ReconcileRequest, _by: Author) -> Answer<'_, ReconcileReport> {
         Box::pin(async move {
             if !request.root.is_absolute() {
                 return Err(ControlError::Invalid("the project's root must be absolute".to_owned()));
@@ -110,7 +110,7 @@ impl Control for FakeControl {
             {
                 return Ok(Made::Existing(run));
             }
-            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, why: None, until: Until::Unsaid });
+            *self.asked_by.lock().unwrap() = request.requested_by.clone().map(|who| Author { who, door: Door::Api, why: None, until: Until::Unsaid });
             let flow = deployment.as_ref().map(|deployment| deployment.flow_id).or(request.flow);
             let flow = flow.and_then(|flow| self.ledger.flow(flow).ok().flatten()).ok_or_else(|| absent("Flow"))?;
             let mut run = super::support::run(reeve::clock::now(), flow.id);
@@ -186,11 +186,11 @@ impl Control for FakeControl {
         })
     }
 
-    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
+    fn restore_deployment(&self, name: FullName, _by: Author) -> Answer<'_, Deployment> {
         Box::pin(async move { Err(absent(&format!("Tombstone of {name}"))) })
     }
 
-    fn delete_deployment(&self, id: DeploymentId) -> Answer<'_, ()> {
+    fn delete_deployment(&self, id: DeploymentId, _by: Author) -> Answer<'_, ()> {
         Box::pin(async move {
             self.edit(|| {
                 let deployment = self.ledger.deployment(id)?.ok_or_else(|| absent("Deployment"))?;

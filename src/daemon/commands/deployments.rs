@@ -1,11 +1,13 @@
 //! Commands on deployments.
-use super::Commands;
 use super::overrides::Edit;
+use super::{Commands, Edited};
 use crate::clock;
 use crate::control::{Author, ControlError};
+use crate::daemon::events;
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::Deployment;
-use crate::model::id::DeploymentId;
+use crate::model::event::Object;
+use crate::model::id::{DeploymentId, Kind};
 use crate::model::write::Write;
 
 impl Commands {
@@ -16,13 +18,12 @@ impl Commands {
         paused: bool,
         by: Author,
     ) -> Result<Deployment, ControlError> {
-        self.writer()?
-            .edit(|| {
+        self.edit_told(|| {
                 let mut deployment = self.deployment(id)?;
                 let was_paused = deployment.paused();
                 let ends = deployment.overrides.get("paused").and_then(|current| current.until);
                 if was_paused == paused && by.until.allows(ends) {
-                    return Ok((Vec::new(), deployment));
+                    return Ok(Edited::nothing(deployment));
                 }
                 let now = clock::now();
                 let mut edit = Edit { owner: deployment.owner.as_ref(), overrides: &mut deployment.overrides, by: &by };
@@ -31,13 +32,19 @@ impl Commands {
                     deployment.schedules.iter_mut().for_each(|schedule| schedule.effective_since = resumed_since(schedule, now));
                 }
                 deployment.updated = now;
-                Ok((vec![Write::PutDeployment(Box::new(deployment.clone()))], deployment))
+                let (what, message) = match (was_paused, paused) {
+                    (true, true) => ("paused", "paused still"),
+                    (false, true) => ("paused", "paused"),
+                    (_, false) => ("resumed", "resumed"),
+                };
+                let event = Some(events::of_object(what, &object(&deployment), message, &by));
+                Ok(Edited { writes: vec![Write::PutDeployment(Box::new(deployment.clone()))], answer: deployment, event })
             })
             .await
     }
 
     /// Deletes a deployment that nobody owns. What a project declares is deleted by deleting it there.
-    pub(super) async fn delete_deployment_of(&self, id: DeploymentId) -> Result<(), ControlError> {
+    pub(super) async fn delete_deployment_of(&self, id: DeploymentId, by: Author) -> Result<(), ControlError> {
         let deployment = self.deployment(id)?;
         if let Some(owner) = &deployment.owner {
             return Err(ControlError::Refused(format!(
@@ -45,9 +52,10 @@ impl Commands {
                 deployment.name, owner.file, owner.project, deployment.name
             )));
         }
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             let deployment = self.deployment(id)?;
-            Ok((vec![Write::DeleteDeployment { id, name: deployment.name }], ()))
+            let event = Some(events::of_object("deleted", &object(&deployment), "deleted", &by));
+            Ok(Edited { writes: vec![Write::DeleteDeployment { id, name: deployment.name }], answer: (), event })
         });
         edited.await
     }
@@ -55,4 +63,10 @@ impl Commands {
     pub(super) fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
         self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
     }
+}
+
+/// A deployment, as its events name it.
+pub(super) fn object(deployment: &Deployment) -> Object<'_> {
+    let project = deployment.owner.as_ref().map(|owner| owner.project.as_str());
+    Object { kind: Kind::Deployment, id: deployment.id.0, name: deployment.name.to_string(), project }
 }

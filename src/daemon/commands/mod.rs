@@ -14,12 +14,14 @@ mod work_pools;
 
 pub(super) use overrides::clear as clear_override;
 
+use super::events;
 use super::reconciler::Reconciler;
 use super::scheduler::Upcoming;
 use crate::clock;
 use crate::control::*;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Flow, FullName};
+use crate::model::event::Event;
 use crate::model::id::{self, DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
 use crate::model::overrides::Override;
 use crate::model::run::FlowRun;
@@ -37,6 +39,21 @@ use tokio::sync::watch;
 
 /// How many upcoming slots the status names.
 const NEXT_SHOWN: usize = 5;
+
+/// What an operator's edit comes to.
+struct Edited<T> {
+    writes: Vec<Write>,
+    answer: T,
+    /// What tells of it, where it is a change at all.
+    event: Option<Event>,
+}
+
+impl<T> Edited<T> {
+    /// It is so already.
+    fn nothing(answer: T) -> Self {
+        Edited { writes: Vec::new(), answer, event: None }
+    }
+}
 
 /// The daemon's commands.
 pub struct Commands {
@@ -60,6 +77,21 @@ impl Commands {
     fn writer(&self) -> Result<&Ledger, ControlError> {
         let reading = "this is a copy of the home for reading only: nothing can be changed through it";
         self.ledger.as_ref().ok_or_else(|| ControlError::Unavailable(reading.to_owned()))
+    }
+
+    /// Carries out an operator's edit and tells of it, in the daemon's log and among the events of the project that it concerns.
+    /// `decide` must read through the ledger each time.
+    async fn edit_told<T>(&self, mut decide: impl FnMut() -> Result<Edited<T>, ControlError>) -> Result<T, ControlError> {
+        let edited = self.writer()?.edit::<_, ControlError>(|| {
+            let Edited { mut writes, answer, event } = decide()?;
+            if let Some(event) = &event {
+                events::add(&mut writes, event);
+            }
+            Ok((writes, (answer, event)))
+        });
+        let (answer, event) = edited.await?;
+        event.iter().for_each(events::tell);
+        Ok(answer)
     }
 
     async fn flow_named(&self, name: &str, tags: &[String], labels: &JsonMap) -> Result<Made<Flow>, ControlError> {
@@ -106,20 +138,20 @@ impl Control for Commands {
         self.reconciler.watch_status()
     }
 
-    fn reconcile(&self, request: ReconcileRequest) -> Answer<'_, ReconcileReport> {
-        Box::pin(self.reconciler.reconcile(request))
+    fn reconcile(&self, request: ReconcileRequest, by: Author) -> Answer<'_, ReconcileReport> {
+        Box::pin(self.reconciler.reconcile(request, by))
     }
 
-    fn suspend_project(&self, name: String, suspension: Option<Suspension>) -> Answer<'_, Project> {
-        Box::pin(self.suspend_project_until(name, suspension))
+    fn suspend_project(&self, name: String, suspension: Option<Suspension>, by: Author) -> Answer<'_, Project> {
+        Box::pin(self.suspend_project_until(name, suspension, by))
     }
 
-    fn delete_project(&self, request: ProjectDeletion) -> Answer<'_, ReconcileReport> {
-        Box::pin(self.delete_project_of(request))
+    fn delete_project(&self, request: ProjectDeletion, by: Author) -> Answer<'_, ReconcileReport> {
+        Box::pin(self.delete_project_of(request, by))
     }
 
-    fn clear_override(&self, which: OverrideRef) -> Answer<'_, Override> {
-        Box::pin(self.clear_override_of(which))
+    fn clear_override(&self, which: OverrideRef, by: Author) -> Answer<'_, Override> {
+        Box::pin(self.clear_override_of(which, by))
     }
 
     fn create_flow(&self, name: String, tags: Vec<String>, labels: JsonMap) -> Answer<'_, Made<Flow>> {
@@ -150,12 +182,12 @@ impl Control for Commands {
         Box::pin(self.explain_deployment_of(deployment))
     }
 
-    fn restore_deployment(&self, name: FullName) -> Answer<'_, Deployment> {
-        Box::pin(self.restore_deployment_named(name))
+    fn restore_deployment(&self, name: FullName, by: Author) -> Answer<'_, Deployment> {
+        Box::pin(self.restore_deployment_named(name, by))
     }
 
-    fn delete_deployment(&self, deployment: DeploymentId) -> Answer<'_, ()> {
-        Box::pin(self.delete_deployment_of(deployment))
+    fn delete_deployment(&self, deployment: DeploymentId, by: Author) -> Answer<'_, ()> {
+        Box::pin(self.delete_deployment_of(deployment, by))
     }
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool> {

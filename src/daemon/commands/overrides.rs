@@ -1,9 +1,11 @@
 //! Overrides: what operators lay over declared fields, and how it is taken away.
-use super::Commands;
+use super::{Commands, deployments, tag_limits, work_pools};
 use crate::clock;
 use crate::control::{Author, ControlError, OverrideRef};
+use crate::daemon::events;
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::{Deployment, FullName};
+use crate::model::event::{Event, Object};
 use crate::model::id::Kind;
 use crate::model::overrides::{Override, Overrides, Owner};
 use crate::model::write::Write;
@@ -12,8 +14,8 @@ use serde_json::Value;
 
 impl Commands {
     /// Takes an override away, so that the field is again what the file says. What fires again because of it begins anew.
-    pub(super) async fn clear_override_of(&self, which: OverrideRef) -> Result<Override, ControlError> {
-        clear(self.writer()?, &which, |_| true).await?.ok_or_else(|| absent(&which))
+    pub(super) async fn clear_override_of(&self, which: OverrideRef, by: Author) -> Result<Override, ControlError> {
+        clear(self.writer()?, &which, |_| true, Some(&by)).await?.ok_or_else(|| absent(&which))
     }
 }
 
@@ -46,7 +48,7 @@ impl Edit<'_> {
         }
         let value = value.into();
         if self.overrides.get(field).is_none_or(|current| current.value != value || !self.by.until.allows(current.until)) {
-            let Author { who, why, until } = self.by.clone();
+            let Author { who, why, until, .. } = self.by.clone();
             self.overrides.insert(field.to_owned(), Override { value, who, why, since: now, until: until.at() });
         }
         Ok(())
@@ -62,11 +64,12 @@ impl Edit<'_> {
 }
 
 /// Takes away the override that `which` names, if there is one and it is one of those that are meant; what fires again because of
-/// it begins anew.
+/// it begins anew. `by`: who takes it away; `None` where its time is over. It is told of like any edit.
 pub(in crate::daemon) async fn clear(
     ledger: &Ledger,
     which: &OverrideRef,
     meant: impl Fn(&Override) -> bool,
+    by: Option<&Author>,
 ) -> Result<Option<Override>, LedgerError> {
     let take = |overrides: &mut Overrides, field: &str| match overrides.get(field) {
         Some(by) if meant(by) => overrides.remove(field),
@@ -74,23 +77,26 @@ pub(in crate::daemon) async fn clear(
     };
     let edited = ledger.edit::<_, LedgerError>(|| {
         let now = clock::now();
-        let cleared = match which.kind {
+        let found = match which.kind {
             Kind::ConcurrencyLimit => ledger.tag_limit(&which.name)?.and_then(|mut limit| {
                 let taken = take(&mut limit.overrides, &which.field)?;
                 limit.updated = now;
-                Some((Write::PutTagLimit(limit), taken))
+                let event = cleared(&tag_limits::object(&limit), &which.field, &taken, by);
+                Some((Write::PutTagLimit(limit), taken, event))
             }),
             Kind::WorkPool => ledger.work_pool(&which.name)?.and_then(|mut pool| {
                 let taken = take(&mut pool.overrides, &which.field)?;
                 pool.updated = now;
-                Some((Write::PutWorkPool(pool), taken))
+                let event = cleared(&work_pools::pool_object(&pool), &which.field, &taken, by);
+                Some((Write::PutWorkPool(pool), taken, event))
             }),
             Kind::WorkQueue => {
                 let queue = which.name.split_once('/').map(|(pool, queue)| ledger.work_queue(pool, queue)).transpose()?;
                 queue.flatten().and_then(|mut queue| {
                     let taken = take(&mut queue.overrides, &which.field)?;
                     queue.updated = now;
-                    Some((Write::PutWorkQueue(queue), taken))
+                    let event = cleared(&work_pools::queue_object(&queue), &which.field, &taken, by);
+                    Some((Write::PutWorkQueue(queue), taken, event))
                 })
             }
             Kind::Deployment | Kind::Flow | Kind::Schedule => {
@@ -98,16 +104,29 @@ pub(in crate::daemon) async fn clear(
                 named.flatten().and_then(|mut deployment| {
                     let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field, take))?;
                     deployment.updated = now;
-                    Some((Write::PutDeployment(Box::new(deployment)), taken))
+                    let event = cleared(&deployments::object(&deployment), &which.field, &taken, by);
+                    Some((Write::PutDeployment(Box::new(deployment)), taken, event))
                 })
             }
         };
-        Ok(match cleared {
-            Some((write, taken)) => (vec![write], Some(taken)),
-            None => (Vec::new(), None),
-        })
+        let Some((write, taken, event)) = found else { return Ok((Vec::new(), None)) };
+        let mut writes = vec![write];
+        events::add(&mut writes, &event);
+        Ok((writes, Some((taken, event))))
     });
-    edited.await
+    let Some((taken, event)) = edited.await? else { return Ok(None) };
+    events::tell(&event);
+    Ok(Some(taken))
+}
+
+/// What tells of an override that is no more.
+fn cleared(object: &Object<'_>, field: &str, taken: &Override, by: Option<&Author>) -> Event {
+    let was = format!("{field} = {}, set by {},", taken.value, taken.who);
+    let event = match by {
+        Some(by) => events::of_object("override-cleared", object, &format!("{was} was cleared"), by),
+        None => events::of_its_own("override-ended", object, &format!("{was} has ended at its time: it is as declared again")),
+    };
+    event.with("field", field)
 }
 
 /// The deployment's own, or one of a schedule: `schedules/KEY/active`.

@@ -1,21 +1,33 @@
 //! Commands on projects.
-use super::Commands;
-use crate::control::{ControlError, ProjectDeletion, ReconcileReport};
+use super::{Commands, Edited};
+use crate::control::{Author, ControlError, ProjectDeletion, ReconcileReport, Until};
+use crate::daemon::events;
 use crate::daemon::removal;
+use crate::model::event::ProjectState;
 use crate::model::status::{ConditionKind, ProjectStatus, reasons};
 use crate::model::stored::{Project, Suspension};
 use crate::model::write::Write;
 
 impl Commands {
     /// Suspends a project or, without a suspension, resumes it; what changed meanwhile is then reconciled at once.
-    pub(super) async fn suspend_project_until(&self, name: String, suspension: Option<Suspension>) -> Result<Project, ControlError> {
-        let edited = self.writer()?.edit::<_, ControlError>(|| {
+    pub(super) async fn suspend_project_until(
+        &self,
+        name: String,
+        suspension: Option<Suspension>,
+        by: Author,
+    ) -> Result<Project, ControlError> {
+        // A suspension says itself why, and until when.
+        let (why, until) = suspension.as_ref().map_or((by.why, by.until), |by| (by.why.clone(), by.until.map_or(Until::Never, Until::At)));
+        let by = Author { why, until, ..by };
+        let state = if suspension.is_some() { ProjectState::Suspended } else { ProjectState::Resumed };
+        let edited = self.edit_told(|| {
             let mut project = self.reader.project(&name)?.ok_or_else(|| self.no_project(&name))?;
             if project.suspended == suspension {
-                return Ok((Vec::new(), project));
+                return Ok(Edited::nothing(project));
             }
             project.suspended.clone_from(&suspension);
-            Ok((vec![Write::PutProject(project.clone())], project))
+            let event = Some(events::of_project(state.word(), &name, state.word(), &by));
+            Ok(Edited { writes: vec![Write::PutProject(project.clone())], answer: project, event })
         });
         let project = edited.await?;
         self.reconciler.look_again();
@@ -23,7 +35,7 @@ impl Commands {
     }
 
     /// Removes a project whose files are gone, with all that it owns.
-    pub(super) async fn delete_project_of(&self, request: ProjectDeletion) -> Result<ReconcileReport, ControlError> {
+    pub(super) async fn delete_project_of(&self, request: ProjectDeletion, by: Author) -> Result<ReconcileReport, ControlError> {
         let project = self.reader.project(&request.name)?.ok_or_else(|| self.no_project(&request.name))?;
         let status = self.reconciler.status();
         let served = status.projects.iter().find(|served| served.root == project.root || served.name == project.name);
@@ -35,7 +47,16 @@ impl Commands {
             )));
         }
         let writer = if request.dry_run { None } else { Some(self.writer()?) };
-        removal::remove(writer, &self.reader, &project, request.allow_prune).await
+        let report = removal::remove(writer, &self.reader, &project, request.allow_prune).await?;
+        if let (Some(writer), true, Some(plan)) = (writer, report.applied, &report.plan) {
+            let event = events::of_project("deleted", &project.name, &format!("deleted, with {} of its objects,", plan.counts.prune), &by);
+            events::tell(&event);
+            // The project is gone: that it could not be recorded is no reason to say otherwise.
+            if let Err(error) = writer.record(&event).await {
+                tracing::warn!("the deletion of project '{}' is not among its events: {error}", project.name);
+            }
+        }
+        Ok(report)
     }
 
     fn no_project(&self, name: &str) -> ControlError {

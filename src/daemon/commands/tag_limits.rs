@@ -1,9 +1,11 @@
 //! Commands on concurrency limits of tags.
-use super::Commands;
 use super::overrides::Edit;
+use super::{Commands, Edited};
 use super::work_pools::refuse_owned;
 use crate::clock;
 use crate::control::{Author, ControlError, Made};
+use crate::daemon::events;
+use crate::model::event::Object;
 use crate::model::id::{self, Kind, TagLimitId};
 use crate::model::overrides::Overrides;
 use crate::model::tag_limit::{TagLimit, TagLimitSpec, problem_of_tag};
@@ -15,7 +17,7 @@ impl Commands {
         if let Some(problem) = problem_of_tag(&tag) {
             return Err(ControlError::Invalid(format!("a tag with a concurrency limit {problem}")));
         }
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             let now = clock::now();
             let Some(mut found) = self.reader.tag_limit(&tag)? else {
                 let id = id::of_new_object(self.reader.home(), Kind::ConcurrencyLimit, &tag, self.reader.revision()?);
@@ -29,16 +31,18 @@ impl Commands {
                     created: now,
                     updated: now,
                 };
-                return Ok((vec![Write::PutTagLimit(new.clone())], Made::New(new)));
+                let event = Some(events::of_object("created", &object(&new), &format!("limited to {limit}"), &by));
+                return Ok(Edited { writes: vec![Write::PutTagLimit(new.clone())], answer: Made::New(new), event });
             };
             let before = found.clone();
             let mut edit = Edit { owner: found.owner.as_ref(), overrides: &mut found.overrides, by: &by };
             edit.set("concurrency_limit", limit, &mut found.declared.concurrency_limit)?;
             if found == before {
-                return Ok((Vec::new(), Made::Existing(found)));
+                return Ok(Edited::nothing(Made::Existing(found)));
             }
             found.updated = now;
-            Ok((vec![Write::PutTagLimit(found.clone())], Made::Existing(found)))
+            let event = Some(events::of_change(&object(&found), (&before.effective(), &found.effective()), &by));
+            Ok(Edited { writes: vec![Write::PutTagLimit(found.clone())], answer: Made::Existing(found), event })
         });
         edited.await
     }
@@ -53,4 +57,10 @@ impl Commands {
         });
         edited.await
     }
+}
+
+/// A limit, as its events name it.
+pub(super) fn object(limit: &TagLimit) -> Object<'_> {
+    let project = limit.owner.as_ref().map(|owner| owner.project.as_str());
+    Object { kind: Kind::ConcurrencyLimit, id: limit.id.0, name: limit.tag.clone(), project }
 }

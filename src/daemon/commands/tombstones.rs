@@ -1,18 +1,21 @@
 //! Commands on tombstones: what was pruned comes back.
-use super::Commands;
+use super::deployments::object;
+use super::{Commands, Edited};
 use crate::clock;
-use crate::control::ControlError;
+use crate::control::{Author, ControlError};
+use crate::daemon::events;
 use crate::daemon::removal::nobodys;
 use crate::dispatch::due::resumed_since;
 use crate::model::deployment::{Deployment, FullName};
+use crate::model::event::Object;
 use crate::model::write::Write;
 use jiff::Timestamp;
 
 impl Commands {
     /// Brings a pruned deployment back with its id, history and schedules. It is nobody's then: the next reconcile of its project
     /// would otherwise prune it again at once.
-    pub(super) async fn restore_deployment_named(&self, name: FullName) -> Result<Deployment, ControlError> {
-        let edited = self.writer()?.edit(|| {
+    pub(super) async fn restore_deployment_named(&self, name: FullName, by: Author) -> Result<Deployment, ControlError> {
+        let edited = self.edit_told(|| {
             let now = clock::now();
             let tombstone = self.reader.tombstone(&name)?.filter(|tombstone| now < tombstone.until());
             if let Some(there) = self.reader.deployment_by_name(&name)? {
@@ -20,7 +23,11 @@ impl Commands {
             }
             let tombstone = tombstone.ok_or_else(|| ControlError::NotFound(format!("nothing called '{name}' was pruned in the last 7 days")))?;
             let deployment = begun_anew(tombstone.deployment, now);
-            Ok((vec![Write::PutDeployment(Box::new(deployment.clone())), Write::DeleteTombstone(name.clone())], deployment))
+            // It is nobody's now; that it was brought back is told of the project that pruned it.
+            let restored = Object { project: Some(&tombstone.project), ..object(&deployment) };
+            let event = Some(events::of_object("restored", &restored, "restored", &by));
+            let writes = vec![Write::PutDeployment(Box::new(deployment.clone())), Write::DeleteTombstone(name.clone())];
+            Ok(Edited { writes, answer: deployment, event })
         });
         edited.await
     }

@@ -1,9 +1,11 @@
 //! Commands on work pools and work queues.
 use super::overrides::Edit;
-use super::{Commands, check_name};
+use super::{Commands, Edited, check_name};
 use crate::clock;
 use crate::control::{Author, ControlError, WorkPoolPatch, WorkQueuePatch};
+use crate::daemon::events;
 use crate::executor::KINDS;
+use crate::model::event::Object;
 use crate::model::id::{self, Kind, WorkPoolId, WorkQueueId};
 use crate::model::overrides::{Overrides, Owner};
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
@@ -33,7 +35,7 @@ impl Commands {
         patch: WorkPoolPatch,
         by: Author,
     ) -> Result<WorkPool, ControlError> {
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             let mut pool = self.pool(&name)?;
             let before = pool.clone();
             let mut edit = Edit { owner: pool.owner.as_ref(), overrides: &mut pool.overrides, by: &by };
@@ -50,10 +52,11 @@ impl Commands {
                 pool.declared.base_job_template = Some(template);
             }
             if pool == before {
-                return Ok((Vec::new(), pool));
+                return Ok(Edited::nothing(pool));
             }
             pool.updated = clock::now();
-            Ok((vec![Write::PutWorkPool(pool.clone())], pool))
+            let event = Some(events::of_change(&pool_object(&pool), (&before.effective(), &pool.effective()), &by));
+            Ok(Edited { writes: vec![Write::PutWorkPool(pool.clone())], answer: pool, event })
         });
         edited.await
     }
@@ -119,7 +122,7 @@ impl Commands {
             check_name("work queue", name)?;
         }
         let before = self.queue(id)?;
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             let mut queue = self.queue(id)?;
             let before = queue.clone();
             let mut writes = Vec::new();
@@ -143,11 +146,12 @@ impl Commands {
                 writes.push(self.rename_queue(&mut queue, name)?);
             }
             if queue == before {
-                return Ok((Vec::new(), queue));
+                return Ok(Edited::nothing(queue));
             }
             queue.updated = clock::now();
             writes.push(Write::PutWorkQueue(queue.clone()));
-            Ok::<_, ControlError>((writes, queue))
+            let event = Some(events::of_change(&queue_object(&queue), (&before.effective(), &queue.effective()), &by));
+            Ok(Edited { writes, answer: queue, event })
         });
         let queue = edited.await?;
         if queue.name != before.name {
@@ -194,6 +198,18 @@ impl Commands {
     pub(super) fn queue(&self, id: WorkQueueId) -> Result<WorkQueue, ControlError> {
         self.reader.work_queue_by_id(id)?.ok_or_else(|| ControlError::NotFound("work queue not found".to_owned()))
     }
+}
+
+/// A work pool, as its events name it.
+pub(super) fn pool_object(pool: &WorkPool) -> Object<'_> {
+    let project = pool.owner.as_ref().map(|owner| owner.project.as_str());
+    Object { kind: Kind::WorkPool, id: pool.id.0, name: pool.name.clone(), project }
+}
+
+/// A work queue, as its events name it.
+pub(super) fn queue_object(queue: &WorkQueue) -> Object<'_> {
+    let project = queue.owner.as_ref().map(|owner| owner.project.as_str());
+    Object { kind: Kind::WorkQueue, id: queue.id.0, name: queue.full_name(), project }
 }
 
 pub(super) fn refuse_owned(what: &str, name: &str, owner: &Option<Owner>) -> Result<(), ControlError> {

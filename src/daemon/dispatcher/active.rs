@@ -10,6 +10,7 @@ use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::PathBuf;
 
 /// A run that was claimed here and is not known to be over.
@@ -59,8 +60,11 @@ impl Dispatcher {
     pub(super) async fn resume(&mut self, run: FlowRun) -> Result<(), DaemonError> {
         let Some(claim) = Claim::of(&run) else { return Ok(()) };
         let Some(executor) = self.executors.get(claim.executor.as_str()).cloned() else { return Ok(()) };
-        let Some(handle) = executor.recover(run.id.0, claim.attempt, &claim.run_directory).await? else {
-            return self.resume_unbegun(&run, &claim).await;
+        let handle = match executor.recover(run.id.0, claim.attempt, &claim.run_directory).await {
+            Ok(Some(handle)) => handle,
+            Ok(None) => return self.resume_unbegun(&run, &claim).await,
+            // One directory that cannot be read keeps no other run from being taken up.
+            Err(error) => return self.give_up(&run, &claim, &error).await,
         };
         let context = Context { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let adoption = executor.adopt(handle.clone(), context).await;
@@ -111,6 +115,22 @@ impl Dispatcher {
                 claim.run_directory.display()
             )),
         };
+        self.propose_end(run, proposed).await
+    }
+
+    /// A run of which nothing can be found out, and no process is left.
+    async fn give_up(&mut self, run: &FlowRun, claim: &Claim, error: &io::Error) -> Result<(), DaemonError> {
+        let evidence = format!("the run's directory {} cannot be read ({error}), and no process of the run is left", claim.run_directory.display());
+        tracing::error!(source = format!("flow run '{}'", run.name), "{evidence}: it is given up");
+        let proposed = match run.state.kind {
+            StateType::Cancelling => Proposed::new(StateType::Cancelled).message(evidence),
+            _ => Proposed::new(StateType::Crashed).message(format!("{evidence}: nobody can tell how it ended")),
+        };
+        self.propose_end(run, proposed).await
+    }
+
+    /// What crashes so is lost; it waits again where its retries say so.
+    async fn propose_end(&mut self, run: &FlowRun, proposed: Proposed) -> Result<(), DaemonError> {
         let lost = proposed.kind == StateType::Crashed;
         let proposed = Proposed { cause: lost.then_some(EndCause::Lost), ..proposed };
         self.propose(run.id, proposed).await?;

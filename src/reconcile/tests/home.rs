@@ -86,6 +86,7 @@ impl Home {
                 stored.tag_limits.insert(limit.tag.clone(), limit);
             }
             Write::DeleteTagLimit(tag) => assert!(stored.tag_limits.remove(&tag).is_some()),
+            Write::AddEvent(_) => {}
         }
     }
 

@@ -188,6 +188,11 @@ impl Ledger {
         for write in writes {
             rows_of(write, &mut rows)?;
         }
+        let events = writes.iter().filter_map(|write| match write {
+            Write::AddEvent(event) => Some(&**event),
+            _ => None,
+        });
+        self.rows_of_events(events, &mut rows)?;
         rows.insert(key::REVISION.to_vec(), Some(encode(&(revision + 1))?));
         let mut unit = Batch { expect: vec![(key::REVISION.to_vec(), expect)], ..Batch::new() };
         for (row_key, value) in rows {
@@ -224,7 +229,7 @@ impl Ledger {
     }
 }
 
-type Rows = BTreeMap<Key, Option<Value>>;
+pub(super) type Rows = BTreeMap<Key, Option<Value>>;
 
 fn rows_of(write: &Write, rows: &mut Rows) -> Result<(), LedgerError> {
     match write {
@@ -270,6 +275,8 @@ fn rows_of(write: &Write, rows: &mut Rows) -> Result<(), LedgerError> {
         Write::DeleteTagLimit(tag) => {
             rows.insert(key::tag_limit(tag), None);
         }
+        // They are numbered together.
+        Write::AddEvent(_) => {}
     }
     Ok(())
 }

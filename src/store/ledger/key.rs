@@ -24,6 +24,8 @@ pub(super) const CURSOR: u8 = b'c';
 pub(super) const RUN: u8 = b'r';
 /// A row for every run that is not over, so that a start reads only those.
 pub(super) const ACTIVE: u8 = b'a';
+/// A number, big endian -> an event; they grow by one.
+pub(super) const EVENT: u8 = b'e';
 /// A client's idempotency key -> run id, for runs that somebody asked for.
 pub(super) const IDEMPOTENCY: u8 = b'i';
 
@@ -80,6 +82,17 @@ pub(super) fn idempotency(deployment: DeploymentId, key: &str) -> Key {
     let mut bytes = with_id(IDEMPOTENCY, deployment.0);
     bytes.extend_from_slice(&Sha256::digest(key.as_bytes()));
     bytes
+}
+
+pub(super) fn event(number: u64) -> Key {
+    let mut bytes = vec![EVENT];
+    bytes.extend_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// The number in an event's key.
+pub(super) fn number_in(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?))
 }
 
 /// The id in a key that is a prefix and an id.

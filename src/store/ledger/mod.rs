@@ -10,6 +10,7 @@
 //! * a name points to a record that exists, and the record bears that name;
 //! * what is over has no row among the active runs.
 mod definitions;
+mod events;
 mod feed;
 mod future;
 mod key;
