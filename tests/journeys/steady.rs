@@ -86,9 +86,10 @@ impl Steady {
             return format!("{host}127.0.0.1:4200{rest}");
         }
         match form(word).as_str() {
-            "00:00:00" | "00:00:00.000" | "00:00" => "hh:mm:ss".to_owned(),
+            "00:00:00" | "00:00:00.000" => "hh:mm:ss".to_owned(),
             "0000-00-00" => "YYYY-MM-DD".to_owned(),
-            "0.00s" | "00.0s" | "0m" | "0.00" if word.ends_with('s') => "0.42s".to_owned(),
+            "0.00s" | "00.0s" => "0.42s".to_owned(),
+            "0000-00-00T00:00:00Z" => "YYYY-MM-DDThh:mm:ssZ".to_owned(),
             _ if before == "process" && word.parse::<u32>().is_ok() => "4242".to_owned(),
             _ if before == "source" && word.len() == 12 => "0f536aaa216f".to_owned(),
             _ => word.to_owned(),
