@@ -37,7 +37,8 @@ impl Steady {
     pub fn text(&mut self, text: &str) -> String {
         let text = text.replace(&self.home.display().to_string(), "~");
         self.learn_names(&text);
-        let lines: Vec<String> = text.lines().filter_map(|line| self.line(line)).collect();
+        let in_table = text.contains('┃');
+        let lines: Vec<String> = text.lines().filter_map(|line| self.line(line, in_table)).collect();
         lines.join("\n")
     }
 
@@ -50,7 +51,7 @@ impl Steady {
     }
 
     /// Tables are as wide as what stands in them: their borders are left out, and blanks are one.
-    fn line(&mut self, line: &str) -> Option<String> {
+    fn line(&mut self, line: &str, in_table: bool) -> Option<String> {
         if line.contains(['━', '─']) && !line.contains("── ") {
             return None;
         }
@@ -65,8 +66,7 @@ impl Steady {
             }
         }
         let steady = without_spans(&steady);
-        let is_table = line.contains(['┃', '│']) || line.starts_with(&" ".repeat(13));
-        Some(if is_table { steady.split_whitespace().collect::<Vec<_>>().join(" ") } else { steady })
+        Some(if in_table { steady.split_whitespace().collect::<Vec<_>>().join(" ") } else { steady })
     }
 
     fn word(&mut self, word: &str, before: &str) -> String {
@@ -89,7 +89,7 @@ impl Steady {
             "00:00:00" | "00:00:00.000" => "hh:mm:ss".to_owned(),
             "0000-00-00" => "YYYY-MM-DD".to_owned(),
             "0.00s" | "00.0s" => "0.42s".to_owned(),
-            "0000-00-00T00:00:00Z" => "YYYY-MM-DDThh:mm:ssZ".to_owned(),
+            "0000-00-00T00:00:00Z" | "0000-00-00T00:00:00Z:" => word.replace(|character: char| character.is_ascii_digit(), "0"),
             _ if before == "process" && word.parse::<u32>().is_ok() => "4242".to_owned(),
             _ if before == "source" && word.len() == 12 => "0f536aaa216f".to_owned(),
             _ => word.to_owned(),
@@ -118,7 +118,10 @@ fn form(word: &str) -> String {
     word.chars().map(|character| if character.is_ascii_digit() { '0' } else { character }).collect()
 }
 
-/// `3 seconds ago` is now, since nobody knows how long it takes to type, and `in 42 s` is soon.
+/// Of how long it is until something, in the narrator's and in the commands' words.
+const UNITS: [&str; 8] = ["", "min", "h", "second", "minute", "hour", "day", "year"];
+
+/// `3 seconds ago` is now, since nobody knows how long it takes to type, and `in 42 s` or `in 73 years` is soon.
 fn without_spans(line: &str) -> String {
     let mut line = line.replace("less than a second ago", "now");
     for past in [" seconds ago", " second ago"] {
@@ -130,7 +133,7 @@ fn without_spans(line: &str) -> String {
     let ahead = line.match_indices("in ").find_map(|(at, _)| {
         let digits = line[at + 3..].find(|character: char| !character.is_ascii_digit())?;
         let unit = line[at + 3 + digits..].strip_prefix(' ')?.split(|character: char| !character.is_alphabetic()).next()?;
-        let is_short = digits > 0 && ["s", "min", "second", "seconds", "minute", "minutes"].contains(&unit);
+        let is_short = digits > 0 && !unit.is_empty() && UNITS.contains(&unit.trim_end_matches('s'));
         is_short.then(|| (at, at + 3 + digits + 1 + unit.len()))
     });
     if let Some((from, to)) = ahead {
