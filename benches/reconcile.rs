@@ -4,19 +4,19 @@
 //! over a durable home. The cost for each deployment is compared with that at 1,000, so that what is not linear shows.
 //! `prefect`: the same 50 entries of one `prefect.yaml`, deployed by Prefect's client to Prefect's server (both 3.8.8, in a virtual
 //! environment under target/, from the package index) and by `reeve reconcile`.
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+#[path = "support/prefect.rs"]
+#[allow(dead_code, reason = "each benchmark uses its part")]
+mod prefect;
+
+use prefect::Server;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 /// The size whose cost for each deployment is the baseline.
 const BASELINE: usize = 1_000;
 const ENTRIES: usize = 50;
-
-/// What Prefect 3.8.8 runs with; newer ones of these break its server.
-const PINS: [&str; 4] = ["prefect==3.8.8", "fastapi==0.139.*", "starlette<1.1", "sqlalchemy<2.1"];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
@@ -29,7 +29,7 @@ fn main() {
         sizes(&root);
     }
     if runs("prefect") {
-        prefect(&root);
+        beside_prefect(&root);
     }
 }
 
@@ -72,13 +72,13 @@ fn manifest(count: usize, edited: usize) -> String {
     text
 }
 
-fn prefect(directory: &Path) {
-    let venv = virtual_environment();
+fn beside_prefect(directory: &Path) {
+    let venv = prefect::virtual_environment().expect("Prefect in a virtual environment");
     let project = directory.join("prefect");
     std::fs::create_dir_all(&project).expect("a project directory");
     write(&project, "flows.py", "from prefect import flow\n\n\n@flow\ndef load(day: str = 'today', rows: int = 10) -> int:\n    return rows\n");
     write(&project, "prefect.yaml", &prefect_entries());
-    let server = Server::start(&venv, &directory.join("prefect-home"));
+    let server = Server::start(&venv, &directory.join("prefect-home"), &[]).expect("Prefect's server");
     run(server.prefect().args(["work-pool", "create", "local", "--type", "process"]));
     let theirs = time(|| run(server.prefect().current_dir(&project).args(["--no-prompt", "deploy", "--all"])));
     let again = time(|| run(server.prefect().current_dir(&project).args(["--no-prompt", "deploy", "--all"])));
@@ -100,61 +100,6 @@ fn prefect_entries() -> String {
         ));
     }
     text
-}
-
-fn virtual_environment() -> PathBuf {
-    let venv = std::path::absolute("target/prefect-bench").expect("the working directory");
-    if !venv.join("bin/prefect").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(PINS));
-    }
-    venv
-}
-
-/// Prefect's server, until it is dropped.
-struct Server {
-    venv: PathBuf,
-    home: PathBuf,
-    port: u16,
-    child: Child,
-}
-
-impl Server {
-    fn start(venv: &Path, home: &Path) -> Server {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
-        let mut command = Command::new(venv.join("bin/prefect"));
-        command.args(["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", &port.to_string()]);
-        command.env("PREFECT_HOME", home).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false").env_remove("PREFECT_API_URL");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("Prefect's server");
-        let server = Server { venv: venv.to_owned(), home: home.to_owned(), port, child };
-        let deadline = Instant::now() + Duration::from_secs(180);
-        while !server.is_healthy() {
-            assert!(Instant::now() < deadline, "Prefect's server does not answer");
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        server
-    }
-
-    fn is_healthy(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        let mut answer = String::new();
-        stream.write_all(b"GET /api/health HTTP/1.0\r\nHost: localhost\r\n\r\n").is_ok()
-            && stream.read_to_string(&mut answer).is_ok()
-            && answer.contains(" 200 ")
-    }
-
-    fn prefect(&self) -> Command {
-        let mut command = Command::new(self.venv.join("bin/prefect"));
-        command.env("PREFECT_HOME", &self.home).env("PREFECT_API_URL", format!("http://127.0.0.1:{}/api", self.port));
-        command
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 fn reeve(home: &Path, project: &Path) -> Command {

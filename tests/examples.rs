@@ -20,6 +20,7 @@ fn examples() -> Vec<PathBuf> {
 /// A host whose project is a copy of the example, so that nothing is written into the repository.
 fn copy_of(example: &str) -> Host {
     let host = Host::new("");
+    host.remove("deployment.yaml");
     copy(&root().join("examples").join(example), &host.project());
     host
 }
@@ -178,4 +179,51 @@ fn the_many_files_example_is_one_project() {
     // And a mistake is told with its place.
     host.write("teams/web.yaml", "deployments: [{name: warm}]\n");
     host.cli(&["validate"]).exits(1).says(&["teams/web.yaml:1:22"]);
+}
+
+#[test]
+fn the_prefect_2_10_example_runs_as_it_stands() {
+    let host = copy_of("prefect-2.10");
+    host.cli(&["reconcile"]).exits(0).says(&["get-repo-info/my-deployment", "1 created"]);
+    host.cli(&["deployment", "inspect", "my-deployment"]).exits(0).says(&["a flow that checks a repository", "tutorial-process-pool", "my-tag"]);
+    execute(&host, &["my-deployment", "-p", "repo_name=ada/engine"]).exits(0).says(&["looking at ada/engine", "Completed"]);
+}
+
+#[test]
+fn the_prefect_3_example_runs_as_it_stands() {
+    let host = copy_of("prefect-3");
+    host.cli(&["reconcile"]).exits(0).says(&["load/load"]);
+    let deployment = host.cli(&["deployment", "inspect", "load", "-o", "json"]).exits(0).json();
+    assert_eq!(deployment["tags"], serde_json::json!(["etl", "production"]), "{deployment:#}");
+    assert_eq!(deployment["schedules"][0]["slug"], "nightly", "{deployment:#}");
+    assert_eq!(deployment["schedules"][0]["schedule"]["timezone"], "America/New_York", "{deployment:#}");
+    assert_eq!(deployment["work_pool_name"], "etl-pool", "{deployment:#}");
+    execute(&host, &["load", "-p", "limit=3"]).exits(0).says(&["loading 3 rows of orders", "Completed"]);
+}
+
+#[test]
+fn the_queues_example_holds_its_limit_and_its_filter() {
+    let host = copy_of("queues");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let leo = daemon.outcome("leo");
+    assert_eq!((&leo["state_type"], &leo["work_queue_name"]), (&"COMPLETED".into(), &"tutorial_queue".into()), "{leo:#}");
+    // Two that use the database: the second waits for the first, and is told so where it was asked for.
+    let reindex = daemon.run("reindex");
+    daemon.running(&reindex);
+    host.cli(&["deployment", "run", "hotfix"]).exits(0).says(&["The run waits: the only slot of the tag 'database' is taken"]);
+    host.cli(&["flow-run", "cancel", reindex["name"].as_str().unwrap()]).exits(0);
+    let hotfix = daemon.runs_of("hotfix").pop().unwrap();
+    assert_eq!(daemon.end_of(&hotfix)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn the_retries_example_takes_its_chance() {
+    let host = copy_of("retries");
+    host.cli(&["reconcile"]).exits(0);
+    let deployment = host.cli(&["deployment", "inspect", "flaky", "-o", "json"]).exits(0).json();
+    assert_eq!(deployment["schedules"][0]["schedule"]["cron"], "*/10 * * * *", "{deployment:#}");
+    let answer = execute(&host, &["flaky"]).says(&["one chance in three"]);
+    let ended = if answer.code == 0 { "Completed" } else { "Failed" };
+    answer.says(&[&format!("Finished in state {ended}")]);
 }

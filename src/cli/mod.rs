@@ -14,6 +14,7 @@ mod completions;
 mod concurrency_limit;
 mod daemon;
 mod deployment;
+mod elsewhere;
 mod flow_run;
 mod follow;
 mod foreground;
@@ -124,8 +125,10 @@ enum Command {
 
 /// Runs one command line, with the program's name first, and reports what goes wrong.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == clap::error::ErrorKind::InvalidSubcommand && found_elsewhere(&arguments) => return Exit::Error,
         Err(error) => {
             // Help that was asked for is no error; a reader that went away is none either.
             let _ = error.print();
@@ -140,6 +143,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             error.exit()
         }
     }
+}
+
+/// Whether the command is one of Prefect's, and reeve's own was named for it.
+fn found_elsewhere(arguments: &[OsString]) -> bool {
+    let words: Vec<&str> = arguments.iter().skip(1).map_while(|word| word.to_str()).collect();
+    let Some((typed, advice)) = elsewhere::instead_of(&words) else { return false };
+    let stderr = std::io::stderr();
+    let colour = Colour::Auto.wanted(stderr.is_terminal());
+    CliError::new(format!("reeve has no command `{typed}`")).hint(advice).report(&mut stderr.lock(), colour);
+    true
 }
 
 /// The whole command line, for whoever describes it.

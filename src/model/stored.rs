@@ -90,7 +90,7 @@ pub struct Suspension {
 impl fmt::Display for Suspension {
     /// `by alice since 2026-11-21T09:00:00Z until ...: database move`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "by {} since {}", self.who, self.since)?;
+        write!(f, "by {} since {:.0}", self.who, self.since)?;
         if let Some(until) = self.until {
             write!(f, " until {until}")?;
         }

@@ -65,7 +65,7 @@ impl fmt::Display for Source {
             Source::File { file, line: Some(line), .. } => write!(f, "{file}:{line}"),
             Source::File { file, .. } => write!(f, "{file} (changed since)"),
             Source::Override { who, why, since, until, .. } => {
-                write!(f, "override by {who} since {since}")?;
+                write!(f, "override by {who} since {since:.0}")?;
                 if let Some(until) = until {
                     write!(f, " until {until}")?;
                 }

@@ -67,17 +67,25 @@ impl Daemon {
     /// The same from a mark on.
     #[track_caller]
     pub fn line_after(&self, mark: usize, text: &str) -> String {
+        self.lines_until(mark, &[text]).0.pop().unwrap_or_default()
+    }
+
+    /// Waits for a line from the mark on that holds one of `texts`; all lines up to it, and the mark after it.
+    #[track_caller]
+    pub fn lines_until(&self, mark: usize, texts: &[&str]) -> (Vec<String>, usize) {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.output.lines.lock().unwrap();
         loop {
-            if let Some(found) = lines.all[mark..].iter().find(|line| line.contains(text)) {
-                return found.clone();
+            let holds = |line: &String| texts.iter().any(|text| line.contains(text));
+            if let Some(found) = lines.all[mark..].iter().position(holds) {
+                let next = mark + found + 1;
+                return (lines.all[mark..next].to_vec(), next);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || lines.ended == 2 {
                 let all = lines.all.join("\n");
                 drop(lines);
-                panic!("the daemon never said {text:?}:\n{all}");
+                panic!("the daemon never said {texts:?}:\n{all}");
             }
             lines = self.output.more.wait_timeout(lines, left).unwrap().0;
         }

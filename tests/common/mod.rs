@@ -57,6 +57,11 @@ impl Host {
         fs::write(path, text).unwrap();
     }
 
+    /// Removes a file of the project.
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.project().join(name)).unwrap();
+    }
+
     /// The text of a file of the project; empty where there is none.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.project().join(name)).unwrap_or_default()

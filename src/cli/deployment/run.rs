@@ -4,7 +4,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::parameters::{self, ParameterOptions};
 use super::super::screen::{OutputOption, Screen, Style, one_line};
-use super::super::wire::FlowRun;
+use super::super::wire::{FlowRun, RunWhy};
 use super::super::words::{local, relative};
 use super::super::{follow, resolve, when};
 use super::Name;
@@ -77,7 +77,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let run: FlowRun = view(&json)?;
     if text {
         describe(&run, at, client, screen);
-        if let Some(reason) = held_back(client, &json).await {
+        if let Some(reason) = held_back(client, &json, &run).await {
             screen.line(screen.paint(Style::Warning, &reason));
         }
     }
@@ -106,8 +106,24 @@ fn start_time(arguments: &Arguments, screen: &Screen) -> Result<Option<Timestamp
     }
 }
 
-/// Why the run will wait beyond its time, as far as its work pool tells: it would otherwise seem to hang.
-async fn held_back(client: &Client, run: &Value) -> Option<String> {
+/// Why the run will wait beyond its time: it would otherwise seem to hang.
+async fn held_back(client: &Client, json: &Value, run: &FlowRun) -> Option<String> {
+    match by_its_pool(client, json).await {
+        Some(reason) => Some(reason),
+        None => by_the_queue(client, run).await,
+    }
+}
+
+/// What the dispatcher of a daemon would say of it at this moment: a paused queue, a limit that is full.
+async fn by_the_queue(client: &Client, run: &FlowRun) -> Option<String> {
+    client.pages()?;
+    let RunWhy { name, summary, .. } = view(&client.get(&format!("/reeve/flow_runs/{}/why", run.id)).await.ok()?).ok()?;
+    let reason = summary.strip_prefix("waits: ")?;
+    Some(format!("The run waits: {reason} (reeve flow-run why {name})."))
+}
+
+/// What stands against it in its work pool, whether or not it is due.
+async fn by_its_pool(client: &Client, run: &Value) -> Option<String> {
     let pool = run["work_pool_name"].as_str()?;
     match client.get(&format!("/work_pools/{}", segment(pool))).await {
         Ok(found) if found["is_paused"] == true => {

@@ -46,7 +46,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     add("Tags", Some(run.tags.join(", ")).filter(|tags| !tags.is_empty()));
     add("Work pool", run.work_pool_name.clone());
     add("Work queue", run.work_queue_name.clone());
-    add("URL", client.pages().map(|pages| format!("{pages}/flow-runs/flow-run/{}", run.id)));
+    add("URL", client.pages().map(|pages| format!("{pages}/api/flow_runs/{}", run.id)));
     screen.fields(&fields);
     Ok(Exit::Done)
 }

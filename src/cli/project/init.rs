@@ -104,12 +104,20 @@ fn given(arguments: &Arguments) -> Result<Answers, CliError> {
         _ => None,
     };
     Ok(Answers {
+        project: base_name(&arguments.directory),
         name: arguments.name.clone().unwrap_or_else(|| "hello".to_owned()),
         what,
         pool: arguments.pool.clone().unwrap_or_else(|| "local".to_owned()),
         rhythm,
         timezone: arguments.timezone.clone(),
     })
+}
+
+/// The name of the directory, which may not be there yet, where a project can be called so.
+fn base_name(directory: &Path) -> Option<String> {
+    let whole = std::path::absolute(directory).ok()?;
+    let name = whole.canonicalize().unwrap_or(whole).file_name()?.to_str()?.to_owned();
+    crate::model::name::problem(&name).is_none().then_some(name)
 }
 
 /// Asks for what no option says, with what stands in `answers` as the proposal.

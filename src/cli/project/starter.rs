@@ -12,6 +12,8 @@ pub const SCHEMA_PATH: &str = ".reeve/deployment.schema.json";
 /// What a person wants to begin with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
+    /// The project's own name, which stays when its directory is renamed.
+    pub project: Option<String>,
     pub name: String,
     pub what: What,
     pub pool: String,
@@ -65,9 +67,8 @@ impl Answers {
     /// A name that Prefect's objects cannot have, or a schedule that means nothing: before anything is written.
     pub fn check(&self) -> Result<(), CliError> {
         for (what, name) in [("deployment", &self.name), ("work pool", &self.pool)] {
-            if name.trim().is_empty() || name.contains(['/', '%', '&', '<', '>']) {
-                return Err(CliError::new(format!("`{name}` cannot be the name of a {what}"))
-                    .hint("a name is not empty and holds none of / % & < >"));
+            if let Some(problem) = crate::model::name::problem(name) {
+                return Err(CliError::new(format!("`{name}` cannot be the name of a {what}: it {problem}")));
             }
         }
         match &self.rhythm {
@@ -79,15 +80,18 @@ impl Answers {
 
 /// The file.
 pub fn manifest(answers: &Answers) -> String {
+    let project = answers.project.as_ref().map(|name| format!("name: {}  # the project: what it makes is known by this name\n\n", scalar(name)));
     let mut text = format!(
         "# yaml-language-server: $schema={SCHEMA_PATH}\n\
          # What this host runs, and when. `reeve daemon` keeps the host equal to this file;\n\
          # `reeve reconcile --dry-run` shows what a change of it would do.\n\n\
+         {}\
          work_pools:\n\
          {}name: {}\n    type: process  # runs as a process on the daemon's host\n    \
          # concurrency_limit: 4  # at most so many runs at once\n\n\
          deployments:\n\
          {}name: {}\n",
+        project.unwrap_or_default(),
         "  - ",
         scalar(&answers.pool),
         "  - ",
@@ -143,6 +147,7 @@ mod tests {
 
     fn answers() -> Answers {
         Answers {
+            project: Some("etl: all".into()),
             name: "nightly".into(),
             what: What::Entrypoint("etl.py:load".into()),
             pool: "local".into(),
@@ -157,6 +162,7 @@ mod tests {
             let answers = Answers { what: what.clone(), ..answers() };
             let text = manifest(&answers);
             let value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(value["name"].as_str(), Some("etl: all"));
             let deployment = &value["deployments"][0];
             let expected = match what { What::Entrypoint(text) | What::Command(text) => text };
             assert_eq!(deployment[key].as_str(), Some(expected.as_str()));

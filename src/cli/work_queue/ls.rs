@@ -32,21 +32,22 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         screen.line("There are no work queues.");
         return Ok(Exit::Done);
     }
-    let mut rows: Vec<((String, u32), Vec<Cell>)> = Vec::new();
+    let mut rows: Vec<((String, u32, String), Vec<Cell>)> = Vec::new();
     for queue in &queues {
         let queue: WorkQueue = view(queue)?;
         let pool = queue.work_pool_name.unwrap_or_else(|| "-".to_owned());
         let priority = queue.priority.unwrap_or(1);
         let tags = queue.filter.and_then(|filter| filter.tags).unwrap_or_default().join(", ");
+        let place = (pool.clone(), priority, queue.name.clone());
         let row = vec![
             queue.id.to_string().into(),
             if queue.is_paused { format!("{} (**)", queue.name) } else { queue.name }.into(),
-            pool.clone().into(),
+            pool.into(),
             priority.to_string().into(),
             queue.concurrency_limit.map_or("None".to_owned(), |limit| limit.to_string()).into(),
             if tags.is_empty() { "-".to_owned() } else { tags }.into(),
         ];
-        rows.push(((pool, priority), row));
+        rows.push((place, row));
     }
     rows.sort();
     let rows = rows.into_iter().map(|(_, row)| row).collect();

@@ -370,7 +370,7 @@ fn shadows(page: &mut Page, plan: &Plan, style: Style) {
 
 /// `true by alice since 2026-11-20T10:00:00Z, until ...: load test`.
 fn by_whom(by: &Override) -> String {
-    let mut text = format!("{} by {} since {}", by.value, by.who, by.since);
+    let mut text = format!("{} by {} since {:.0}", by.value, by.who, by.since);
     if let Some(until) = by.until {
         text.push_str(&format!(" until {until}"));
     }
