@@ -8,6 +8,7 @@ mod apply;
 mod commands;
 mod dispatcher;
 pub mod ending;
+mod environment;
 mod error;
 mod expiry;
 mod janitor;
