@@ -335,9 +335,19 @@ deployments:
   - name: call
     command: 'echo "token $TOKEN and $API_TOKEN"; printf "%s" "$TOKEN" >&2; printf "%s" "$TOKEN" | wc -c'
     env: {TOKEN: "{{ $API_TOKEN }}"}
+  - name: marked
+    command: 'echo "at $WHERE"; env | grep -c OTHER_OF_THE_DAEMON'
+    env: {WHERE: {secret: "{{ $DATABASE }}"}}
+    env_inherit: [API_*]
+  - {name: argument, command: 'echo {{ parameters.token }}', parameters: {token: "{{ $API_TOKEN }}"}}
 "#);
-    let daemon = host.daemon_with(&[], &[("API_TOKEN", SECRET)]);
+    let daemon = host.daemon_with(&[], &[("API_TOKEN", SECRET), ("DATABASE", &format!("pg://{SECRET}@db")), ("OTHER_OF_THE_DAEMON", "1")]);
     daemon.reconciled();
+    let marked = daemon.outcome("marked");
+    assert_eq!(daemon.log(&marked), ["at ***", "0"]);
+    assert!(!daemon.deployment("marked").to_string().contains(SECRET) && !daemon.said().contains(SECRET));
+    let argument = daemon.outcome("argument");
+    assert!(argument["state"]["message"].as_str().unwrap().starts_with("the command holds a secret"), "{argument:#}");
     let run = daemon.outcome("call");
     assert_eq!(state(&run), ("COMPLETED", "Completed"), "{run:#}");
     let log = daemon.log(&run).join("\n");

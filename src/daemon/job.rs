@@ -1,15 +1,15 @@
 //! From a run and its deployment to a job with nothing left to decide. The only place that lets a secret out of the
 //! daemon's environment, and only into the job.
 //!
-//! Job variables go through the base job template of the run's pool (`variables`). The environment of a run is the daemon's own, then the
+//! Job variables go through the base job template of the run's pool (`variables`). The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
-use super::variables;
+use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Entrypoint};
+use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
 use crate::model::run::FlowRun;
 use crate::model::size::bytes;
 use crate::model::work_pool::WorkPool;
@@ -63,6 +63,7 @@ pub fn build(
     let entrypoint = spec.entrypoint.as_ref().ok_or("the deployment has no entrypoint")?;
     let mut renderer = Renderer { run, environment: &daemon_environment, secrets: Vec::new(), parameters: JsonMap::new() };
     let parameters = renderer.map("parameters", &run.parameters)?;
+    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, &renderer.secrets)?;
     renderer.parameters = parameters.clone();
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
@@ -70,19 +71,20 @@ pub fn build(
     let template = pool.and_then(|pool| pool.declared.base_job_template.as_ref());
     let job_variables = variables::configured(template, job_variables)?;
     let confinement = variables::confinement(&job_variables)?;
-    let mut environment = daemon_environment.clone();
+    let mut environment = environment::inherited(&daemon_environment, &job_variables)?;
     if confinement.user.is_some() {
         // They say who the daemon is.
         ["HOME", "USER", "LOGNAME"].iter().for_each(|name| drop(environment.remove(*name)));
     }
     overlay(&mut environment, file_env(deployment, &job_variables)?);
     overlay(&mut environment, variables_env(&job_variables)?);
-    let declared: JsonMap = spec.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    overlay(&mut environment, env_of(renderer.map("env", &declared)?)?);
+    overlay(&mut environment, env_of(renderer.environment(&spec.env)?)?);
     add_run_variables(&mut environment, run, &parameters);
     let working_directory = working_directory(deployment, &job_variables)?;
     let program = program(entrypoint, deployment, &job_variables, parameters, &mut renderer)?;
     let mut secrets = renderer.secrets;
+    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
+    environment::refuse_secret_arguments(&program, &secrets)?;
     secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
     secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
     secrets.sort_unstable();
@@ -104,17 +106,6 @@ pub fn build(
     })
 }
 
-/// The first parameter that does not fit a function's JSON schema, and why; `parameters` where it is all of them together.
-pub fn misfit(schema: &Value, parameters: &JsonMap) -> Option<(String, String)> {
-    // A schema that a client made up and that is none checks nothing.
-    let validator = jsonschema::validator_for(schema).ok()?;
-    let value = Value::Object(parameters.clone());
-    let error = validator.iter_errors(&value).next()?;
-    let path = error.instance_path().to_string();
-    let field = if path.is_empty() { "parameters" } else { path.trim_start_matches('/') };
-    Some((field.to_owned(), error.to_string()))
-}
-
 fn program(
     entrypoint: &Entrypoint,
     deployment: &Deployment,
@@ -128,7 +119,7 @@ fn program(
     }
     Ok(match entrypoint {
         Entrypoint::Python { path, function } => Program::Python {
-            interpreter: job_variables.get("python").and_then(Value::as_str).map(PathBuf::from),
+            interpreter: environment::interpreter(job_variables, &root(deployment)?, &working_directory(deployment, job_variables)?),
             file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
             function: function.clone(),
             parameters,
@@ -271,6 +262,21 @@ impl Renderer<'_> {
         }
     }
 
+    fn environment(&mut self, declared: &BTreeMap<String, Option<EnvironmentValue>>) -> Result<JsonMap, String> {
+        let mut variables = JsonMap::new();
+        for (name, value) in declared {
+            let rendered = match value {
+                None => Value::Null,
+                Some(value) => self.value(&format!("the variable {name} of env"), &Value::String(value.text().to_owned()))?,
+            };
+            if value.as_ref().is_some_and(EnvironmentValue::is_secret) {
+                self.secrets.push(text_of(&rendered));
+            }
+            variables.insert(name.clone(), rendered);
+        }
+        Ok(variables)
+    }
+
     fn command(&mut self, text: &str) -> Result<String, String> {
         Ok(text_of(&self.value("the command", &Value::String(text.to_owned()))?))
     }
@@ -280,7 +286,9 @@ impl Renderer<'_> {
         let parameter_value = Value::Object(self.parameters.clone());
         let mut secrets = Vec::new();
         let rendered = template::render(value, &mut |reference| match reference {
-            Reference::Environment(name) => match environment.get(*name) {
+            // Without `$` the file's reader filled it in, but for a secret's name.
+            Reference::Value(name) if !looks_secret(name) || !environment.contains_key(*name) => Resolution::Keep,
+            Reference::Environment(name) | Reference::Value(name) => match environment.get(*name) {
                 Some(value) => {
                     if looks_secret(name) {
                         secrets.push(value.clone());

@@ -209,6 +209,10 @@ impl Executor for ProcessExecutor {
                     "title": "Environment File", "type": "string", "format": "path",
                     "description": "A file of NAME=VALUE lines below the project's directory, read when the run starts."
                 },
+                "env_inherit": {
+                    "title": "Inherited Environment", "type": ["boolean", "array"], "items": { "type": "string" }, "default": true,
+                    "description": "Whether the run gets the daemon's environment, only PATH, HOME and the like, or those and a list of names."
+                },
                 "user": { "title": "User", "type": ["string", "integer"], "description": "As whom the run runs; needs a daemon that runs as root." },
                 "group": { "title": "Group", "type": ["string", "integer"], "description": "Its group; by default the groups of the user." },
                 "nice": { "title": "Niceness", "type": "integer", "minimum": -20, "maximum": 19, "description": "How much it gives way to others." },

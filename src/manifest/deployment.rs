@@ -10,7 +10,7 @@ use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
 use super::{entrypoint, process, renames, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
-use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, FullName, OnDelete};
+use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, EnvironmentValue, FullName, OnDelete};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub const KEYS: &[&str] = &[
     "retry_delay_seconds", "retry_jitter_factor", "retry_on", "timeout_seconds", "build", "push", "pull", "triggers", "path",
     "missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "starts", "ends", "exclude", "include", "dst",
     "protect", "on_delete", "renamed_from",
-    "user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file",
+    "user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file", "env_inherit",
 ];
 /// Keys of Prefect 2.0's one-deployment files and other old names, which are read or explained.
 pub const OLD_KEYS: &[&str] = &[
@@ -83,9 +83,22 @@ fn render(raw: &Node<'_>, shared: &Shared<'_>, steps: &Steps) -> Option<Value> {
     let mut rendered = map.clone();
     for (key, value) in map.iter().filter(|(key, value)| templated(key, value)) {
         let field = Node::new(value, raw.path.key(key), raw.report);
-        rendered.insert(key.clone(), shared.placeholders.render(&field, steps));
+        let value = match value {
+            Value::Object(variables) if key == "env" => environment_rendered(&field, variables, shared, steps),
+            _ => shared.placeholders.render(&field, steps),
+        };
+        rendered.insert(key.clone(), value);
     }
     Some(Value::Object(rendered))
+}
+
+/// What is marked secret is left as it stands, for the start of a run.
+fn environment_rendered(env: &Node<'_>, variables: &JsonMap, shared: &Shared<'_>, steps: &Steps) -> Value {
+    let rendered = variables.iter().map(|(name, value)| match value {
+        Value::Object(_) => (name.clone(), value.clone()),
+        _ => (name.clone(), shared.placeholders.render(&Node::new(value, env.path.key(name), env.report), steps)),
+    });
+    Value::Object(rendered.collect())
 }
 
 fn is_unnamed(node: &Node<'_>) -> bool {
@@ -411,8 +424,8 @@ fn on_delete(node: &Node<'_>) -> Option<OnDelete> {
     node.word("`finish` or `cancel`", &[("finish", OnDelete::Finish), ("cancel", OnDelete::Cancel)], &also)
 }
 
-/// Variables of the run; null unsets one. Numbers and booleans become the text that they are.
-fn environment(node: &Node<'_>) -> BTreeMap<String, Option<String>> {
+/// Variables of the run; null unsets one. Numbers and booleans become the text that they are; `{secret: VALUE}` marks a secret.
+fn environment(node: &Node<'_>) -> BTreeMap<String, Option<EnvironmentValue>> {
     let mut environment = BTreeMap::new();
     for (name, value) in node.mapping("a mapping of environment variables").into_iter().flatten() {
         let field = Node::new(value, node.path.key(name), node.report);
@@ -423,15 +436,35 @@ fn environment(node: &Node<'_>) -> BTreeMap<String, Option<String>> {
         }
         let text = match value {
             Value::Null => None,
-            Value::Bool(value) => Some(value.to_string()),
-            _ => match field.text() {
-                Some(text) => Some(text),
+            Value::Object(_) => match secret(&field) {
+                Some(secret) => Some(EnvironmentValue::Secret { secret }),
+                None => continue,
+            },
+            _ => match variable(&field) {
+                Some(text) => Some(EnvironmentValue::Plain(text)),
                 None => continue,
             },
         };
         environment.insert(name.clone(), text);
     }
     environment
+}
+
+fn variable(field: &Node<'_>) -> Option<String> {
+    match field.value {
+        Value::Bool(value) => Some(value.to_string()),
+        _ => field.text(),
+    }
+}
+
+/// `{secret: VALUE}`.
+fn secret(field: &Node<'_>) -> Option<String> {
+    let inner = field.field("secret");
+    if inner.is_none() || field.value.as_object().is_none_or(|map| map.len() != 1) {
+        field.expected("a text, or `{secret: \"{{ $NAME }}\"}`");
+        return None;
+    }
+    variable(&inner?)
 }
 
 fn timeout_seconds(node: &Node<'_>) -> Option<f64> {

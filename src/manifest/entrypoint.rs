@@ -2,6 +2,8 @@
 use super::node::Node;
 use super::report::{At, Problem, shown};
 use crate::model::deployment::Entrypoint;
+use crate::model::secret::looks_secret;
+use crate::template::{self, Reference};
 use serde_json::Value;
 
 /// Reads `entrypoint` or `command` of a deployment; exactly one must be there.
@@ -36,7 +38,10 @@ fn command(node: &Node<'_>) -> Option<Entrypoint> {
             node.report.push(node.error("empty-command", "`command` is empty; expected a program to run"));
             None
         }
-        Value::String(text) => no_nul(node, text).then(|| Entrypoint::Shell { command: text.clone() }),
+        Value::String(text) => {
+            let good = no_nul(node, text) & no_secret(node, text, true);
+            good.then(|| Entrypoint::Shell { command: text.clone() })
+        }
         Value::Array(items) => {
             let mut arguments = Vec::new();
             for (index, item) in items.iter().enumerate() {
@@ -44,7 +49,7 @@ fn command(node: &Node<'_>) -> Option<Entrypoint> {
                 match item.value {
                     Value::Null => item.expected("a text"),
                     Value::Bool(value) => arguments.push(value.to_string()),
-                    _ => arguments.extend(item.text().filter(|text| no_nul(&item, text))),
+                    _ => arguments.extend(item.text().filter(|text| no_nul(&item, text) & no_secret(&item, text, false))),
                 }
             }
             if items.first().is_none_or(|program| program == "") {
@@ -64,6 +69,26 @@ fn no_nul(node: &Node<'_>, text: &str) -> bool {
     let good = !text.contains('\0');
     if !good {
         node.report.push(node.error("nul", format!("{} holds a NUL character, which no program can be given", node.name())));
+    }
+    good
+}
+
+/// Everybody on a host can read the argument lists of its processes.
+fn no_secret(node: &Node<'_>, text: &str, shell: bool) -> bool {
+    let mut good = true;
+    for placeholder in template::placeholders(text) {
+        let (Reference::Environment(name) | Reference::Value(name)) = placeholder.reference() else { continue };
+        if !looks_secret(name) {
+            continue;
+        }
+        good = false;
+        let place = node.path.part_below("", text, Some(placeholder.range.clone()));
+        let message = format!("{} would stand in the list of processes, where everybody on the host can read it", shown(&text[placeholder.range.clone()]));
+        let help = match shell {
+            true => format!("write `${name}`: the shell takes it from the run's environment (`env:` can set it there)"),
+            false => format!("let the program read `{name}` from its environment (`env:` can set it there)"),
+        };
+        node.report.push(Problem::error("secret-argument", message, place).help(help));
     }
     good
 }

@@ -2,13 +2,14 @@
 //! job template and a run's own job variables stand beside them.
 use super::node::Node;
 use super::report::{At, Problem, described, shown};
+use super::words;
 use crate::model::JsonMap;
 use crate::model::size::bytes;
 use serde_json::Value;
 
 /// The keys; each is the job variable of the same name.
-pub const KEYS: [&str; 10] =
-    ["user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file"];
+pub const KEYS: [&str; 11] =
+    ["user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file", "env_inherit"];
 
 /// Adds what the keys say to the job variables.
 pub fn read(node: &Node<'_>, job_variables: &mut JsonMap) {
@@ -43,11 +44,13 @@ fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
         "memory_max" | "max_output" => (size.as_deref().and_then(bytes).is_some(), "bytes, or a size such as 512M or 2G", None),
         "cpu_max" => (number.is_some_and(|cpu| cpu > 0.0), "a number of processors, such as 0.5", None),
         "grace_seconds" => (number.is_some_and(|seconds| seconds >= 0.0), "seconds, 0 or more", None),
+        "env_inherit" => (inherits(field.value), "`true`, `false`, or a list of names of variables", None),
         "env_file" => (text.is_some_and(is_below), "a path below the project's directory", None),
         _ => (text.is_some(), "a path", None),
     };
     if right {
         return Some(match key {
+            "env_inherit" => text.and_then(words::boolean).map_or_else(|| field.value.clone(), Value::Bool),
             "nice" | "cpu_max" | "grace_seconds" if field.value.is_string() => number.map_or_else(|| field.value.clone(), number_of),
             _ => field.value.clone(),
         });
@@ -55,6 +58,15 @@ fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
     let found = field.error("wrong-value", format!("{} is {}; expected {expected}", shown(key), described(field.value)));
     field.report.push(found.maybe_help(help.map(str::to_owned)));
     None
+}
+
+fn inherits(value: &Value) -> bool {
+    match value {
+        Value::Bool(_) => true,
+        Value::String(word) => words::boolean(word).is_some(),
+        Value::Array(names) => names.iter().all(|name| name.as_str().is_some_and(|name| !name.is_empty() && !name.contains('='))),
+        _ => false,
+    }
 }
 
 fn number_of(number: f64) -> Value {

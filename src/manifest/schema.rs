@@ -4,7 +4,7 @@
 //! together. Unknown keys are allowed, as Prefect allows them: YAML anchors need a home.
 #![allow(dead_code)] // The types are never built: only their schema is used.
 use super::shapes::{
-    atomicity, boolean, calendars, command, count, delays, drift, dst, duration, environment, interval, missed, on_delete,
+    atomicity, boolean, calendars, command, count, delays, drift, dst, duration, environment, inherited, interval, missed, on_delete,
     on_resume, overlap, pointers, prune, retry_on, seconds, steps, tag_limits, text, texts,
 };
 use schemars::generate::SchemaSettings;
@@ -134,7 +134,7 @@ pub struct Deployment {
     work_pool: Option<WorkPoolReference>,
     /// Job variables, over those of `work_pool`.
     job_variables: Option<Map<String, Value>>,
-    /// Environment variables of its runs; null unsets one.
+    /// Environment variables of its runs; null unsets one, `{secret: "{{ $NAME }}"}` is read when a run starts and never shown.
     #[schemars(schema_with = "environment")]
     env: Option<Value>,
     /// Where its runs start, relative to the project's root. Default: the root.
@@ -152,7 +152,7 @@ pub struct Deployment {
     /// Which ends are tried again: exit codes (`75`, `1-5`), signals (`SIGKILL`), `timeout`, `crashed`. Default: every one.
     #[schemars(schema_with = "retry_on")]
     retry_on: Option<Value>,
-    /// As whom it runs, a name or a number; needs a daemon that runs as root. As of each key down to `env_file`, a job variable of
+    /// As whom it runs, a name or a number; needs a daemon that runs as root. As of each key down to `env_inherit`, a job variable of
     /// the same name says it, too.
     #[schemars(schema_with = "text")]
     user: Option<String>,
@@ -174,7 +174,7 @@ pub struct Deployment {
     /// How much log is kept of an attempt, in bytes or as `16M`: beyond it the beginning and the end. Default 64M.
     #[schemars(schema_with = "text")]
     max_output: Option<Value>,
-    /// The Python interpreter. Default: the working directory's `.venv`, else `python3` from PATH.
+    /// The Python interpreter. Default: the `.venv` of the working directory or the project, else `python3` from PATH.
     #[schemars(schema_with = "text")]
     python: Option<String>,
     /// Seconds between SIGTERM and SIGKILL when it is stopped. Default 10.
@@ -183,6 +183,10 @@ pub struct Deployment {
     /// A file of `NAME=VALUE` lines below the project's root, read when a run starts; `env` stands over it.
     #[schemars(schema_with = "text")]
     env_file: Option<String>,
+    /// Whether its runs get the daemon's environment (default), or no more of it than PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ and
+    /// TMPDIR (`false`), or those and a list of names (`AWS_*` is all that begin so).
+    #[schemars(schema_with = "inherited")]
+    env_inherit: Option<Value>,
     /// A run that takes longer is stopped.
     #[schemars(schema_with = "seconds")]
     timeout_seconds: Option<Value>,

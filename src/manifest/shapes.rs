@@ -41,9 +41,19 @@ pub(super) fn command(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "array", "minItems": 1, "items": argument }, { "type": "null" }] })
 }
 
-/// Environment variables; null unsets one.
+/// Environment variables; null unsets one, `{secret: VALUE}` marks one.
 pub(super) fn environment(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
+    let plain = json!({ "type": ["string", "number", "boolean", "null"] });
+    let secret = json!({
+        "type": "object", "required": ["secret"], "additionalProperties": false,
+        "properties": { "secret": { "type": ["string", "number", "boolean"] } },
+    });
+    schemars::json_schema!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [plain, secret] } })
+}
+
+/// Whether a run gets the daemon's environment, or which of it.
+pub(super) fn inherited(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": ["boolean", "array", "string", "null"], "items": { "type": "string" } })
 }
 
 /// Exit codes, signals, words.

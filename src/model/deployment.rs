@@ -96,6 +96,33 @@ pub struct ConcurrencyLimit {
     pub grace_period_seconds: Option<u32>,
 }
 
+/// The value of a variable of `env`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EnvironmentValue {
+    Plain(String),
+    /// Marked secret, whatever the variable is called: never rendered when the file is read, never shown.
+    Secret { secret: String },
+}
+
+impl EnvironmentValue {
+    pub fn text(&self) -> &str {
+        match self {
+            EnvironmentValue::Plain(text) | EnvironmentValue::Secret { secret: text } => text,
+        }
+    }
+
+    pub fn is_secret(&self) -> bool {
+        matches!(self, EnvironmentValue::Secret { .. })
+    }
+}
+
+impl From<&str> for EnvironmentValue {
+    fn from(text: &str) -> Self {
+        EnvironmentValue::Plain(text.to_owned())
+    }
+}
+
 /// What becomes of runs in progress when their deployment is pruned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -160,7 +187,7 @@ pub struct DeploymentSpec {
     pub concurrency_limit: Option<ConcurrencyLimit>,
     /// Environment variables of the run, over the daemon's own; `None` unsets one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, Option<String>>,
+    pub env: BTreeMap<String, Option<EnvironmentValue>>,
     /// Relative to the project's root; `None` is the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,

@@ -210,7 +210,7 @@ fn daily_spec() -> DeploymentSpec {
         work_queue: Some("urgent".to_owned()),
         job_variables: json!({"working_dir": "/tmp", "env": {"DB_PASSWORD": "hunter2-too"}}).as_object().unwrap().clone(),
         concurrency_limit: Some(ConcurrencyLimit { limit: 2, collision_strategy: CollisionStrategy::CancelNew, grace_period_seconds: None }),
-        env: BTreeMap::from([("API_TOKEN".to_owned(), Some("hunter2-hunter2".to_owned())), ("MODE".to_owned(), Some("fast".to_owned()))]),
+        env: BTreeMap::from([("API_TOKEN".to_owned(), Some("hunter2-hunter2".into())), ("MODE".to_owned(), Some("fast".into()))]),
         retries: 2,
         retry_delay_seconds: vec![5.0, 30.0],
         timeout_seconds: Some(60.0),
