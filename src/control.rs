@@ -5,6 +5,7 @@
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
+use crate::model::name::typed;
 use crate::model::overrides::Override;
 use crate::model::problem::Problem;
 use crate::model::run::FlowRun;
@@ -171,8 +172,7 @@ pub struct ProjectDeletion {
 impl ProjectDeletion {
     /// What removes a project of which so many objects are pruned, to be typed in a shell.
     pub fn words(project: &str, prunes: usize) -> String {
-        let is_plain = !project.is_empty() && project.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        let project = if is_plain { project.to_owned() } else { format!("'{}'", project.replace('\'', r"'\''")) };
+        let project = typed(project);
         match prunes {
             0 => format!("reeve project delete {project}"),
             _ => format!("reeve project delete {project} --allow-prune={prunes}"),

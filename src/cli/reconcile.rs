@@ -1,7 +1,7 @@
 //! `reeve reconcile`: makes the home equal to the files, or shows what that would change.
 use super::apply;
 use super::client::{Access, Client, Connection, view};
-use super::daemon::absolute;
+use super::daemon::{absolute, to_come};
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Screen;
@@ -155,7 +155,10 @@ pub async fn call(
         }
         Format::Text => {
             show(&report, arguments.verbose, client, screen);
-            if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
+            let root = report.plan.as_ref().map(|plan| Path::new(&plan.root)).filter(|_| report.applied && client.is_daemon());
+            if let Some(root) = root
+                && is_unwatched(client, root).await
+            {
                 screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
             }
         }
@@ -166,7 +169,8 @@ pub async fn call(
 /// Annotations on the output, where the workflow's runner looks for them, and the plan in the step's summary.
 fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen: &mut Screen) -> Result<(), CliError> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let below_of = |top: PathBuf| root.strip_prefix(top).ok().map(Path::to_path_buf);
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let below_of = |top: PathBuf| root.strip_prefix(&top).or_else(|_| real.strip_prefix(&top)).ok().map(Path::to_path_buf);
     let below = workspace.and_then(below_of).or_else(|| working_tree(root).and_then(below_of)).unwrap_or_default();
     let prefix = if below.as_os_str().is_empty() { String::new() } else { format!("{}/", below.display()) };
     screen.write(&explain::annotations(report.plan.as_ref(), &report.problems, &prefix));
@@ -200,10 +204,7 @@ pub(super) fn sources(project: &Path, files: &[PathBuf]) -> Result<(PathBuf, Vec
 
 /// The directory, also where it is gone: the daemon knows whether a project was applied from it, and says what that means.
 fn root(project: &Path) -> Result<PathBuf, CliError> {
-    match (absolute(project), std::path::absolute(project)) {
-        (Err(_), Ok(path)) if !path.exists() => Ok(path),
-        (found, _) => found,
-    }
+    if project.exists() { absolute(project) } else { to_come(project) }
 }
 
 /// A file that was named: below the root as it stands, where it is there; else from the working directory.

@@ -14,6 +14,7 @@ mod janitor;
 pub mod job;
 mod narrator;
 mod offline;
+mod places;
 mod reconciler;
 mod removal;
 pub mod scheduler;

@@ -1,6 +1,7 @@
 //! What stands against a plan, and the exact words that would allow it.
 use super::wire;
 use crate::model::id::Kind;
+use crate::model::name::typed;
 use crate::model::position::Position;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,13 @@ pub enum Refusal {
         /// The project that owns it, and the file in which that project declares it.
         owner: String,
         owner_file: String,
+        /// That project's root directory, and line and column in the file (relative to it), where they are known: in plans that are
+        /// read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner_root: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<wire::Position>")]
+        owner_position: Option<Position>,
         /// Where this project declares it.
         file: String,
         pointer: String,
@@ -70,6 +78,41 @@ impl Refusal {
         }
     }
 
+    /// Fills in where the other project declares what is refused. `find` gives the root of the project that owns an object, and the
+    /// object's place in a file of that project.
+    pub fn locate_owner(&mut self, find: impl FnOnce(&str, Kind, &str) -> Option<(String, Option<Position>)>) {
+        if let Refusal::Owned { kind, name, owner, owner_root, owner_position, owner_file, .. } = self
+            && let Some((root, position)) = find(owner, *kind, name)
+        {
+            if let Some(position) = &position {
+                // The entry may have moved to another file of its project since that was applied.
+                owner_file.clone_from(&position.file);
+            }
+            (*owner_root, *owner_position) = (Some(root), position);
+        }
+    }
+
+    /// What is not part of what the plan does: places, which are looked up only when somebody is to read them.
+    pub(super) fn forget_places(&mut self) {
+        if let Some((_, _, position)) = self.place() {
+            *position = None;
+        }
+        if let Refusal::Owned { owner_root, owner_position, owner_file, .. } = self {
+            (*owner_root, *owner_position) = (None, None);
+            owner_file.clear();
+        }
+    }
+
+    /// `/srv/ops/deployment.yaml:12:5`, as far as it is known.
+    fn other_place(&self) -> String {
+        let Refusal::Owned { owner_root, owner_position, owner_file, .. } = self else { return String::new() };
+        let file = owner_position.as_ref().map_or_else(|| owner_file.clone(), ToString::to_string);
+        match owner_root {
+            Some(root) => format!("{}/{file}", root.trim_end_matches('/')),
+            None => file,
+        }
+    }
+
     /// Line and column of what it is about, where they are known.
     pub fn position(&self) -> Option<&Position> {
         match self {
@@ -88,16 +131,19 @@ impl fmt::Display for Refusal {
             }
         }
         match self {
-            Refusal::Owned { kind: Kind::ConcurrencyLimit, name, owner, owner_file, .. } => write!(
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, name, owner, .. } => write!(
                 f,
-                "the concurrency limit of the tag `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
-                 a tag has one limit, so remove it here or there"
+                "the concurrency limit of the tag `{name}` belongs to the project `{owner}`, which declares it in {}: \
+                 a tag has one limit, so remove it here or there",
+                self.other_place()
             ),
-            Refusal::Owned { kind, name, owner, owner_file, .. } => write!(
+            Refusal::Owned { kind, name, owner, .. } => write!(
                 f,
-                "the {} `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
-                 rename one of the two, or remove it there first; to take it over with its history, say `reeve adopt {name}`",
-                kind.words()
+                "the {} `{name}` belongs to the project `{owner}`, which declares it in {}: \
+                 rename one of the two, or remove it there first; to take it over with its history, say `{}`",
+                kind.words(),
+                self.other_place(),
+                adoption(*kind, name)
             ),
             Refusal::RenamesSeveral { name, earlier, .. } => write!(
                 f,
@@ -138,6 +184,15 @@ impl fmt::Display for Refusal {
                  look at the plan again, and if it is right, say --allow-prune={prunes}"
             ),
         }
+    }
+}
+
+/// What takes an object of another project over, to be typed in a shell. A queue goes with its pool.
+fn adoption(kind: Kind, name: &str) -> String {
+    match (kind, name.split_once('/')) {
+        (Kind::WorkPool, _) => format!("reeve adopt --work-pool {}", typed(name)),
+        (Kind::WorkQueue, Some((pool, _))) => format!("reeve adopt --work-pool {}", typed(pool)),
+        _ => format!("reeve adopt {}", typed(name)),
     }
 }
 

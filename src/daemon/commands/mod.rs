@@ -12,7 +12,6 @@ mod tag_limits;
 mod tombstones;
 mod work_pools;
 
-pub(super) use overrides::clear as clear_override;
 
 use super::reconciler::Reconciler;
 use super::scheduler::Upcoming;

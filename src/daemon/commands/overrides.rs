@@ -13,7 +13,7 @@ use serde_json::Value;
 impl Commands {
     /// Takes an override away, so that the field is again what the file says. What fires again because of it begins anew.
     pub(super) async fn clear_override_of(&self, which: OverrideRef) -> Result<Override, ControlError> {
-        clear(self.writer()?, &which, |_| true).await?.ok_or_else(|| absent(&which))
+        clear(self.writer()?, &which).await?.ok_or_else(|| absent(&which))
     }
 }
 
@@ -61,34 +61,25 @@ impl Edit<'_> {
     }
 }
 
-/// Takes away the override that `which` names, if there is one and it is one of those that are meant; what fires again because of
-/// it begins anew.
-pub(in crate::daemon) async fn clear(
-    ledger: &Ledger,
-    which: &OverrideRef,
-    meant: impl Fn(&Override) -> bool,
-) -> Result<Option<Override>, LedgerError> {
-    let take = |overrides: &mut Overrides, field: &str| match overrides.get(field) {
-        Some(by) if meant(by) => overrides.remove(field),
-        _ => None,
-    };
+/// Takes away the override that `which` names, if there is one; what fires again because of it begins anew.
+async fn clear(ledger: &Ledger, which: &OverrideRef) -> Result<Option<Override>, LedgerError> {
     let edited = ledger.edit::<_, LedgerError>(|| {
         let now = clock::now();
         let cleared = match which.kind {
             Kind::ConcurrencyLimit => ledger.tag_limit(&which.name)?.and_then(|mut limit| {
-                let taken = take(&mut limit.overrides, &which.field)?;
+                let taken = limit.overrides.remove(&which.field)?;
                 limit.updated = now;
                 Some((Write::PutTagLimit(limit), taken))
             }),
             Kind::WorkPool => ledger.work_pool(&which.name)?.and_then(|mut pool| {
-                let taken = take(&mut pool.overrides, &which.field)?;
+                let taken = pool.overrides.remove(&which.field)?;
                 pool.updated = now;
                 Some((Write::PutWorkPool(pool), taken))
             }),
             Kind::WorkQueue => {
                 let queue = which.name.split_once('/').map(|(pool, queue)| ledger.work_queue(pool, queue)).transpose()?;
                 queue.flatten().and_then(|mut queue| {
-                    let taken = take(&mut queue.overrides, &which.field)?;
+                    let taken = queue.overrides.remove(&which.field)?;
                     queue.updated = now;
                     Some((Write::PutWorkQueue(queue), taken))
                 })
@@ -96,7 +87,7 @@ pub(in crate::daemon) async fn clear(
             Kind::Deployment | Kind::Flow | Kind::Schedule => {
                 let named = FullName::parse(&which.name).map(|name| ledger.deployment_by_name(&name)).transpose()?;
                 named.flatten().and_then(|mut deployment| {
-                    let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field, take))?;
+                    let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field))?;
                     deployment.updated = now;
                     Some((Write::PutDeployment(Box::new(deployment)), taken))
                 })
@@ -111,16 +102,12 @@ pub(in crate::daemon) async fn clear(
 }
 
 /// The deployment's own, or one of a schedule: `schedules/KEY/active`.
-fn take_from_deployment(
-    deployment: &mut Deployment,
-    field: &str,
-    take: impl Fn(&mut Overrides, &str) -> Option<Override>,
-) -> Option<Override> {
+fn take_from_deployment(deployment: &mut Deployment, field: &str) -> Option<Override> {
     match field.strip_prefix("schedules/").and_then(|rest| rest.rsplit_once('/')) {
-        None => take(&mut deployment.overrides, field),
+        None => deployment.overrides.remove(field),
         Some((key, field)) => {
             let schedule = deployment.schedules.iter_mut().find(|schedule| schedule.key == key)?;
-            take(&mut schedule.overrides, field)
+            schedule.overrides.remove(field)
         }
     }
 }

@@ -24,8 +24,9 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
             text += &format!("> [!CAUTION]\n> Refused: {}\n\n", one_line(&refusal.to_string()));
         }
         if plan.is_destructive() {
-            let runs = cancelled(plan);
-            text += &format!("> [!WARNING]\n> {} stop: what this project no longer declares is pruned.{runs}\n\n", objects(plan.counts.prune));
+            let pruned = (plan.counts.prune > 0).then(|| format!("{} stop: what this project no longer declares is pruned.", objects(plan.counts.prune)));
+            let told: Vec<String> = pruned.into_iter().chain(cancelled(plan)).collect();
+            text += &format!("> [!WARNING]\n> {}\n\n", told.join(" "));
         }
     }
     let mut after = String::new();
@@ -100,12 +101,16 @@ fn longest_run(text: &str, wanted: char) -> usize {
 }
 
 /// What becomes of runs that are there: the one thing that no later change brings back.
-fn cancelled(plan: &Plan) -> String {
-    let cancelled = plan.steps.iter().filter_map(|step| step.in_progress.filter(|runs| runs.fate == Fate::Cancel));
-    match cancelled.map(|runs| runs.running).sum() {
-        0 => String::new(),
-        1 => " 1 run in progress is cancelled.".to_owned(),
-        runs => format!(" {runs} runs in progress are cancelled."),
+fn cancelled(plan: &Plan) -> Option<String> {
+    let told = plan.steps.iter().filter_map(|step| step.in_progress).map(|runs| match runs.fate {
+        Fate::Cancel => runs.running,
+        Fate::Pause => runs.waiting,
+        _ => 0,
+    });
+    match told.sum::<usize>() {
+        0 => None,
+        1 => Some("1 run in progress is cancelled.".to_owned()),
+        runs => Some(format!("{runs} runs in progress are cancelled.")),
     }
 }
 
