@@ -193,7 +193,7 @@ impl Reconciler {
                 if served && !dry_run {
                     self.note(&root, &outcome);
                 }
-                Ok(outcome.report)
+                Ok(outcome.report.ended())
             }
             Err(error @ PassError::Source(_)) => Err(ControlError::Invalid(error.to_string())),
             Err(error @ PassError::Gone { .. }) => Err(ControlError::Refused(error.to_string())),
@@ -226,6 +226,9 @@ impl Reconciler {
             let Prepared { mut outcome, units, base } = prepared;
             units::remember(&mut outcome.report.units, &committed);
             if outcome.report.stale.is_some() {
+                if !committed.is_empty() {
+                    units::stop(&mut outcome.report);
+                }
                 return Ok(outcome);
             }
             let (Some(writer), false) = (&self.writer, units.is_empty() || pass.dry_run) else {
@@ -383,7 +386,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     }
     let source = Some(SourceState { content: sources.content_hash(), commit: sources.git_commit() });
     let Some(mut desired) = desired else {
-        let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
+        let report = ReconcileReport { problems, ..ReconcileReport::default() };
         // Whose wrong files are is not known from them, but where they lie: what is in force is that project's.
         let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
         let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
@@ -401,7 +404,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         places::of_own(&mut plan, &sources);
         places::of_others(reader, &mut plan);
     }
-    let refusal = plan.refusals.first().map(ToString::to_string);
+    let refusal = plan.refusals.first().map(|refusal| refusal.in_full(&plan.root));
     let units = plan.take_units(desired.rules.atomicity);
     let unit_reports = units::reports(&desired, &units, refusal.as_deref());
     let base = plan.base_revision;
@@ -409,7 +412,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let stamp = (pass.dry_run || pass.expect.is_some())
         .then(|| Stamp { base_revision: base, sources: source.as_ref().map(|source| source.content.clone()).unwrap_or_default(), digest: plan.digest() });
     let stale = pass.expect.as_ref().zip(stamp.as_ref()).and_then(|(expected, stamp)| stale(expected, stamp));
-    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
+    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, ..ReconcileReport::default() };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     let consulted = consulted(&sources);
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source }, units, base })
@@ -417,13 +420,16 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
 
 /// The guard that keeps what is no longer declared.
 fn prune_blocked(plan: &Plan) -> Option<Cause> {
-    plan.refusals.iter().find_map(|refusal| match refusal {
-        Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
-        Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
-        Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
-        Refusal::TwoCheckouts { .. } => Some(Cause::new("two-checkouts", refusal.to_string())),
-        Refusal::CheckoutInProgress { .. } => Some(Cause::new("checkout-in-progress", refusal.to_string())),
-        Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => None,
+    plan.refusals.iter().find_map(|refusal| {
+        let code = match refusal {
+            Refusal::PrunesEverything { .. } => "prunes-everything",
+            Refusal::PrunesMany { .. } => "prunes-many",
+            Refusal::AllowanceDiffers { .. } => "allowance-differs",
+            Refusal::TwoCheckouts { .. } => "two-checkouts",
+            Refusal::CheckoutInProgress { .. } => "checkout-in-progress",
+            Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => return None,
+        };
+        Some(Cause::new(code, refusal.in_full(&plan.root)))
     })
 }
 

@@ -34,7 +34,7 @@ pub async fn remove(
             let runs = runs_in_progress(reader)?;
             plan.count_runs(|deployment| runs.get(&deployment).copied().unwrap_or_default());
         }
-        let mut report = ReconcileReport { plan: None, problems: Vec::new(), stamp: None, stale: None, units: Vec::new(), applied: false };
+        let mut report = ReconcileReport::default();
         let applied = match writer.filter(|_| !plan.is_refused()) {
             None => None,
             Some(writer) => Some(apply::apply(writer, plan.base_revision, &writes(&mut plan, &stored, project)).await?),

@@ -46,7 +46,8 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// Why nothing of this is applied; empty when nothing stands against it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "wire::refusals")]
+    #[schemars(with = "Vec<wire::Refusal>")]
     pub refusals: Vec<Refusal>,
     /// The project's own record, written with the steps.
     #[serde(skip)]

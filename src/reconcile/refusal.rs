@@ -124,6 +124,44 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, None)
+    }
+}
+
+/// A refusal with a whole command to type.
+struct InFull<'a>(&'a Refusal, &'a str);
+
+impl fmt::Display for InFull<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tell(f, Some(self.1))
+    }
+}
+
+impl Refusal {
+    /// The sentence for whoever reads it elsewhere than below a reconcile of the project in `root`.
+    pub fn in_full(&self, root: &str) -> String {
+        InFull(self, root).to_string()
+    }
+
+    /// What to type to have it allowed: an option of the same command, or another command; `None`: nothing that can be typed does.
+    pub fn say(&self) -> Option<String> {
+        match self {
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, .. } | Refusal::RenamesSeveral { .. } | Refusal::CheckoutInProgress { .. } => None,
+            Refusal::Owned { kind, name, .. } => Some(adoption(*kind, name)),
+            Refusal::Suspended { project, .. } => Some(format!("reeve resume {}", typed(project))),
+            Refusal::PrunesEverything { prunes }
+            | Refusal::PrunesMany { prunes, .. }
+            | Refusal::TwoCheckouts { prunes, .. }
+            | Refusal::AllowanceDiffers { prunes, .. } => Some(format!("--allow-prune={prunes}")),
+        }
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>, root: Option<&str>) -> fmt::Result {
+        let say = match (self.say(), root) {
+            (Some(option), Some(root)) if option.starts_with("--") => format!("`reeve reconcile --project {} {option}`", typed(root)),
+            (Some(option), None) if option.starts_with("--") => option,
+            (command, _) => command.map(|command| format!("`{command}`")).unwrap_or_default(),
+        };
         if let Refusal::Owned { file, position, .. } | Refusal::RenamesSeveral { file, position, .. } = self {
             match position {
                 Some(position) => write!(f, "{position}: ")?,
@@ -140,10 +178,9 @@ impl fmt::Display for Refusal {
             Refusal::Owned { kind, name, owner, .. } => write!(
                 f,
                 "the {} `{name}` belongs to the project `{owner}`, which declares it in {}: \
-                 rename one of the two, or remove it there first; to take it over with its history, say `{}`",
+                 rename one of the two, or remove it there first; to take it over with its history, say {say}",
                 kind.words(),
                 self.other_place(),
-                adoption(*kind, name)
             ),
             Refusal::RenamesSeveral { name, earlier, .. } => write!(
                 f,
@@ -160,28 +197,28 @@ impl fmt::Display for Refusal {
             Refusal::PrunesEverything { prunes } => write!(
                 f,
                 "nothing is declared any more, and {} of the project would be pruned: \
-                 if that is meant, say --allow-prune={prunes}",
+                 if that is meant, say {say}",
                 if *prunes == 1 { "the only object".to_owned() } else { format!("all {prunes} objects") }
             ),
             Refusal::TwoCheckouts { project, root, other, prunes } => write!(
                 f,
                 "the project `{project}` was applied from {other}, which still holds it, and {} would be pruned from {root}: \
-                 if this is another project, give it another `name:`; if it moved here, say --allow-prune={prunes}",
+                 if this is another project, give it another `name:`; if it moved here, say {say}",
                 objects(*prunes)
             ),
             Refusal::Suspended { project, suspension } => {
-                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")
+                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say {say}")
             }
             Refusal::PrunesMany { prunes, owned, limit } => write!(
                 f,
                 "{prunes} of the project's {} would be pruned, and at most {limit} are unasked: \
-                 if that is meant, say --allow-prune={prunes}",
+                 if that is meant, say {say}",
                 objects(*owned)
             ),
             Refusal::AllowanceDiffers { prunes, allowed } => write!(
                 f,
                 "--allow-prune={allowed} was given, but {prunes} would be pruned: \
-                 look at the plan again, and if it is right, say --allow-prune={prunes}"
+                 look at the plan again, and if it is right, say {say}"
             ),
         }
     }

@@ -34,10 +34,19 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
     list(&mut after, ["problem in the files", "problems in the files"], warnings.collect());
     list(&mut after, ["note", "notes"], plan.into_iter().flat_map(notes).collect());
     if let Some(plan) = plan {
-        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned };
+        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned, in_log: false };
         text += &difference(&changes(plan, style), MOST_CHARACTERS.saturating_sub(text.len() + after.len()));
     }
     text + &after
+}
+
+/// That there is no plan, and why.
+pub fn markdown_of_error(error: &str, problems: &[Problem], against: Option<&str>) -> String {
+    let against = against.map(|against| format!(" against {}", code(against))).unwrap_or_default();
+    let mut text = format!("### reeve could not plan{against}\n\n> [!CAUTION]\n> {}\n\n", literal(error));
+    let lines = problems.iter().map(|problem| format!("- {}\n", literal(&problem.to_string())));
+    list(&mut text, ["problem in the files", "problems in the files"], lines.collect());
+    text
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
