@@ -5,8 +5,9 @@
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, Kind, WorkQueueId};
+use crate::model::name::typed;
 use crate::model::overrides::Override;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::Status;
@@ -200,8 +201,7 @@ pub struct ProjectDeletion {
 impl ProjectDeletion {
     /// What removes a project of which so many objects are pruned, to be typed in a shell.
     pub fn words(project: &str, prunes: usize) -> String {
-        let is_plain = !project.is_empty() && project.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        let project = if is_plain { project.to_owned() } else { format!("'{}'", project.replace('\'', r"'\''")) };
+        let project = typed(project);
         match prunes {
             0 => format!("reeve project delete {project}"),
             _ => format!("reeve project delete {project} --allow-prune={prunes}"),
@@ -220,9 +220,19 @@ pub struct Stamp {
     pub digest: String,
 }
 
-/// What a reconcile found and did.
+/// What a reconcile found and did: what `-o json` prints, as `schemas/plan.schema.json` describes it (`reconcile::wire`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReconcileReport {
+    /// The version of this form, which is the plan's: 1.
+    #[serde(default = "format")]
+    pub format: u32,
+    /// Why this is no success, as a sentence: the files are wrong, or are not to be had. `None`: the plan's counts and refusals tell
+    /// how it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The exit code of the command, where there is an error: 1, or 3 where a guard refused before anything was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
     /// `None` when the files are wrong: `problems` says why, and nothing was planned.
     pub plan: Option<Plan>,
     pub problems: Vec<Problem>,
@@ -352,7 +362,42 @@ impl UnitOutcome {
     }
 }
 
+fn format() -> u32 {
+    crate::reconcile::FORMAT
+}
+
+impl Default for ReconcileReport {
+    fn default() -> Self {
+        ReconcileReport {
+            format: format(),
+            error: None,
+            exit_code: None,
+            plan: None,
+            problems: Vec::new(),
+            stamp: None,
+            stale: None,
+            units: Vec::new(),
+            applied: false,
+        }
+    }
+}
+
 impl ReconcileReport {
+    /// A report that is over: with the sentence that says what failed, if something did.
+    pub fn ended(mut self) -> Self {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+        self.error = match &self.plan {
+            None => Some(format!("{errors} in the files: nothing was changed, and what was last good stays in force")),
+            Some(_) if self.has_failed() => {
+                Some(format!("{errors} in the files: what they concern stays as it was, and nothing is pruned until they are put right"))
+            }
+            Some(_) => None,
+        };
+        self.exit_code = self.error.is_some().then_some(1);
+        self
+    }
+
     /// Something in the files is wrong: nothing was applied, or what it concerns was not.
     pub fn has_failed(&self) -> bool {
         self.plan.is_none() || self.units.iter().any(|unit| unit.outcome == UnitOutcome::Failed)

@@ -74,6 +74,40 @@ fn what_cannot_be_compared_says_why() {
 }
 
 #[test]
+fn every_form_of_output_carries_what_failed() {
+    let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/plan.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let broken = repository("name: etl\ndeployments: [{name: x, command: y, schedule: {cron: never}}]\n", NOW);
+    let wrong = Host::new("name: etl\ndeployments: [{name: x, command: y, schedule: {cron: never}}]\n");
+    let none = Host::new(NOW);
+    fs::remove_file(none.project().join("deployment.yaml")).unwrap();
+    for (host, more, error, problems) in [
+        (&broken, &["--against", "HEAD"][..], "the project's files at HEAD are wrong themselves", 1),
+        (&broken, &["--against", "nowhere"], "git knows no commit `nowhere` here", 0),
+        (&wrong, &[], "1 error in the files: nothing was changed", 1),
+        (&none, &[], "holds no project file", 0),
+    ] {
+        let said = |form: &str| host.cli(&[&["reconcile", "--dry-run", "-o", form], more].concat()).exits(1);
+        let report = said("json").json();
+        let misfits: Vec<String> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(misfits.is_empty(), "{misfits:#?}\n{report:#}");
+        assert!(report["error"].as_str().unwrap().contains(error), "{report:#}");
+        assert_eq!((&report["format"], &report["exit_code"], &report["plan"]), (&1.into(), &1.into(), &serde_json::Value::Null));
+        assert_eq!(report["problems"].as_array().unwrap().len(), problems, "{report:#}");
+        let (comment, annotations) = (said("markdown").out, said("github").out);
+        assert!(comment.starts_with("### reeve ") && (comment.contains("CAUTION") || comment.contains("problem in the files")), "{comment}");
+        assert!(annotations.lines().any(|line| line.starts_with("::error ")), "{annotations}");
+    }
+    let gone = Host::new(NOW);
+    gone.cli(&["reconcile"]).exits(0);
+    fs::remove_file(gone.project().join("deployment.yaml")).unwrap();
+    let report = gone.cli(&["reconcile", "-o", "json"]).exits(3).json();
+    assert!(report["exit_code"] == 3 && report["error"].as_str().unwrap().contains("reeve project delete etl"), "{report:#}");
+    let report = gone.cli(&["apply", "none.json", "-o", "json"]).exits(1).json();
+    assert!(report["error"].as_str().unwrap().starts_with("failed to read none.json"), "{report:#}");
+}
+
+#[test]
 fn a_github_workflow_gets_annotations_and_a_summary() {
     let host = repository(THEN, &NOW.replace("command: 'echo fresh'", "command: 'echo fresh', tagz: [a]"));
     let summary = host.path().join("summary");

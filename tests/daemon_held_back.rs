@@ -67,6 +67,51 @@ fn a_second_checkout_prunes_nothing_unasked() {
 }
 
 #[test]
+fn a_link_that_is_led_to_another_release_is_no_second_checkout() {
+    let host = Host::new("name: own\ndeployments: []\n");
+    let two = "deployments:\n  - {name: a, command: pwd}\n  - {name: b, command: 'true'}\n";
+    host.write("../releases/1/deployment.yaml", two);
+    host.write("../releases/2/deployment.yaml", "deployments:\n  - {name: a, command: pwd}\n");
+    let current = host.path().join("current");
+    let lead_to = |release: &str| {
+        let _ = fs::remove_file(&current);
+        std::os::unix::fs::symlink(format!("releases/{release}"), &current).unwrap();
+    };
+    lead_to("1");
+    host.cli(&["reconcile", "--project", "../current"]).exits(0).says(&["2 created"]);
+    // Whoever is in the directory is in the project, by whatever path.
+    host.cli(&["reconcile", "--project", "../releases/1"]).exits(0).says(&["In sync"]);
+    let mut there = host.command();
+    there.args(["reconcile", "-n"]).current_dir(&current).env("PWD", &current);
+    common::Answer::of(&mut there, &["reconcile"]).exits(0).says(&["In sync"]);
+    lead_to("2");
+    host.cli(&["reconcile", "--project", "../current"]).exits(0).says(&["1 pruned"]);
+    lead_to("1");
+    host.cli(&["reconcile", "--project", "../current"]).exits(0).says(&["1 restored"]);
+    let daemon = host.daemon_with(&["--project", "../current"], &[]);
+    phase(&daemon, "/current", "idle");
+    lead_to("2");
+    daemon.line("1 pruned");
+    assert_eq!(names(&daemon), ["a"]);
+}
+
+#[test]
+fn a_claim_that_is_refused_names_both_places_in_full() {
+    let q = "name: p2\nwork_pools:\n  - name: local\n    type: process\n    queues:\n      - name: fast\ndeployments:\n  - {name: a, command: 'true'}\n";
+    let p = format!("name: p1\ndescription: x\n{}", q.trim_start_matches("name: p2\n"));
+    let host = host(q, &p);
+    host.cli(&["reconcile", "--project", "../q"]).exits(0);
+    let there = host.path().join("q/deployment.yaml");
+    let refused = host.cli(&["reconcile", "--project", "../p", "-o", "markdown"]).exits(3);
+    for (own, other, adopt) in [(4, 3, "--work-pool local"), (7, 6, "--work-pool local"), (9, 8, "a/a")] {
+        let other = format!("{}:{other}:", there.display());
+        let line = refused.out.lines().find(|line| line.contains(&format!("Refused: deployment.yaml:{own}:"))).unwrap_or_else(|| panic!("{own}: {}", refused.out));
+        assert!(line.contains(&other) && line.contains(&format!("`reeve adopt {adopt}`")), "{line}");
+    }
+    host.cli(&["adopt", "--work-pool", "local", "a/a", "--project", "../p"]).exits(0).says(&["3 adopted"]);
+}
+
+#[test]
 fn of_two_projects_with_one_name_neither_is_applied_until_they_differ() {
     let host = host(&one("prod", "a"), &one("prod", "b"));
     host.cli(&["reconcile", "--project", "../q"]).exits(0);

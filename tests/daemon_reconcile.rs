@@ -146,7 +146,7 @@ fn the_json_of_a_plan_is_as_its_schema_says() {
     let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/plan.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     let fits = |report: &Value| {
-        let errors: Vec<String> = schema.iter_errors(&report["plan"]).map(|error| format!("{error} at {}", error.instance_path())).collect();
+        let errors: Vec<String> = schema.iter_errors(report).map(|error| format!("{error} at {}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
     };
     both_ways(&many(10), |host, _| {
@@ -157,7 +157,9 @@ fn the_json_of_a_plan_is_as_its_schema_says() {
         host.write("deployment.yaml", &many(4).replace("name: job-0,", "name: job-0, description: changed, paused: false,"));
         let refused = dry_run(host).exits(3).json();
         fits(&refused);
-        assert_eq!(refused["plan"]["refusals"][0]["code"], "prunes-many");
+        let refusal = &refused["plan"]["refusals"][0];
+        assert_eq!((&refusal["code"], &refusal["say"]), (&"prunes-many".into(), &"--allow-prune=6".into()));
+        assert!(refusal["message"].as_str().unwrap().starts_with("6 of the project's"), "{refusal}");
         assert_eq!(refused["plan"]["shadowed"][0]["field"], "paused");
     });
 }

@@ -2,9 +2,9 @@
 use super::client::{Access, Client, Connection, view};
 use super::error::CliError;
 use super::exit::Exit;
-use super::reconcile::show;
+use super::reconcile::{self, show};
 use super::screen::{OutputOption, Screen};
-use crate::control::{ReconcileReport, ReconcileRequest, Stamp};
+use crate::control::{ReconcileReport, ReconcileRequest, Stamp, UnitOutcome};
 use crate::reconcile::Plan;
 use crate::settings::Home;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// The version of the saved form.
 const FORMAT: u32 = 1;
+
+/// Where a plan was carried out in part, so many units of each outcome are named.
+const MOST_UNITS_NAMED: usize = 20;
 
 /// Carry out a plan that `reeve reconcile --dry-run --out` saved: exactly that, or nothing.
 ///
@@ -81,6 +84,17 @@ fn read(file: &Path) -> Result<SavedPlan, CliError> {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
+    let ended = carry_out(arguments, connection, screen).await;
+    if let Err(error) = &ended
+        && arguments.output.is_json()
+        && !screen.is_written()
+    {
+        reconcile::show_error_as_json(error, &[], screen);
+    }
+    ended
+}
+
+async fn carry_out(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     let saved = read(&arguments.plan)?;
     if !connection.is_elsewhere() && Home::from_environment().is_ok_and(|home| !home.store().exists()) {
         // A plan that is refused makes no home.
@@ -108,7 +122,17 @@ async fn ask(request: &ReconcileRequest, client: &Client) -> Result<Value, CliEr
 
 fn refuse_stale(arguments: &Arguments, report: &ReconcileReport) -> Result<(), CliError> {
     let Some(why) = &report.stale else { return Ok(()) };
-    let stale = CliError::new(format!("the plan in {} is stale: {why}; nothing was changed", arguments.plan.display()));
+    let names = |outcome: UnitOutcome| report.units.iter().filter(move |unit| unit.outcome == outcome).map(|unit| unit.unit.as_str());
+    let named = |outcome: UnitOutcome| {
+        let more = names(outcome).count().saturating_sub(MOST_UNITS_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", names(outcome).take(MOST_UNITS_NAMED).collect::<Vec<_>>().join(", "))
+    };
+    let done = match names(UnitOutcome::Applied).next() {
+        None => "nothing was changed".to_owned(),
+        Some(_) => format!("applied: {}; not applied: {}", named(UnitOutcome::Applied), named(UnitOutcome::Blocked)),
+    };
+    let stale = CliError::new(format!("the plan in {} is stale: {why}; {done}", arguments.plan.display()));
     Err(stale.hint("look at a new plan: reeve reconcile --dry-run --out FILE").with_exit(Exit::Refused))
 }
 
@@ -126,4 +150,24 @@ async fn call(arguments: &Arguments, saved: SavedPlan, client: &Client, screen: 
         return Ok(Exit::Error);
     }
     Ok(report.plan.map_or(Exit::Error, |plan| Exit::of_plan(plan.exit_code(false))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::screen::Format;
+    use crate::control::UnitReport;
+
+    #[test]
+    fn a_stale_plan_says_what_of_it_was_applied() {
+        let arguments = Arguments { plan: "plan.json".into(), verbose: false, output: OutputOption { output: Format::Text } };
+        let unit = |unit: &str, outcome| UnitReport { unit: unit.to_owned(), outcome, reason: None };
+        let report = |units| ReconcileReport { stale: Some("it moved".to_owned()), units, ..ReconcileReport::default() };
+        let said = |units| refuse_stale(&arguments, &report(units)).unwrap_err();
+        let nothing = said(vec![unit("a.yaml", UnitOutcome::Pending)]);
+        assert_eq!((nothing.to_string().as_str(), nothing.exit()), ("the plan in plan.json is stale: it moved; nothing was changed", Exit::Refused));
+        let some = said(vec![unit("a.yaml", UnitOutcome::Applied), unit("b.yaml", UnitOutcome::Blocked), unit("c.yaml", UnitOutcome::Blocked)]);
+        assert!(some.to_string().ends_with("it moved; applied: a.yaml; not applied: b.yaml, c.yaml"), "{some}");
+        assert!(refuse_stale(&arguments, &ReconcileReport::default()).is_ok());
+    }
 }

@@ -8,7 +8,7 @@ use crate::settings::{DEFAULT_PORT, Home};
 use crate::telemetry::{self, LogFormat};
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::pin::Pin;
 
 /// Keep this host doing what its projects say: watch their files, reconcile, run what is due, serve the API.
@@ -75,27 +75,49 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     ended.map(|()| Exit::Done).map_err(|error| CliError::because("the daemon ended", &error))
 }
 
-/// The directory as an absolute path without symbolic links, so that one project is always the same directory.
+/// The directory as an absolute path, as it was named: a link such as `current` that is led to another release later is the same
+/// project, and the path that it leads to is another each time.
 ///
 /// # Errors
 /// It is not there, or not a directory.
 pub fn absolute(root: &Path) -> Result<PathBuf, CliError> {
     let message = || format!("failed to find the project directory {}", root.display());
-    let path = root.canonicalize().map_err(|error| CliError::because(message(), &error))?;
-    match path.is_dir() {
-        true => Ok(path),
+    let metadata = root.metadata().map_err(|error| CliError::because(message(), &error))?;
+    match metadata.is_dir() {
+        true => to_come(root),
         false => Err(CliError::new(format!("{}: it is not a directory", message())).hint("name a file with -f")),
     }
 }
 
-/// The same for a directory that may appear later: what is there of the path already is resolved.
-fn to_come(root: &Path) -> Result<PathBuf, CliError> {
-    if root.exists() {
-        return absolute(root);
+/// The same for a directory that may appear later.
+pub(super) fn to_come(root: &Path) -> Result<PathBuf, CliError> {
+    let failed = |error| CliError::because(format!("failed to find {}", root.display()), &error);
+    let here = if root.is_absolute() { PathBuf::new() } else { working_directory().map_err(failed)? };
+    Ok(without_dots(&here.join(root)))
+}
+
+/// Where the shell says that it is, if it is there: unlike the kernel, it knows the link that led there (POSIX `pwd -L`).
+fn working_directory() -> std::io::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let said = std::env::var_os("PWD").map(PathBuf::from).filter(|said| said.is_absolute());
+    let is_here = |said: &PathBuf| said.canonicalize().is_ok_and(|said| said == here) && without_dots(said) == *said;
+    Ok(said.filter(is_here).unwrap_or(here))
+}
+
+/// Without `.`; what `..` leads out of must be looked at, as it may be a link.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain = plain.canonicalize().unwrap_or(plain);
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
     }
-    let path = std::path::absolute(root).map_err(|error| CliError::because(format!("failed to find {}", root.display()), &error))?;
-    let there = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
-    Ok(there.map_or(path.clone(), |(ancestor, real)| real.join(path.strip_prefix(ancestor).unwrap_or(Path::new("")))))
+    plain
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
@@ -112,6 +134,27 @@ fn address(text: &str) -> Result<IpAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_known_by_the_links_that_it_was_named_by() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("releases/1/sub")).unwrap();
+        std::os::unix::fs::symlink("releases/1", base.join("current")).unwrap();
+        for (named, known) in [
+            ("current", "current"),
+            ("current/", "current"),
+            ("./current/sub", "current/sub"),
+            ("releases/1", "releases/1"),
+            ("releases/1/../1/sub", "releases/1/sub"),
+            // The parent of what a link leads to is not the directory in which the link lies.
+            ("current/..", "releases"),
+        ] {
+            assert_eq!(absolute(&base.join(named)).unwrap(), base.join(known), "{named}");
+        }
+        assert_eq!(to_come(&base.join("none/yet")).unwrap(), base.join("none/yet"));
+        assert!(absolute(&base.join("none")).is_err());
+    }
 
     #[test]
     fn only_loopback_addresses_are_taken() {

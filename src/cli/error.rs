@@ -83,6 +83,12 @@ impl CliError {
         self.status == Some(404)
     }
 
+    /// All of it on one line, where there is room for one only: with its causes and hints.
+    pub fn sentence(&self) -> String {
+        let hints = self.hints.iter().map(|hint| format!(" ({hint})"));
+        std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": ") + &hints.collect::<String>()
+    }
+
     /// Writes it for people; a closed standard error is nobody's loss.
     pub fn report(&self, to: &mut dyn Write, colour: bool) {
         let (red, cyan, reset) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
@@ -113,6 +119,7 @@ mod tests {
     fn an_error_is_reported_with_causes_and_hints() {
         let inner = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "not yours");
         let error = CliError::because("failed to read the home", &inner).hint("set REEVE_HOME");
+        assert_eq!(error.sentence(), "failed to read the home: not yours (set REEVE_HOME)");
         let mut text = Vec::new();
         error.report(&mut text, false);
         assert_eq!(

@@ -1,14 +1,14 @@
 //! `reeve reconcile`: makes the home equal to the files, or shows what that would change.
 use super::apply;
 use super::client::{Access, Client, Connection, view};
-use super::daemon::absolute;
+use super::daemon::{absolute, to_come};
 use super::error::CliError;
 use super::exit::Exit;
 use super::screen::Screen;
 use super::validate;
 use crate::control::{ReconcileReport, ReconcileRequest, UnitOutcome, UnitReport};
 use crate::daemon::{self, AtRevision};
-use crate::model::problem::Severity;
+use crate::model::problem::{Problem, Severity};
 use crate::reconcile::explain::{self, Tense};
 use crate::settings::Home;
 use crate::source::working_tree;
@@ -108,6 +108,26 @@ impl Arguments {
 }
 
 pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
+    let ended = attempt(arguments, connection, screen).await;
+    ended.map_err(|Failure { error, problems }| {
+        show_failure(arguments, &error, &problems, screen);
+        error
+    })
+}
+
+/// Why there is no report, with what is wrong in the files where that is why.
+struct Failure {
+    error: CliError,
+    problems: Vec<Problem>,
+}
+
+impl From<CliError> for Failure {
+    fn from(error: CliError) -> Self {
+        Failure { error, problems: Vec::new() }
+    }
+}
+
+async fn attempt(arguments: &Arguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, Failure> {
     let access = if arguments.dry_run || arguments.drift_only { Access::Read } else { Access::Create };
     let mut request = request(arguments)?;
     if request.dry_run && arguments.against.is_none() && arguments.out.is_none() && connection.is_elsewhere() {
@@ -118,13 +138,40 @@ pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Sc
         Some(revision) => match at_revision(&request, revision).await? {
             AtRevision::Home(router) => Client::in_process(router),
             AtRevision::Wrong(problems) => {
-                validate::show_problems(&problems, screen);
-                return Err(CliError::new(format!("the project's files at {revision} are wrong themselves, so nothing can be compared with them")));
+                let error = CliError::new(format!("the project's files at {revision} are wrong themselves, so nothing can be compared with them"));
+                return Err(Failure { error, problems });
             }
         },
         None => Client::connect(connection, access).await?,
     };
-    call(arguments, &request, &client, screen).await
+    Ok(call(arguments, &request, &client, screen).await?)
+}
+
+/// What could not be done, in the form that was asked for: whoever reads only that must not take silence for success.
+fn show_failure(arguments: &Arguments, error: &CliError, problems: &[Problem], screen: &mut Screen) {
+    if screen.is_written() {
+        return;
+    }
+    let comment = || explain::markdown_of_error(&error.sentence(), problems, arguments.against.as_deref());
+    match arguments.format() {
+        Format::Json => show_error_as_json(error, problems, screen),
+        Format::Markdown => screen.write(&comment()),
+        Format::Github => {
+            validate::show_problems(problems, screen);
+            // Where the files lie below the repository does not matter: problems of another revision have no line here.
+            screen.write(&explain::annotation_of_error(&error.sentence()));
+            // That the summary cannot be written, too, is less than what failed before it.
+            let _ = summarise(&comment());
+        }
+        Format::Text => validate::show_problems(problems, screen),
+    }
+}
+
+/// The report of something that came to nothing.
+pub(super) fn show_error_as_json(error: &CliError, problems: &[Problem], screen: &mut Screen) {
+    let (sentence, exit_code) = (Some(error.sentence()), Some(error.exit().code()));
+    let report = ReconcileReport { error: sentence, exit_code, problems: problems.to_vec(), ..ReconcileReport::default() };
+    screen.json(&serde_json::to_value(report).unwrap_or_default());
 }
 
 async fn at_revision(request: &ReconcileRequest, revision: &str) -> Result<AtRevision, CliError> {
@@ -155,7 +202,10 @@ pub async fn call(
         }
         Format::Text => {
             show(&report, arguments.verbose, client, screen);
-            if report.applied && client.is_daemon() && is_unwatched(client, &request.root).await {
+            let root = report.plan.as_ref().map(|plan| Path::new(&plan.root)).filter(|_| report.applied && client.is_daemon());
+            if let Some(root) = root
+                && is_unwatched(client, root).await
+            {
                 screen.line("The daemon does not watch this project: start it with --project to have it follow the files.");
             }
         }
@@ -166,12 +216,17 @@ pub async fn call(
 /// Annotations on the output, where the workflow's runner looks for them, and the plan in the step's summary.
 fn annotate(report: &ReconcileReport, arguments: &Arguments, root: &Path, screen: &mut Screen) -> Result<(), CliError> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let below_of = |top: PathBuf| root.strip_prefix(top).ok().map(Path::to_path_buf);
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let below_of = |top: PathBuf| root.strip_prefix(&top).or_else(|_| real.strip_prefix(&top)).ok().map(Path::to_path_buf);
     let below = workspace.and_then(below_of).or_else(|| working_tree(root).and_then(below_of)).unwrap_or_default();
     let prefix = if below.as_os_str().is_empty() { String::new() } else { format!("{}/", below.display()) };
     screen.write(&explain::annotations(report.plan.as_ref(), &report.problems, &prefix));
+    summarise(&explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref()))
+}
+
+/// Adds text to the summary of the workflow's step.
+fn summarise(text: &str) -> Result<(), CliError> {
     let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    let text = explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref());
     let file = File::options().append(true).create(true).open(&summary);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| CliError::because(format!("failed to write the step's summary {}", Path::new(&summary).display()), &error))
@@ -200,10 +255,7 @@ pub(super) fn sources(project: &Path, files: &[PathBuf]) -> Result<(PathBuf, Vec
 
 /// The directory, also where it is gone: the daemon knows whether a project was applied from it, and says what that means.
 fn root(project: &Path) -> Result<PathBuf, CliError> {
-    match (absolute(project), std::path::absolute(project)) {
-        (Err(_), Ok(path)) if !path.exists() => Ok(path),
-        (found, _) => found,
-    }
+    if project.exists() { absolute(project) } else { to_come(project) }
 }
 
 /// A file that was named: below the root as it stands, where it is there; else from the working directory.
@@ -231,7 +283,7 @@ pub(super) fn show(report: &ReconcileReport, verbose: bool, client: &Client, scr
         return;
     };
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
-    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense };
+    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense, in_log: false };
     screen.write(&explain::text(plan, style));
     show_units(&report.units, screen);
     if report.applied && !plan.is_empty() && !client.is_daemon() {

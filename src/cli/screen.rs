@@ -60,6 +60,7 @@ impl Colour {
 pub struct Screen {
     out: Box<dyn Write>,
     gone: bool,
+    written: bool,
     pub colour: bool,
     /// `None`: not a terminal, so lines may be as long as they like.
     pub width: Option<u16>,
@@ -75,6 +76,7 @@ impl Screen {
         Screen {
             out: Box::new(std::io::stdout()),
             gone: false,
+            written: false,
             colour: colour.wanted(terminal),
             width: width.map(|size| size.ws_col).filter(|columns| *columns > 0),
             now: crate::clock::now(),
@@ -84,12 +86,17 @@ impl Screen {
 
     /// A screen that writes into `out`, for tests and tools: no terminal, `now` and `zone` as given.
     pub fn into_writer(out: Box<dyn Write>, now: Timestamp, zone: TimeZone) -> Self {
-        Screen { out, gone: false, colour: false, width: None, now, zone }
+        Screen { out, gone: false, written: false, colour: false, width: None, now, zone }
     }
 
     /// Whether nobody reads any more; what loops should stop then.
     pub fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether anything was written yet.
+    pub fn is_written(&self) -> bool {
+        self.written
     }
 
     pub fn line(&mut self, text: impl Display) {
@@ -109,6 +116,7 @@ impl Screen {
         if self.gone {
             return;
         }
+        self.written |= !text.is_empty();
         if self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).is_err() {
             self.gone = true;
         }

@@ -1,16 +1,21 @@
-//! Takes overrides away whose time is over, as `reeve override clear` does.
+//! Takes overrides away whose time is over.
 //!
-//! It knows of each override with an end when that is, follows the changes of definitions, and sleeps until the first end. One that
-//! ended while no daemon ran is taken away at once.
+//! They count no longer from that instant on, whoever reads (`dispatch::ended`); what is written here is what is so already, and
+//! tells the scheduler and the dispatcher. It knows of each object when the first of its overrides ends, follows the changes of
+//! definitions, and sleeps until the first end. What ended while no daemon ran is taken away at once.
 use super::alarm::Alarm;
-use super::commands::clear_override;
+use super::commands;
 use super::error::DaemonError;
-use super::signals::told;
+use super::events;
+use super::signals;
 use crate::clock;
-use crate::control::OverrideRef;
-use crate::model::deployment::Deployment;
+use crate::dispatch::ended::{Ended, Overridden};
+use crate::model::deployment::{Deployment, FullName};
+use crate::model::event::{Event, Object};
 use crate::model::id::{DeploymentId, Kind};
-use crate::model::overrides::Overrides;
+use crate::model::tag_limit::TagLimit;
+use crate::model::work_pool::{WorkPool, WorkQueue};
+use crate::model::write::Write;
 use crate::store::ledger::{Changed, Ledger, LedgerError, Reader};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -24,7 +29,7 @@ pub async fn run(ledger: Ledger, mut stop: watch::Receiver<bool>) -> Result<(), 
     loop {
         tokio::select! {
             biased;
-            () = told(&mut stop) => return Ok(()),
+            () = signals::told(&mut stop) => return Ok(()),
             changed = feed.next() => match changed {
                 Some(changed) if changed.contains(&Changed::Everything) => ends = Ends::read(ledger.reader()).await?,
                 Some(changed) => ends.follow(&ledger, &changed)?,
@@ -44,26 +49,78 @@ pub async fn run(ledger: Ledger, mut stop: watch::Receiver<bool>) -> Result<(), 
     }
 }
 
-/// Clears one, unless somebody has given it another end meanwhile; the feed then tells of that.
-async fn end(ledger: &Ledger, which: &OverrideRef) -> Result<(), LedgerError> {
-    let now = clock::now();
-    clear_override(ledger, which, |by| by.until.is_some_and(|until| until <= now), None).await?;
+/// Takes away what has ended of one object, unless somebody has given it another end meanwhile; the feed then tells of that.
+async fn end(ledger: &Ledger, (kind, name): &(Kind, String)) -> Result<(), LedgerError> {
+    let written = ledger.with_ended();
+    let edited = ledger.edit::<_, LedgerError>(|| {
+        let now = clock::now();
+        let found = match kind {
+            Kind::ConcurrencyLimit => written.tag_limit(name)?.map(|mut limit| {
+                let ended = limit.end_overrides(now);
+                let ended = told(&commands::tag_limit_object(&limit), ended);
+                (ended, Write::PutTagLimit(TagLimit { updated: now, ..limit }))
+            }),
+            Kind::WorkPool => written.work_pool(name)?.map(|mut pool| {
+                let ended = pool.end_overrides(now);
+                let ended = told(&commands::work_pool_object(&pool), ended);
+                (ended, Write::PutWorkPool(WorkPool { updated: now, ..pool }))
+            }),
+            Kind::WorkQueue => {
+                let queue = name.split_once('/').map(|(pool, queue)| written.work_queue(pool, queue)).transpose()?;
+                queue.flatten().map(|mut queue| {
+                    let ended = queue.end_overrides(now);
+                let ended = told(&commands::work_queue_object(&queue), ended);
+                    (ended, Write::PutWorkQueue(WorkQueue { updated: now, ..queue }))
+                })
+            }
+            Kind::Deployment | Kind::Flow | Kind::Schedule => {
+                let named = FullName::parse(name).map(|name| written.deployment_by_name(&name)).transpose()?;
+                named.flatten().map(|mut deployment| {
+                    let ended = deployment.end_overrides(now);
+                let ended = told(&commands::deployment_object(&deployment), ended);
+                    (ended, Write::PutDeployment(Box::new(Deployment { updated: now, ..deployment })))
+                })
+            }
+        };
+        Ok(match found.filter(|(ended, _)| !ended.is_empty()) {
+            Some((ended, write)) => {
+                let mut writes = vec![write];
+                ended.iter().for_each(|event| events::add(&mut writes, event));
+                (writes, ended)
+            }
+            None => (Vec::new(), Vec::new()),
+        })
+    });
+    edited.await?.iter().for_each(events::tell);
     Ok(())
 }
 
-/// The overrides that end by themselves. Nearly no object has one.
+/// What tells of the overrides of an object that have ended.
+fn told(object: &Object<'_>, ended: Vec<Ended>) -> Vec<Event> {
+    let event = |(field, by): Ended| {
+        let message = format!("{field} = {}, set by {}, has ended at its time: it is as declared again", by.value, by.who);
+        events::of_its_own("override-ended", object, &message).with("field", field)
+    };
+    ended.into_iter().map(event).collect()
+}
+
+/// When an override of an object ends, and which object that is.
+type End = (Timestamp, (Kind, String));
+
+/// The first ends of overrides. Nearly no object has one.
 #[derive(Default)]
 struct Ends {
-    deployments: BTreeMap<DeploymentId, Vec<(Timestamp, OverrideRef)>>,
+    deployments: BTreeMap<DeploymentId, End>,
     /// Of all pools, queues and limits of tags: they are few.
-    work_pools: Vec<(Timestamp, OverrideRef)>,
+    others: Vec<End>,
 }
 
 impl Ends {
     /// Reads every object, off the async threads.
     async fn read(reader: Reader) -> Result<Self, DaemonError> {
         let read = tokio::task::spawn_blocking(move || {
-            let mut ends = Ends { work_pools: of_work_pools(&reader)?, ..Ends::default() };
+            let reader = reader.with_ended();
+            let mut ends = Ends { others: of_others(&reader)?, ..Ends::default() };
             for deployment in reader.deployments() {
                 ends.note(&deployment?);
             }
@@ -76,13 +133,14 @@ impl Ends {
     }
 
     fn follow(&mut self, reader: &Reader, changed: &[Changed]) -> Result<(), LedgerError> {
+        let reader = reader.with_ended();
         for change in changed {
             match change {
                 Changed::Deployment(id) => match reader.deployment(*id)? {
                     Some(deployment) => self.note(&deployment),
                     None => drop(self.deployments.remove(id)),
                 },
-                Changed::WorkPools | Changed::TagLimits => self.work_pools = of_work_pools(reader)?,
+                Changed::WorkPools | Changed::TagLimits => self.others = of_others(&reader)?,
                 _ => {}
             }
         }
@@ -90,47 +148,34 @@ impl Ends {
     }
 
     fn note(&mut self, deployment: &Deployment) {
-        let ends = of_deployment(deployment);
-        match ends.is_empty() {
-            true => drop(self.deployments.remove(&deployment.id)),
-            false => drop(self.deployments.insert(deployment.id, ends)),
+        match deployment.first_end() {
+            None => drop(self.deployments.remove(&deployment.id)),
+            Some(end) => drop(self.deployments.insert(deployment.id, (end, (Kind::Deployment, deployment.name.to_string())))),
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &(Timestamp, OverrideRef)> {
-        self.deployments.values().flatten().chain(&self.work_pools)
+    fn all(&self) -> impl Iterator<Item = &End> {
+        self.deployments.values().chain(&self.others)
     }
 
     fn earliest(&self) -> Option<Timestamp> {
         self.all().map(|(until, _)| *until).min()
     }
 
-    /// Those that have ended; they are known no longer.
-    fn take_over(&mut self, now: Timestamp) -> Vec<OverrideRef> {
+    /// The objects of which something has ended; they are known no longer until the feed tells of them.
+    fn take_over(&mut self, now: Timestamp) -> Vec<(Kind, String)> {
         let over = self.all().filter(|(until, _)| *until <= now).map(|(_, which)| which.clone()).collect();
-        self.deployments.values_mut().chain([&mut self.work_pools]).for_each(|ends| ends.retain(|(until, _)| *until > now));
+        self.deployments.retain(|_, (until, _)| *until > now);
+        self.others.retain(|(until, _)| *until > now);
         over
     }
 }
 
-fn of_deployment(deployment: &Deployment) -> Vec<(Timestamp, OverrideRef)> {
-    let own = deployment.overrides.iter().map(|(field, by)| (field.clone(), by.until));
-    let of_schedules = deployment.schedules.iter().flat_map(|schedule| {
-        schedule.overrides.iter().map(|(field, by)| (format!("schedules/{}/{field}", schedule.key), by.until))
-    });
-    let ending = own.chain(of_schedules).filter_map(|(field, until)| Some((until?, field)));
-    ending.map(|(until, field)| (until, OverrideRef { kind: Kind::Deployment, name: deployment.name.to_string(), field })).collect()
-}
-
-fn of_work_pools(reader: &Reader) -> Result<Vec<(Timestamp, OverrideRef)>, LedgerError> {
+fn of_others(reader: &Reader) -> Result<Vec<End>, LedgerError> {
     let mut ends = Vec::new();
-    let mut note = |kind: Kind, name: String, overrides: &Overrides| {
-        for (field, by) in overrides {
-            ends.extend(by.until.map(|until| (until, OverrideRef { kind, name: name.clone(), field: field.clone() })));
-        }
-    };
-    reader.tag_limits()?.iter().for_each(|limit| note(Kind::ConcurrencyLimit, limit.tag.clone(), &limit.overrides));
-    reader.work_pools()?.iter().for_each(|pool| note(Kind::WorkPool, pool.name.clone(), &pool.overrides));
-    reader.work_queues()?.iter().for_each(|queue| note(Kind::WorkQueue, queue.full_name(), &queue.overrides));
+    let mut note = |kind: Kind, name: String, end: Option<Timestamp>| ends.extend(end.map(|end| (end, (kind, name))));
+    reader.tag_limits()?.into_iter().for_each(|limit| note(Kind::ConcurrencyLimit, limit.tag.clone(), limit.first_end()));
+    reader.work_pools()?.into_iter().for_each(|pool| note(Kind::WorkPool, pool.name.clone(), pool.first_end()));
+    reader.work_queues()?.iter().for_each(|queue| note(Kind::WorkQueue, queue.full_name(), queue.first_end()));
     Ok(ends)
 }

@@ -19,6 +19,7 @@ mod narrator;
 mod noting;
 mod offline;
 pub mod parameters;
+mod places;
 mod reconciler;
 mod removal;
 pub mod scheduler;

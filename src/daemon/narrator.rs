@@ -106,7 +106,7 @@ impl Narrator {
                     tracing::error!(source, "some of it is wrong, and stays as it was; the rest is applied, and nothing is pruned");
                 }
                 say_problems(problems);
-                let style = Style { tense: Tense::Done, width: Some(160), ..Style::default() };
+                let style = Style { tense: Tense::Done, width: Some(160), in_log: true, ..Style::default() };
                 for line in explain::text(plan, style).lines().filter(|line| !line.trim().is_empty()) {
                     match plan.is_refused() {
                         true => tracing::error!(source, "{line}"),

@@ -140,13 +140,16 @@ fn standing(project: &ProjectStatus) -> Option<(ProjectState, String, Option<Pos
 
 /// The guard that keeps what is no longer declared.
 fn prune_blocked(plan: &Plan) -> Option<Cause> {
-    plan.refusals.iter().find_map(|refusal| match refusal {
-        Refusal::PrunesEverything { .. } => Some(Cause::new("prunes-everything", refusal.to_string())),
-        Refusal::PrunesMany { .. } => Some(Cause::new("prunes-many", refusal.to_string())),
-        Refusal::AllowanceDiffers { .. } => Some(Cause::new("allowance-differs", refusal.to_string())),
-        Refusal::TwoCheckouts { .. } => Some(Cause::new("two-checkouts", refusal.to_string())),
-        Refusal::CheckoutInProgress { .. } => Some(Cause::new("checkout-in-progress", refusal.to_string())),
-        Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => None,
+    plan.refusals.iter().find_map(|refusal| {
+        let code = match refusal {
+            Refusal::PrunesEverything { .. } => "prunes-everything",
+            Refusal::PrunesMany { .. } => "prunes-many",
+            Refusal::AllowanceDiffers { .. } => "allowance-differs",
+            Refusal::TwoCheckouts { .. } => "two-checkouts",
+            Refusal::CheckoutInProgress { .. } => "checkout-in-progress",
+            Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => return None,
+        };
+        Some(Cause::new(code, refusal.in_full(&plan.root)))
     })
 }
 

@@ -6,10 +6,12 @@
 use super::ProjectSettings;
 use super::apply::Applied;
 use super::events;
+use super::places;
 use super::removal;
 use super::units;
 use crate::clock;
 use crate::control::{Author, ControlError, ReconcileReport, ReconcileRequest, Stamp};
+use crate::dispatch::scheduled::ends_with_pause;
 use crate::executor::KINDS;
 use crate::manifest::{self, Input, OnMissing};
 use crate::model::desired::Desired;
@@ -20,7 +22,7 @@ use crate::model::id::DeploymentId;
 use crate::model::state::StateType;
 use crate::model::stored::{Project, SourceState};
 use crate::reconcile::explain::{self, Tense};
-use crate::reconcile::{Options, Plan, Unit};
+use crate::reconcile::{Options, Plan, RunsOf, Unit};
 use crate::source::{self, Fingerprint, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use jiff::SignedDuration;
@@ -174,8 +176,9 @@ impl Reconciler {
         if request.sources.is_some() && !request.dry_run {
             return Err(ControlError::Invalid("files that were sent can only be planned with: a daemon applies what lies on its own host".to_owned()));
         }
+        let root = if request.sources.is_some() { request.root } else { self.known_as(request.root)? };
         let pass = Pass {
-            root: request.root,
+            root,
             files: request.files,
             dry_run: request.dry_run || request.drift_only,
             drift_only: request.drift_only,
@@ -196,12 +199,26 @@ impl Reconciler {
                 if served && !dry_run {
                     self.note(&root, &outcome);
                 }
-                Ok(outcome.report)
+                Ok(outcome.report.ended())
             }
             Err(error @ PassError::Source(_)) => Err(ControlError::Invalid(error.to_string())),
             Err(error @ PassError::Gone { .. }) => Err(ControlError::Refused(error.to_string())),
             Err(PassError::Ledger(error)) => Err(error.into()),
         }
+    }
+
+    /// The path under which a directory is served, or a project was applied from it, where that is a link to the one that is asked
+    /// for: `cd` leads through links, and the project is the same.
+    fn known_as(&self, root: PathBuf) -> Result<PathBuf, LedgerError> {
+        if root.canonicalize().is_ok_and(|real| real == root) {
+            let served = self.status.borrow().projects.iter().map(|project| PathBuf::from(&project.root)).collect::<Vec<_>>();
+            let applied = self.reader.projects()?.into_iter().map(|project| PathBuf::from(project.root));
+            let known: Vec<PathBuf> = served.into_iter().chain(applied).collect();
+            if !known.contains(&root) {
+                return Ok(known.into_iter().find(|known| known.canonicalize().is_ok_and(|real| real == root)).unwrap_or(root));
+            }
+        }
+        Ok(root)
     }
 
     /// One pass. Blocking work runs on a blocking thread.
@@ -215,6 +232,9 @@ impl Reconciler {
             let Prepared { mut outcome, mut units, base } = prepared;
             units::remember(&mut outcome.report.units, &committed);
             if outcome.report.stale.is_some() {
+                if !committed.is_empty() {
+                    units::stop(&mut outcome.report);
+                }
                 return Ok(outcome);
             }
             let (Some(writer), false) = (&self.writer, units.is_empty() || pass.dry_run) else {
@@ -311,7 +331,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let fingerprint = is_here.then(|| Fingerprint::of(&sources, &pass.files, &source.content));
     let source = Some(source);
     let Some(mut desired) = desired else {
-        let report = ReconcileReport { plan: None, problems, stamp: None, stale: None, units: Vec::new(), applied: false };
+        let report = ReconcileReport { problems, ..ReconcileReport::default() };
         // Whose wrong files are is not known from them, but where they lie: what is in force is that project's.
         let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
         let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
@@ -326,9 +346,10 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     }
     let mut plan = plan(reader, &desired, pass, &sources, source.clone())?;
     if is_read(&plan, pass.dry_run) {
-        locate(&mut plan, &sources);
+        places::of_own(&mut plan, &sources);
+        places::of_others(reader, &mut plan);
     }
-    let refusal = plan.refusals.first().map(ToString::to_string);
+    let refusal = plan.refusals.first().map(|refusal| refusal.in_full(&plan.root));
     let units = plan.take_units(desired.rules.atomicity);
     let unit_reports = units::reports(&desired, &units, refusal.as_deref());
     let base = plan.base_revision;
@@ -336,7 +357,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let stamp = (pass.dry_run || pass.expect.is_some())
         .then(|| Stamp { base_revision: base, sources: source.as_ref().map(|source| source.content.clone()).unwrap_or_default(), digest: plan.digest() });
     let stale = pass.expect.as_ref().zip(stamp.as_ref()).and_then(|(expected, stamp)| stale(expected, stamp));
-    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, applied: false };
+    let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, ..ReconcileReport::default() };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     let consulted = consulted(&sources);
     Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source, fingerprint }, units, base })
@@ -451,13 +472,18 @@ fn deployments_of(reader: &Reader, project: &str) -> Result<usize, LedgerError> 
 }
 
 /// Of each deployment, how many of its runs wait and how many run.
-fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, (usize, usize)>, LedgerError> {
-    let mut counts: BTreeMap<DeploymentId, (usize, usize)> = BTreeMap::new();
+pub(super) fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, RunsOf>, LedgerError> {
+    let mut counts: BTreeMap<DeploymentId, RunsOf> = BTreeMap::new();
     for id in reader.active_run_ids()? {
         let Some(run) = reader.run(id)? else { continue };
         let Some(deployment) = run.deployment_id else { continue };
-        let (waiting, running) = counts.entry(deployment).or_default();
-        *(if run.state.kind == StateType::Scheduled { waiting } else { running }) += 1;
+        let count = counts.entry(deployment).or_default();
+        if run.state.kind == StateType::Scheduled {
+            count.waiting += 1;
+            count.to_pause += usize::from(ends_with_pause(&run));
+        } else {
+            count.running += 1;
+        }
     }
     Ok(counts)
 }
@@ -467,21 +493,7 @@ fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId, (usize, us
 fn is_read(plan: &Plan, asked_to_see: bool) -> bool {
     const MOST_TOLD: usize = 200;
     const MOST_SEEN: usize = 5_000;
-    !plan.is_in_sync() && plan.steps.len() <= if asked_to_see { MOST_SEEN } else { MOST_TOLD }
-}
-
-fn locate(plan: &mut Plan, sources: &SourceSet) {
-    // A project may have thousands of files: only those that the plan names are parsed again.
-    let mut locators: BTreeMap<String, Option<manifest::Locator>> = BTreeMap::new();
-    let locator = |file: &str| {
-        let manifest = sources.manifests().iter().find(|manifest| manifest.path == file)?;
-        Some(manifest::Locator::new(std::str::from_utf8(&manifest.content).ok()?))
-    };
-    plan.locate(|file, pointer| {
-        let locator = locators.entry(file.to_owned()).or_insert_with(|| locator(file)).as_ref()?;
-        let found = locator.find(pointer, manifest::At::Key)?;
-        Some(Position { file: file.to_owned(), line: found.line, column: found.column })
-    });
+    (!plan.is_in_sync() || plan.is_refused()) && plan.steps.len() <= if asked_to_see { MOST_SEEN } else { MOST_TOLD }
 }
 
 fn consulted(sources: &SourceSet) -> Vec<PathBuf> {

@@ -1,7 +1,7 @@
 //! Projects whose files are gone. Nothing of theirs is pruned unasked; removing one is a plan like any other: that of files that
 //! declare nothing.
 use super::apply::{self, Applied};
-use super::reconciler::PassError;
+use super::reconciler::{PassError, runs_in_progress};
 use crate::clock;
 use crate::control::{ControlError, ProjectDeletion, ReconcileReport};
 use crate::model::deployment::Deployment;
@@ -17,6 +17,9 @@ use std::path::Path;
 /// How often a plan is made again because the definitions moved while it was made.
 const MOST_REPLANS: usize = 8;
 
+/// Of larger projects it is not told which runs vanish.
+const MOST_FORESEEN: usize = 5_000;
+
 /// Prunes all that a project owns and forgets the project, in one commit. `writer`: `None` is a dry run.
 pub async fn remove(
     writer: Option<&Ledger>,
@@ -26,7 +29,12 @@ pub async fn remove(
 ) -> Result<ReconcileReport, ControlError> {
     for _ in 0..MOST_REPLANS {
         let (mut plan, stored) = plan_of_nothing(reader, project, allow_prune)?;
-        let mut report = ReconcileReport { plan: None, problems: Vec::new(), stamp: None, stale: None, units: Vec::new(), applied: false };
+        if plan.steps.len() <= MOST_FORESEEN {
+            plan.foresee(&stored, plan.made);
+            let runs = runs_in_progress(reader)?;
+            plan.count_runs(|deployment| runs.get(&deployment).copied().unwrap_or_default());
+        }
+        let mut report = ReconcileReport::default();
         let applied = match writer.filter(|_| !plan.is_refused()) {
             None => None,
             Some(writer) => Some(apply::apply(writer, plan.base_revision, &writes(&mut plan, &stored, project)).await?),

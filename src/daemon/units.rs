@@ -1,6 +1,6 @@
 //! Carrying out a plan unit by unit, and the report that names each.
 use super::apply::{self, Applied};
-use crate::control::{UnitOutcome, UnitReport};
+use crate::control::{ReconcileReport, UnitOutcome, UnitReport};
 use crate::model::desired::{Desired, FailedUnit};
 use crate::model::project::Atomicity;
 use crate::reconcile::Unit;
@@ -61,6 +61,16 @@ pub(super) fn remember(reports: &mut [UnitReport], committed: &BTreeSet<String>)
     }
 }
 
+/// A plan that was to be carried out exactly, and of which a part is committed: what was stored moved on between two units, so that
+/// the rest is not.
+pub(super) fn stop(report: &mut ReconcileReport) {
+    let why = "what is stored was changed by somebody else while the plan was carried out";
+    report.stale = Some(why.to_owned());
+    for unit in report.units.iter_mut().filter(|unit| unit.outcome == UnitOutcome::Pending) {
+        (unit.outcome, unit.reason) = (UnitOutcome::Blocked, Some(why.to_owned()));
+    }
+}
+
 /// Commits units in order (`reports` is in the order of names), each at the revision that the one before it has made. Those that are committed stay so whatever follows.
 pub(super) async fn carry_out(ledger: &Ledger, base: u64, units: &[Unit], reports: &mut [UnitReport]) -> Result<Applied, LedgerError> {
     for (done, unit) in units.iter().enumerate() {
@@ -85,6 +95,12 @@ mod tests {
         let committed: BTreeSet<String> = applied(&[report("a", UnitOutcome::Applied), report("b", UnitOutcome::Pending)]).collect();
         let mut again = [report("a", UnitOutcome::Unchanged), report("b", UnitOutcome::Pending), report("c", UnitOutcome::Unchanged)];
         remember(&mut again, &committed);
-        assert_eq!(again.map(|report| report.outcome), [UnitOutcome::Applied, UnitOutcome::Pending, UnitOutcome::Unchanged]);
+        assert_eq!(again.clone().map(|report| report.outcome), [UnitOutcome::Applied, UnitOutcome::Pending, UnitOutcome::Unchanged]);
+        let mut report = ReconcileReport { units: again.to_vec(), ..ReconcileReport::default() };
+        remember(&mut report.units, &committed);
+        stop(&mut report);
+        let outcomes: Vec<_> = report.units.iter().map(|unit| (unit.outcome, unit.reason.is_some())).collect();
+        assert_eq!(outcomes, [(UnitOutcome::Applied, false), (UnitOutcome::Blocked, true), (UnitOutcome::Unchanged, false)]);
+        assert!(report.stale.is_some());
     }
 }

@@ -70,12 +70,17 @@ pub fn run_of_slot(deployment: &Deployment, schedule: &Schedule, rule: &Rule, sl
     }
 }
 
+/// Whether a waiting run is cancelled when its deployment is paused: a schedule made it, and nobody has touched it since.
+pub fn ends_with_pause(run: &FlowRun) -> bool {
+    run.slot.is_some() && run.run_count == 0 && !stands_by_itself(run)
+}
+
 /// Whether a run stands for a slot that is no more, and has not come to its start: its schedule was paused, switched off, removed
 /// or changed since the run was made, a moment before its time. A slot that came before the change stands; where a daemon was down
 /// between the change and the slot, the change is still known to have come first while nothing else has been changed since. A run that
 /// somebody touched stands.
 pub fn is_void(run: &FlowRun, deployment: Option<&Deployment>, now: Timestamp) -> bool {
-    let Some(slot) = run.slot.as_ref().filter(|_| run.run_count == 0 && !stands_by_itself(run)) else { return false };
+    let Some(slot) = run.slot.as_ref().filter(|_| ends_with_pause(run)) else { return false };
     let to_come = slot.at > now;
     let has_it = |schedule: &Schedule| match schedule.effective_since <= slot.at {
         // Asked of the rule itself: the run may have been made while the change was on its way to the disk.

@@ -33,6 +33,12 @@ pub fn is_invisible(letter: char) -> bool {
     formats || letter.is_control()
 }
 
+/// A name as it is typed in a shell: in quotes where the shell would take it apart.
+pub fn typed(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
+}
+
 /// The name of a run that nobody named: a function of its id, so that a run that is only computed has the same
 /// name before and after it becomes real. Names need not be unique.
 pub fn of_run(run: FlowRunId) -> String {

@@ -3,7 +3,7 @@
 //!
 //! The future is computed from the schedules, so this is too: the slots of a deployment before and after the step, of each
 //! schedule those of the next day and at least the next three.
-use super::plan::{Action, Fate, InProgress, Plan, RunChanges, RunMove};
+use super::plan::{Action, Fate, FieldChange, InProgress, Plan, RunChanges, RunMove, Step};
 use crate::model::deployment::{Deployment, OnDelete};
 use crate::model::id::{DeploymentId, Kind};
 use crate::model::schedule::Schedule;
@@ -48,23 +48,56 @@ impl Plan {
         }
     }
 
-    /// Fills in the runs of each deployment that is pruned or renamed, while the steps still have their writes. `runs` says of a
-    /// deployment how many wait and how many run. An update changes nothing for them: they go on as they are.
-    pub fn count_runs(&mut self, mut runs: impl FnMut(DeploymentId) -> (usize, usize)) {
-        for step in self.steps.iter_mut().filter(|step| step.kind == Kind::Deployment) {
-            let pruned = step.writes.iter().find_map(|write| match write {
-                Write::PutTombstone(tombstone) => Some(tombstone.deployment.declared.on_delete),
-                _ => None,
-            });
-            let fate = match (step.action, pruned) {
-                (Action::Prune, Some(OnDelete::Cancel)) => Fate::Cancel,
-                (Action::Prune, _) => Fate::Finish,
-                _ if step.renamed_from.is_some() => Fate::GoOn,
-                _ => continue,
+    /// Fills in what becomes of each deployment's runs that are there, while the steps still have their writes.
+    pub fn count_runs(&mut self, mut runs: impl FnMut(DeploymentId) -> RunsOf) {
+        for step in self.steps.iter_mut().filter(|step| step.kind == Kind::Deployment && !step.writes.is_empty()) {
+            let Some(fate) = fate(step) else { continue };
+            let RunsOf { waiting, running, to_pause } = runs(DeploymentId(step.id));
+            let (waiting, told) = match fate {
+                Fate::Pause => (to_pause, to_pause > 0),
+                _ => (waiting, waiting + running > 0),
             };
-            let (waiting, running) = runs(DeploymentId(step.id));
-            step.in_progress = (waiting + running > 0).then_some(InProgress { waiting, running, fate });
+            step.in_progress = told.then_some(InProgress { waiting, running, fate });
         }
+    }
+}
+
+/// A deployment's runs that are not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunsOf {
+    /// They were made and have not started, or wait for their next attempt.
+    pub waiting: usize,
+    pub running: usize,
+    /// How many of `waiting` do not stay when their deployment is paused.
+    pub to_pause: usize,
+}
+
+/// What a run takes from its deployment when it starts. All else it was given when it was made (`dispatch::scheduled`), or does not
+/// concern it.
+const AT_START: [&str; 9] =
+    ["entrypoint", "command", "path", "root", "env", "job_variables", "working_dir", "timeout_seconds", "pull_steps"];
+const WHEN_MADE: [&str; 8] =
+    ["parameters", "tags", "work_pool", "work_queue", "retries", "retry_delay_seconds", "retry_jitter_factor", "retry_on"];
+
+/// What a step means for its deployment's runs; `None`: nothing.
+fn fate(step: &Step) -> Option<Fate> {
+    let pruned = step.writes.iter().find_map(|write| match write {
+        Write::PutTombstone(tombstone) => Some(tombstone.deployment.declared.on_delete),
+        _ => None,
+    });
+    let differs = |fields: &[&str]| {
+        let whole = |change: &FieldChange| change.field.split('/').next().is_some_and(|whole| fields.contains(&whole));
+        step.changes.iter().any(whole)
+    };
+    let pauses = |change: &FieldChange| change.field == "paused" && change.new == Some(true.into()) && change.shadowed_by.is_none();
+    match (step.action, pruned) {
+        (Action::Prune, Some(OnDelete::Cancel)) => Some(Fate::Cancel),
+        (Action::Prune, _) => Some(Fate::Finish),
+        (Action::Create | Action::Unchanged, _) => None,
+        _ if step.changes.iter().any(pauses) => Some(Fate::Pause),
+        _ if differs(&AT_START) => Some(Fate::Renew),
+        _ if differs(&WHEN_MADE) => Some(Fate::Keep),
+        _ => step.renamed_from.is_some().then_some(Fate::GoOn),
     }
 }
 

@@ -49,6 +49,7 @@ mod work_queues;
 #[cfg(test)]
 mod tests;
 
+pub use foresee::RunsOf;
 pub use plan::{
     Action, Counts, Drift, FORMAT, Fate, FieldChange, InProgress, Made, Moved, Note, NoteLevel, Plan, RunChanges, RunMove, Shadow, Step,
 };

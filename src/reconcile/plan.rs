@@ -46,7 +46,8 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// Why nothing of this is applied; empty when nothing stands against it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "wire::refusals")]
+    #[schemars(with = "Vec<wire::Refusal>")]
     pub refusals: Vec<Refusal>,
     /// The project's own record, written with the steps.
     #[serde(skip)]
@@ -92,7 +93,8 @@ pub struct Step {
     /// Which of a deployment's runs to come appear, move and vanish, in plans that are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<RunChanges>,
-    /// The runs of a pruned or renamed deployment that have begun or wait for a free place, in plans that are read.
+    /// The runs of the deployment that have begun or wait for a free place, where the step means something for them; in plans that
+    /// are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_progress: Option<InProgress>,
     #[serde(skip)]
@@ -125,10 +127,11 @@ pub struct RunMove {
     pub to: Timestamp,
 }
 
-/// Runs that are there when their deployment is pruned or renamed.
+/// Runs that are there when their deployment changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InProgress {
-    /// Runs that were made and have not started: of a pruned deployment they never do.
+    /// Runs that were made and have not started, or wait for their next attempt; where the deployment is paused, those that a
+    /// schedule made.
     pub waiting: usize,
     /// Runs that have started.
     pub running: usize,
@@ -145,6 +148,13 @@ pub enum Fate {
     Cancel,
     /// The deployment goes on under another name, and so do all its runs.
     GoOn,
+    /// What a run starts has changed: what waits starts with the new definition, what runs goes on with the old one. A later attempt
+    /// of it, too, starts with the new one.
+    Renew,
+    /// Only what a run is given when it is made has changed (parameters, tags, pool, queue, retries): what is there keeps it.
+    Keep,
+    /// The deployment is paused: what waits for the first time, and was made by a schedule, is cancelled; what runs goes on to its end.
+    Pause,
 }
 
 /// What is done about an object whose record has drifted from its file.
@@ -262,7 +272,7 @@ pub enum NoteLevel {
 }
 
 /// How many objects each action concerns. The exit code of a dry run follows from them, the first that fits: 3 if there are `refusals`;
-/// 4 if `prune` is not 0; 2 if `moved` is there, or one of `create`, `update`, `adopt`, `rename`, `restore` is not 0;
+/// 4 if `prune` is not 0, or a step's `in_progress` has the fate `pause`; 2 if `moved` is there, or one of `create`, `update`, `adopt`, `rename`, `restore` is not 0;
 /// 5 if `drift` is not 0; else 0, in sync. After an apply it is 3 or 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -299,9 +309,9 @@ impl Plan {
         self.is_empty() && self.counts.drift == 0
     }
 
-    /// Applying it stops or deletes something. Runs are cancelled only where their deployment is pruned.
+    /// Applying it stops or deletes something: objects are pruned, or runs are cancelled.
     pub fn is_destructive(&self) -> bool {
-        self.counts.prune > 0
+        self.counts.prune > 0 || self.steps.iter().any(|step| step.in_progress.is_some_and(|runs| runs.fate == Fate::Pause))
     }
 
     /// The exit code by the design's table. After an apply: 0 done, 3 refused. Of a dry run: 0 in sync,
@@ -363,11 +373,7 @@ impl Plan {
                 step.makes.iter_mut().for_each(|made| made.id = Uuid::nil());
             }
         }
-        for refusal in &mut refusals {
-            if let Some((_, _, position)) = refusal.place() {
-                *position = None;
-            }
-        }
+        refusals.iter_mut().for_each(Refusal::forget_places);
         let parts = json!([self.format, self.project, self.root, self.base_revision, self.moved, self.counts, steps, refusals]);
         Sha256::digest(parts.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -274,6 +274,8 @@ impl<'a> Planner<'a> {
             name,
             owner: owner.project.clone(),
             owner_file: owner.file.clone(),
+            owner_root: None,
+            owner_position: None,
             file: declared.file.clone(),
             pointer: declared.pointer.clone(),
             position: None,

@@ -1,6 +1,7 @@
 //! What stands against a plan, and the exact words that would allow it.
 use super::wire;
 use crate::model::id::Kind;
+use crate::model::name::typed;
 use crate::model::position::Position;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,13 @@ pub enum Refusal {
         /// The project that owns it, and the file in which that project declares it.
         owner: String,
         owner_file: String,
+        /// That project's root directory, and line and column in the file (relative to it), where they are known: in plans that are
+        /// read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner_root: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<wire::Position>")]
+        owner_position: Option<Position>,
         /// Where this project declares it.
         file: String,
         pointer: String,
@@ -70,6 +78,41 @@ impl Refusal {
         }
     }
 
+    /// Fills in where the other project declares what is refused. `find` gives the root of the project that owns an object, and the
+    /// object's place in a file of that project.
+    pub fn locate_owner(&mut self, find: impl FnOnce(&str, Kind, &str) -> Option<(String, Option<Position>)>) {
+        if let Refusal::Owned { kind, name, owner, owner_root, owner_position, owner_file, .. } = self
+            && let Some((root, position)) = find(owner, *kind, name)
+        {
+            if let Some(position) = &position {
+                // The entry may have moved to another file of its project since that was applied.
+                owner_file.clone_from(&position.file);
+            }
+            (*owner_root, *owner_position) = (Some(root), position);
+        }
+    }
+
+    /// What is not part of what the plan does: places, which are looked up only when somebody is to read them.
+    pub(super) fn forget_places(&mut self) {
+        if let Some((_, _, position)) = self.place() {
+            *position = None;
+        }
+        if let Refusal::Owned { owner_root, owner_position, owner_file, .. } = self {
+            (*owner_root, *owner_position) = (None, None);
+            owner_file.clear();
+        }
+    }
+
+    /// `/srv/ops/deployment.yaml:12:5`, as far as it is known.
+    fn other_place(&self) -> String {
+        let Refusal::Owned { owner_root, owner_position, owner_file, .. } = self else { return String::new() };
+        let file = owner_position.as_ref().map_or_else(|| owner_file.clone(), ToString::to_string);
+        match owner_root {
+            Some(root) => format!("{}/{file}", root.trim_end_matches('/')),
+            None => file,
+        }
+    }
+
     /// Line and column of what it is about, where they are known.
     pub fn position(&self) -> Option<&Position> {
         match self {
@@ -81,6 +124,44 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, None)
+    }
+}
+
+/// A refusal with a whole command to type.
+struct InFull<'a>(&'a Refusal, &'a str);
+
+impl fmt::Display for InFull<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tell(f, Some(self.1))
+    }
+}
+
+impl Refusal {
+    /// The sentence for whoever reads it elsewhere than below a reconcile of the project in `root`.
+    pub fn in_full(&self, root: &str) -> String {
+        InFull(self, root).to_string()
+    }
+
+    /// What to type to have it allowed: an option of the same command, or another command; `None`: nothing that can be typed does.
+    pub fn say(&self) -> Option<String> {
+        match self {
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, .. } | Refusal::RenamesSeveral { .. } | Refusal::CheckoutInProgress { .. } => None,
+            Refusal::Owned { kind, name, .. } => Some(adoption(*kind, name)),
+            Refusal::Suspended { project, .. } => Some(format!("reeve resume {}", typed(project))),
+            Refusal::PrunesEverything { prunes }
+            | Refusal::PrunesMany { prunes, .. }
+            | Refusal::TwoCheckouts { prunes, .. }
+            | Refusal::AllowanceDiffers { prunes, .. } => Some(format!("--allow-prune={prunes}")),
+        }
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>, root: Option<&str>) -> fmt::Result {
+        let say = match (self.say(), root) {
+            (Some(option), Some(root)) if option.starts_with("--") => format!("`reeve reconcile --project {} {option}`", typed(root)),
+            (Some(option), None) if option.starts_with("--") => option,
+            (command, _) => command.map(|command| format!("`{command}`")).unwrap_or_default(),
+        };
         if let Refusal::Owned { file, position, .. } | Refusal::RenamesSeveral { file, position, .. } = self {
             match position {
                 Some(position) => write!(f, "{position}: ")?,
@@ -88,16 +169,18 @@ impl fmt::Display for Refusal {
             }
         }
         match self {
-            Refusal::Owned { kind: Kind::ConcurrencyLimit, name, owner, owner_file, .. } => write!(
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, name, owner, .. } => write!(
                 f,
-                "the concurrency limit of the tag `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
-                 a tag has one limit, so remove it here or there"
+                "the concurrency limit of the tag `{name}` belongs to the project `{owner}`, which declares it in {}: \
+                 a tag has one limit, so remove it here or there",
+                self.other_place()
             ),
-            Refusal::Owned { kind, name, owner, owner_file, .. } => write!(
+            Refusal::Owned { kind, name, owner, .. } => write!(
                 f,
-                "the {} `{name}` belongs to the project `{owner}`, which declares it in {owner_file}: \
-                 rename one of the two, or remove it there first; to take it over with its history, say `reeve adopt {name}`",
-                kind.words()
+                "the {} `{name}` belongs to the project `{owner}`, which declares it in {}: \
+                 rename one of the two, or remove it there first; to take it over with its history, say {say}",
+                kind.words(),
+                self.other_place(),
             ),
             Refusal::RenamesSeveral { name, earlier, .. } => write!(
                 f,
@@ -114,30 +197,39 @@ impl fmt::Display for Refusal {
             Refusal::PrunesEverything { prunes } => write!(
                 f,
                 "nothing is declared any more, and {} of the project would be pruned: \
-                 if that is meant, say --allow-prune={prunes}",
+                 if that is meant, say {say}",
                 if *prunes == 1 { "the only object".to_owned() } else { format!("all {prunes} objects") }
             ),
             Refusal::TwoCheckouts { project, root, other, prunes } => write!(
                 f,
                 "the project `{project}` was applied from {other}, which still holds it, and {} would be pruned from {root}: \
-                 if this is another project, give it another `name:`; if it moved here, say --allow-prune={prunes}",
+                 if this is another project, give it another `name:`; if it moved here, say {say}",
                 objects(*prunes)
             ),
             Refusal::Suspended { project, suspension } => {
-                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say `reeve resume {project}`")
+                write!(f, "the project `{project}` is suspended {suspension}: to reconcile it again, say {say}")
             }
             Refusal::PrunesMany { prunes, owned, limit } => write!(
                 f,
                 "{prunes} of the project's {} would be pruned, and at most {limit} are unasked: \
-                 if that is meant, say --allow-prune={prunes}",
+                 if that is meant, say {say}",
                 objects(*owned)
             ),
             Refusal::AllowanceDiffers { prunes, allowed } => write!(
                 f,
                 "--allow-prune={allowed} was given, but {prunes} would be pruned: \
-                 look at the plan again, and if it is right, say --allow-prune={prunes}"
+                 look at the plan again, and if it is right, say {say}"
             ),
         }
+    }
+}
+
+/// What takes an object of another project over, to be typed in a shell. A queue goes with its pool.
+fn adoption(kind: Kind, name: &str) -> String {
+    match (kind, name.split_once('/')) {
+        (Kind::WorkPool, _) => format!("reeve adopt --work-pool {}", typed(name)),
+        (Kind::WorkQueue, Some((pool, _))) => format!("reeve adopt --work-pool {}", typed(pool)),
+        _ => format!("reeve adopt {}", typed(name)),
     }
 }
 

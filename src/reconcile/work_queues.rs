@@ -12,6 +12,11 @@ use crate::model::write::Write;
 use std::borrow::Cow;
 
 impl<'a> Planner<'a> {
+    /// The name under which a queue is taken over: its pool's, where it goes along with that.
+    fn adopted_as(&self, queue: &WorkQueue) -> String {
+        if self.options.adopt.contains(&queue.pool) { queue.pool.clone() } else { queue.full_name() }
+    }
+
     pub(super) fn work_queues(&mut self) {
         let (desired, stored) = (self.desired, self.stored);
         for ((pool, name), pair) in pairs(&desired.work_queues, &stored.work_queues) {
@@ -76,7 +81,7 @@ impl<'a> Planner<'a> {
     }
 
     fn keep_queue(&mut self, declared: &Declared<WorkQueueSpec>, old: &WorkQueue) {
-        let action = match self.claim(old.owner.as_ref(), || old.full_name()) {
+        let action = match self.claim(old.owner.as_ref(), || self.adopted_as(old)) {
             Claim::Others(owner) => return self.refuse_owned(Kind::WorkQueue, old.full_name(), owner, declared),
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,

@@ -81,7 +81,7 @@ impl Control for FakeControl {
             if !request.root.is_absolute() {
                 return Err(ControlError::Invalid("the project's root must be absolute".to_owned()));
             }
-            Ok(ReconcileReport { plan: None, problems: Vec::new(), stamp: None, stale: None, units: Vec::new(), applied: false })
+            Ok(ReconcileReport::default())
         })
     }
 

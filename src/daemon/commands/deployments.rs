@@ -66,7 +66,7 @@ impl Commands {
 }
 
 /// A deployment, as its events name it.
-pub(super) fn object(deployment: &Deployment) -> Object<'_> {
+pub(in crate::daemon) fn object(deployment: &Deployment) -> Object<'_> {
     let project = deployment.owner.as_ref().map(|owner| owner.project.as_str());
     Object { kind: Kind::Deployment, id: deployment.id.0, name: deployment.name.to_string(), project }
 }

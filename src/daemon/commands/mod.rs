@@ -12,7 +12,10 @@ mod tag_limits;
 mod tombstones;
 mod work_pools;
 
-pub(super) use overrides::clear as clear_override;
+pub(super) use deployments::object as deployment_object;
+pub(super) use tag_limits::object as tag_limit_object;
+pub(super) use work_pools::{pool_object as work_pool_object, queue_object as work_queue_object};
+
 
 use super::events;
 use super::reconciler::Reconciler;

@@ -15,7 +15,7 @@ use serde_json::Value;
 impl Commands {
     /// Takes an override away, so that the field is again what the file says. What fires again because of it begins anew.
     pub(super) async fn clear_override_of(&self, which: OverrideRef, by: Author) -> Result<Override, ControlError> {
-        clear(self.writer()?, &which, |_| true, Some(&by)).await?.ok_or_else(|| absent(&which))
+        clear(self.writer()?, &which, &by).await?.ok_or_else(|| absent(&which))
     }
 }
 
@@ -63,29 +63,19 @@ impl Edit<'_> {
     }
 }
 
-/// Takes away the override that `which` names, if there is one and it is one of those that are meant; what fires again because of
-/// it begins anew. `by`: who takes it away; `None` where its time is over. It is told of like any edit.
-pub(in crate::daemon) async fn clear(
-    ledger: &Ledger,
-    which: &OverrideRef,
-    meant: impl Fn(&Override) -> bool,
-    by: Option<&Author>,
-) -> Result<Option<Override>, LedgerError> {
-    let take = |overrides: &mut Overrides, field: &str| match overrides.get(field) {
-        Some(by) if meant(by) => overrides.remove(field),
-        _ => None,
-    };
+/// Takes away the override that `which` names, if there is one; what fires again because of it begins anew.
+async fn clear(ledger: &Ledger, which: &OverrideRef, by: &Author) -> Result<Option<Override>, LedgerError> {
     let edited = ledger.edit::<_, LedgerError>(|| {
         let now = clock::now();
         let found = match which.kind {
             Kind::ConcurrencyLimit => ledger.tag_limit(&which.name)?.and_then(|mut limit| {
-                let taken = take(&mut limit.overrides, &which.field)?;
+                let taken = limit.overrides.remove(&which.field)?;
                 limit.updated = now;
                 let event = cleared(&tag_limits::object(&limit), &which.field, &taken, by);
                 Some((Write::PutTagLimit(limit), taken, event))
             }),
             Kind::WorkPool => ledger.work_pool(&which.name)?.and_then(|mut pool| {
-                let taken = take(&mut pool.overrides, &which.field)?;
+                let taken = pool.overrides.remove(&which.field)?;
                 pool.updated = now;
                 let event = cleared(&work_pools::pool_object(&pool), &which.field, &taken, by);
                 Some((Write::PutWorkPool(pool), taken, event))
@@ -93,7 +83,7 @@ pub(in crate::daemon) async fn clear(
             Kind::WorkQueue => {
                 let queue = which.name.split_once('/').map(|(pool, queue)| ledger.work_queue(pool, queue)).transpose()?;
                 queue.flatten().and_then(|mut queue| {
-                    let taken = take(&mut queue.overrides, &which.field)?;
+                    let taken = queue.overrides.remove(&which.field)?;
                     queue.updated = now;
                     let event = cleared(&work_pools::queue_object(&queue), &which.field, &taken, by);
                     Some((Write::PutWorkQueue(queue), taken, event))
@@ -102,7 +92,7 @@ pub(in crate::daemon) async fn clear(
             Kind::Deployment | Kind::Flow | Kind::Schedule => {
                 let named = FullName::parse(&which.name).map(|name| ledger.deployment_by_name(&name)).transpose()?;
                 named.flatten().and_then(|mut deployment| {
-                    let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field, take))?;
+                    let taken = resuming(&mut deployment, |deployment| take_from_deployment(deployment, &which.field))?;
                     deployment.updated = now;
                     let event = cleared(&deployments::object(&deployment), &which.field, &taken, by);
                     Some((Write::PutDeployment(Box::new(deployment)), taken, event))
@@ -119,27 +109,19 @@ pub(in crate::daemon) async fn clear(
     Ok(Some(taken))
 }
 
-/// What tells of an override that is no more.
-fn cleared(object: &Object<'_>, field: &str, taken: &Override, by: Option<&Author>) -> Event {
-    let was = format!("{field} = {}, set by {},", taken.value, taken.who);
-    let event = match by {
-        Some(by) => events::of_object("override-cleared", object, &format!("{was} was cleared"), by),
-        None => events::of_its_own("override-ended", object, &format!("{was} has ended at its time: it is as declared again")),
-    };
-    event.with("field", field)
+/// What tells of an override that was taken away.
+fn cleared(object: &Object<'_>, field: &str, taken: &Override, by: &Author) -> Event {
+    let message = format!("{field} = {}, set by {}, was cleared", taken.value, taken.who);
+    events::of_object("override-cleared", object, &message, by).with("field", field)
 }
 
 /// The deployment's own, or one of a schedule: `schedules/KEY/active`.
-fn take_from_deployment(
-    deployment: &mut Deployment,
-    field: &str,
-    take: impl Fn(&mut Overrides, &str) -> Option<Override>,
-) -> Option<Override> {
+fn take_from_deployment(deployment: &mut Deployment, field: &str) -> Option<Override> {
     match field.strip_prefix("schedules/").and_then(|rest| rest.rsplit_once('/')) {
-        None => take(&mut deployment.overrides, field),
+        None => deployment.overrides.remove(field),
         Some((key, field)) => {
             let schedule = deployment.schedules.iter_mut().find(|schedule| schedule.key == key)?;
-            take(&mut schedule.overrides, field)
+            schedule.overrides.remove(field)
         }
     }
 }

@@ -60,7 +60,7 @@ impl Commands {
 }
 
 /// A limit, as its events name it.
-pub(super) fn object(limit: &TagLimit) -> Object<'_> {
+pub(in crate::daemon) fn object(limit: &TagLimit) -> Object<'_> {
     let project = limit.owner.as_ref().map(|owner| owner.project.as_str());
     Object { kind: Kind::ConcurrencyLimit, id: limit.id.0, name: limit.tag.clone(), project }
 }

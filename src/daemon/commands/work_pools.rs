@@ -201,13 +201,13 @@ impl Commands {
 }
 
 /// A work pool, as its events name it.
-pub(super) fn pool_object(pool: &WorkPool) -> Object<'_> {
+pub(in crate::daemon) fn pool_object(pool: &WorkPool) -> Object<'_> {
     let project = pool.owner.as_ref().map(|owner| owner.project.as_str());
     Object { kind: Kind::WorkPool, id: pool.id.0, name: pool.name.clone(), project }
 }
 
 /// A work queue, as its events name it.
-pub(super) fn queue_object(queue: &WorkQueue) -> Object<'_> {
+pub(in crate::daemon) fn queue_object(queue: &WorkQueue) -> Object<'_> {
     let project = queue.owner.as_ref().map(|owner| owner.project.as_str());
     Object { kind: Kind::WorkQueue, id: queue.id.0, name: queue.full_name(), project }
 }

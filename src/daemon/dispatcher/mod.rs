@@ -17,7 +17,7 @@ use super::narrator::Narrator;
 use crate::clock;
 use crate::dispatch::queue::{Cancelled, Capacity, Holder, Reason, Snapshot, Verdict, Waiting, decide, Heads, heads};
 use crate::dispatch::due::still_runs;
-use crate::dispatch::scheduled::{is_void, stands_by_itself, was_missed};
+use crate::dispatch::scheduled::{ends_with_pause, is_void, was_missed};
 use crate::executor::{Executor, KINDS, Report};
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
@@ -390,7 +390,7 @@ impl Dispatcher {
         let Some(deployment) = deployment else {
             return self.cancel_waiting(run.id, (None, "its deployment was deleted before it could start".to_owned())).await;
         };
-        if run.slot.is_some() && run.run_count == 0 && deployment.paused() && !stands_by_itself(&run) {
+        if deployment.paused() && ends_with_pause(&run) {
             return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;
         }
         self.blocked.remove(&run.id);

@@ -43,6 +43,11 @@ pub fn annotations(plan: Option<&Plan>, problems: &[Problem], prefix: &str) -> S
     lines.concat()
 }
 
+/// That there is no plan, and why.
+pub fn annotation_of_error(error: &str) -> String {
+    line("error", None, None, "error", error, "")
+}
+
 fn line(level: &str, position: Option<&Position>, file: Option<&str>, code: &str, message: &str, prefix: &str) -> String {
     let mut properties = Vec::new();
     if let Some(file) = position.map(|position| position.file.as_str()).or(file) {

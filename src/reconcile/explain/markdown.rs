@@ -24,8 +24,9 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
             text += &format!("> [!CAUTION]\n> Refused: {}\n\n", one_line(&refusal.to_string()));
         }
         if plan.is_destructive() {
-            let runs = cancelled(plan);
-            text += &format!("> [!WARNING]\n> {} stop: what this project no longer declares is pruned.{runs}\n\n", objects(plan.counts.prune));
+            let pruned = (plan.counts.prune > 0).then(|| format!("{} stop: what this project no longer declares is pruned.", objects(plan.counts.prune)));
+            let told: Vec<String> = pruned.into_iter().chain(cancelled(plan)).collect();
+            text += &format!("> [!WARNING]\n> {}\n\n", told.join(" "));
         }
     }
     let mut after = String::new();
@@ -33,10 +34,19 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
     list(&mut after, ["problem in the files", "problems in the files"], warnings.collect());
     list(&mut after, ["note", "notes"], plan.into_iter().flat_map(notes).collect());
     if let Some(plan) = plan {
-        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned };
+        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned, in_log: false };
         text += &difference(&changes(plan, style), MOST_CHARACTERS.saturating_sub(text.len() + after.len()));
     }
     text + &after
+}
+
+/// That there is no plan, and why.
+pub fn markdown_of_error(error: &str, problems: &[Problem], against: Option<&str>) -> String {
+    let against = against.map(|against| format!(" against {}", code(against))).unwrap_or_default();
+    let mut text = format!("### reeve could not plan{against}\n\n> [!CAUTION]\n> {}\n\n", literal(error));
+    let lines = problems.iter().map(|problem| format!("- {}\n", literal(&problem.to_string())));
+    list(&mut text, ["problem in the files", "problems in the files"], lines.collect());
+    text
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
@@ -100,12 +110,16 @@ fn longest_run(text: &str, wanted: char) -> usize {
 }
 
 /// What becomes of runs that are there: the one thing that no later change brings back.
-fn cancelled(plan: &Plan) -> String {
-    let cancelled = plan.steps.iter().filter_map(|step| step.in_progress.filter(|runs| runs.fate == Fate::Cancel));
-    match cancelled.map(|runs| runs.running).sum() {
-        0 => String::new(),
-        1 => " 1 run in progress is cancelled.".to_owned(),
-        runs => format!(" {runs} runs in progress are cancelled."),
+fn cancelled(plan: &Plan) -> Option<String> {
+    let told = plan.steps.iter().filter_map(|step| step.in_progress).map(|runs| match runs.fate {
+        Fate::Cancel => runs.running,
+        Fate::Pause => runs.waiting,
+        _ => 0,
+    });
+    match told.sum::<usize>() {
+        0 => None,
+        1 => Some("1 run in progress is cancelled.".to_owned()),
+        runs => Some(format!("{runs} runs in progress are cancelled.")),
     }
 }
 

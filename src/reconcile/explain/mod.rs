@@ -6,8 +6,8 @@ mod markdown;
 mod paint;
 mod text;
 
-pub use github::annotations;
-pub use markdown::markdown;
+pub use github::{annotation_of_error, annotations};
+pub use markdown::{markdown, markdown_of_error};
 pub use text::{summary, text};
 
 use super::plan::Plan;
@@ -24,6 +24,8 @@ pub struct Style {
     pub verbose: bool,
     /// Whether the plan is still to be applied or was.
     pub tense: Tense,
+    /// It is read in a log and not below a command: what to type is a whole command.
+    pub in_log: bool,
 }
 
 /// Whether a plan is spoken of before or after it was applied.

@@ -212,6 +212,17 @@ pub(super) fn in_progress(runs: &InProgress) -> String {
         Fate::Finish => (told(runs.running, "run", "goes on to its end", "go on to their end"), ["never starts", "never start"]),
         Fate::Cancel => (told(runs.running, "run", "is cancelled", "are cancelled"), ["never starts", "never start"]),
         Fate::GoOn => (told(runs.running, "run", "goes on", "go on"), ["goes on", "go on"]),
+        Fate::Renew => {
+            let waiting = told(runs.waiting, "waiting run", "will start with the new definition", "will start with the new definition");
+            let old = if waiting.is_some() { "the old one" } else { "the old definition" };
+            let running = told(runs.running, "run", &format!("goes on with {old}"), &format!("go on with {old}"));
+            return waiting.into_iter().chain(running).collect::<Vec<_>>().join(", ");
+        }
+        Fate::Keep => {
+            let running = told(runs.running, "run", "goes on as it was made", "go on as they were made");
+            (running, ["will start as it was made", "will start as they were made"])
+        }
+        Fate::Pause => (told(runs.running, "run", "goes on to its end", "go on to their end"), ["is cancelled", "are cancelled"]),
     };
     let parts: Vec<String> = running.into_iter().chain(told(runs.waiting, "waiting run", waiting[0], waiting[1])).collect();
     parts.join(", ")

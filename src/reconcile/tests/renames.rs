@@ -4,7 +4,7 @@ use super::home::{Home, deeds, fields, over};
 use crate::model::desired::{Desired, FailedUnit};
 use crate::model::overrides::Owner;
 use crate::model::write::Write;
-use crate::reconcile::{Action, Fate, InProgress, NoteLevel, Plan, Refusal, Step};
+use crate::reconcile::{Action, Fate, InProgress, NoteLevel, Plan, Refusal, RunsOf, Step};
 use serde_json::json;
 
 fn old() -> Desired {
@@ -60,7 +60,7 @@ fn everything_but_the_name_stays() {
     assert!(home.plan(&renamed(|_| {})).is_empty(), "the rename is done");
     plan.foresee(&home.stored, home.now);
     assert_eq!(changed(&plan).runs, None, "runs to come keep their ids and instants");
-    plan.count_runs(|_| (1, 2));
+    plan.count_runs(|_| RunsOf { waiting: 1, running: 2, to_pause: 0 });
     assert_eq!(changed(&plan).in_progress, Some(InProgress { waiting: 1, running: 2, fate: Fate::GoOn }));
 }
 

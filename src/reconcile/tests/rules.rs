@@ -2,7 +2,9 @@
 use super::desired::{Declare, cron, full, named, pool, project, python};
 use super::home::{Home, deeds, fields, over};
 use crate::model::desired::Desired;
+use crate::model::id::Kind;
 use crate::model::overrides::Owner;
+use crate::model::position::Position;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, WorkQueueSpec};
 use crate::model::write::Write;
 use crate::reconcile::{Action, NoteLevel, Options, Plan, Refusal};
@@ -147,6 +149,17 @@ fn what_nobody_owns_is_adopted_and_what_another_owns_is_refused() {
     assert_eq!(plan.refusals.len(), 3, "all at once");
     let text = plan.refusals[2].to_string();
     assert!(text.contains("`a/b` belongs to the project `shop`, which declares it in deployment.yaml"), "{text}");
+    let texts: Vec<String> = plan.refusals.iter().map(ToString::to_string).collect();
+    let adopts = ["say `reeve adopt --work-pool p`", "say `reeve adopt --work-pool p`", "say `reeve adopt a/b`"];
+    assert!(texts.iter().zip(adopts).all(|(text, adopt)| text.contains(adopt)), "{texts:#?}");
+    let digest = plan.digest();
+    plan.refusals[2].locate_owner(|owner, kind, name| {
+        assert_eq!((owner, kind, name), ("shop", Kind::Deployment, "a/b"));
+        Some(("/srv/shop".to_owned(), Some(Position { file: "parts/b.yaml".to_owned(), line: 7, column: 5 })))
+    });
+    let text = plan.refusals[2].to_string();
+    assert!(text.contains("belongs to the project `shop`, which declares it in /srv/shop/parts/b.yaml:7:5: "), "{text}");
+    assert_eq!(plan.digest(), digest, "where it stands is told, and no part of what the plan does");
     assert!(plan.take_writes().is_empty());
 }
 

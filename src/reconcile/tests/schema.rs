@@ -1,6 +1,7 @@
 //! The JSON schema of a plan is what its types say, and fits real plans.
 use super::desired::{Declare, cron, pool, project};
 use super::home::{Home, over};
+use crate::reconcile::wire::Report;
 use crate::reconcile::{Plan, explain};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ fn file() -> PathBuf {
 
 #[test]
 fn the_schema_in_the_repository_is_the_types() {
-    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Plan)).unwrap();
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Report)).unwrap();
     text.push('\n');
     if std::env::var_os("REEVE_UPDATE").is_some() {
         std::fs::create_dir_all(file().parent().unwrap()).unwrap();

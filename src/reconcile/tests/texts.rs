@@ -7,7 +7,7 @@ use crate::model::policy::Overlap;
 use crate::model::position::Position;
 use crate::model::project::DriftRule;
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
-use crate::reconcile::{Action, Plan};
+use crate::reconcile::{Plan, RunsOf};
 use crate::model::problem::{Problem, Severity};
 use crate::reconcile::explain::{Style, Tense, annotations, markdown, summary, text};
 use crate::schedule::{Every, RuleSpec};
@@ -272,7 +272,7 @@ fn an_afternoons_work() {
     let (home, after) = afternoon();
     let mut plan = located(home.plan(&after));
     plan.foresee(&home.stored, home.now);
-    plan.count_runs(|_| (1, 2));
+    plan.count_runs(|_| RunsOf { waiting: 1, running: 2, to_pause: 0 });
     compare("afternoon.txt", &text(&plan, Style { width: Some(100), ..Default::default() }));
     compare("afternoon-verbose.txt", &text(&plan, Style { width: Some(100), verbose: true, ..Default::default() }));
     compare("afternoon.md", &markdown(Some(&plan), &[], Some("origin/main")));
@@ -302,30 +302,48 @@ fn drift_that_is_left_is_shown_and_changes_nothing() {
 
 #[test]
 fn runs_in_progress_are_told_in_the_right_number() {
-    let plan = |on_delete| {
+    let pruned = |on_delete: OnDelete| move |d: &mut DeploymentSpec| d.on_delete = on_delete;
+    let plan = |edit: &dyn Fn(&mut DeploymentSpec), now: Option<&dyn Fn(&mut DeploymentSpec)>| {
         let mut home = Home::new();
         home.options.list_unchanged = false;
-        home.apply(&project("shop").with("a/b", |d| d.on_delete = on_delete).with("a/c", |_| {}));
-        home.plan(&project("shop").with("a/c", |d| d.retries = 1))
+        home.apply(&project("shop").with("a/b", edit).with("a/c", |_| {}));
+        let after = project("shop").with("a/c", |_| {});
+        home.plan(&match now {
+            Some(now) => after.with("a/b", now),
+            None => after,
+        })
     };
-    for (on_delete, counts, told) in [
-        (OnDelete::Finish, (0, 0), None),
-        (OnDelete::Finish, (0, 1), Some("1 run goes on to its end")),
-        (OnDelete::Finish, (1, 2), Some("2 runs go on to their end, 1 waiting run never starts")),
-        (OnDelete::Cancel, (2000, 1), Some("1 run is cancelled, 2,000 waiting runs never start")),
-        (OnDelete::Cancel, (0, 3), Some("3 runs are cancelled")),
-    ] {
-        let mut plan = plan(on_delete);
-        let mut asked = Vec::new();
-        plan.count_runs(|id| {
-            asked.push(id.0);
-            counts
-        });
-        assert_eq!(asked, [plan.steps.iter().find(|step| step.action == Action::Prune).unwrap().id], "an update changes nothing for runs");
+    let nothing = |_: &mut DeploymentSpec| {};
+    let code = |d: &mut DeploymentSpec| d.entrypoint = python("flow.py", "other");
+    let retries = |d: &mut DeploymentSpec| (d.retries, d.description) = (3, Some("x".to_owned()));
+    let paused = |d: &mut DeploymentSpec| (d.paused, d.timeout_seconds) = (true, Some(5.0));
+    let words = |d: &mut DeploymentSpec| d.description = Some("x".to_owned());
+    type Edit<'a> = &'a dyn Fn(&mut DeploymentSpec);
+    let (finish, cancel) = (pruned(OnDelete::Finish), pruned(OnDelete::Cancel));
+    // What it was and is, the runs (waiting, of them scheduled ones, running), what is told, how many are cancelled, the exit code.
+    let cases: [(Edit<'_>, Option<Edit<'_>>, (usize, usize, usize), Option<&str>, usize, u8); 13] = [
+        (&finish, None, (0, 0, 0), None, 0, 4),
+        (&finish, None, (0, 0, 1), Some("1 run goes on to its end"), 0, 4),
+        (&finish, None, (1, 1, 2), Some("2 runs go on to their end, 1 waiting run never starts"), 0, 4),
+        (&cancel, None, (2000, 0, 1), Some("1 run is cancelled, 2,000 waiting runs never start"), 1, 4),
+        (&cancel, None, (0, 0, 3), Some("3 runs are cancelled"), 3, 4),
+        (&nothing, Some(&code), (2, 2, 1), Some("2 waiting runs will start with the new definition, 1 run goes on with the old one"), 0, 2),
+        (&nothing, Some(&code), (0, 0, 0), None, 0, 2),
+        (&nothing, Some(&code), (0, 0, 2), Some("2 runs go on with the old definition"), 0, 2),
+        (&nothing, Some(&retries), (1, 1, 2), Some("2 runs go on as they were made, 1 waiting run will start as it was made"), 0, 2),
+        (&nothing, Some(&paused), (3, 2, 1), Some("1 run goes on to its end, 2 waiting runs are cancelled"), 2, 4),
+        (&nothing, Some(&paused), (3, 0, 1), None, 0, 2),
+        (&nothing, Some(&words), (3, 3, 3), None, 0, 2),
+        (&paused, Some(&nothing), (1, 0, 0), Some("1 waiting run will start with the new definition"), 0, 2),
+    ];
+    for (before, after, (waiting, to_pause, running), told, cancelled, exit) in cases {
+        let mut plan = plan(before, after);
+        plan.count_runs(|_| RunsOf { waiting, running, to_pause });
         let page = text(&plan, Style::default());
         let line = page.lines().find_map(|line| line.strip_prefix("      in progress: "));
-        assert_eq!(line, told);
-        let cancelled = markdown(Some(&plan), &[], None).contains("in progress are cancelled") || markdown(Some(&plan), &[], None).contains("in progress is cancelled");
-        assert_eq!(cancelled, on_delete == OnDelete::Cancel);
+        assert_eq!((line, plan.exit_code(true)), (told, exit), "{page}");
+        let comment = markdown(Some(&plan), &[], None);
+        let says = |count: usize| comment.contains(&format!("{count} runs in progress are cancelled")) || count == 1 && comment.contains("1 run in progress is cancelled");
+        assert_eq!((comment.contains("in progress"), says(cancelled)), (line.is_some() || cancelled > 0, cancelled > 0), "{comment}");
     }
 }

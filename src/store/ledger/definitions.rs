@@ -1,6 +1,8 @@
 //! Definitions: projects, flows, deployments with their schedules, work pools and queues, limits of tags, tombstones.
 use super::record::{decode, encode};
 use super::{Ledger, LedgerError, Reader, key};
+use crate::clock;
+use crate::dispatch::ended::Overridden;
 use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::desired::Desired;
 use crate::model::id::{DeploymentId, FlowId, WorkPoolId, WorkQueueId};
@@ -42,7 +44,7 @@ impl Reader {
     }
 
     pub fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, LedgerError> {
-        self.read(&key::deployment(id))
+        self.read_in_force(&key::deployment(id))
     }
 
     pub fn deployment_by_name(&self, name: &FullName) -> Result<Option<Deployment>, LedgerError> {
@@ -54,7 +56,7 @@ impl Reader {
 
     /// Every deployment, in no particular order, one at a time: nothing holds them all.
     pub fn deployments(&self) -> impl Iterator<Item = Result<Deployment, LedgerError>> + '_ {
-        self.scan(key::DEPLOYMENT)
+        self.scan_in_force(key::DEPLOYMENT)
     }
 
     /// The names of all deployments, sorted, with their ids.
@@ -71,7 +73,7 @@ impl Reader {
     }
 
     pub fn work_pool(&self, name: &str) -> Result<Option<WorkPool>, LedgerError> {
-        self.read(&key::work_pool(name))
+        self.read_in_force(&key::work_pool(name))
     }
 
     pub fn work_pool_by_id(&self, id: WorkPoolId) -> Result<Option<WorkPool>, LedgerError> {
@@ -79,11 +81,11 @@ impl Reader {
     }
 
     pub fn work_pools(&self) -> Result<Vec<WorkPool>, LedgerError> {
-        self.all(key::WORK_POOL)
+        self.scan_in_force(key::WORK_POOL).collect()
     }
 
     pub fn work_queue(&self, pool: &str, name: &str) -> Result<Option<WorkQueue>, LedgerError> {
-        self.read(&key::work_queue(pool, name))
+        self.read_in_force(&key::work_queue(pool, name))
     }
 
     pub fn work_queue_by_id(&self, id: WorkQueueId) -> Result<Option<WorkQueue>, LedgerError> {
@@ -91,23 +93,23 @@ impl Reader {
     }
 
     pub fn work_queues(&self) -> Result<Vec<WorkQueue>, LedgerError> {
-        self.all(key::WORK_QUEUE)
+        self.scan_in_force(key::WORK_QUEUE).collect()
     }
 
     pub fn tag_limit(&self, tag: &str) -> Result<Option<TagLimit>, LedgerError> {
-        self.read(&key::tag_limit(tag))
+        self.read_in_force(&key::tag_limit(tag))
     }
 
     pub fn tag_limits(&self) -> Result<Vec<TagLimit>, LedgerError> {
-        self.all(key::TAG_LIMIT)
+        self.scan_in_force(key::TAG_LIMIT).collect()
     }
 
     pub fn tombstone(&self, name: &FullName) -> Result<Option<Tombstone>, LedgerError> {
-        self.read(&key::tombstone(name))
+        self.read_in_force(&key::tombstone(name))
     }
 
     pub fn tombstones(&self) -> Result<Vec<Tombstone>, LedgerError> {
-        self.all(key::TOMBSTONE)
+        self.scan_in_force(key::TOMBSTONE).collect()
     }
 
     /// What a plan for `desired` is made against: what its project owns, whatever else bears a name that it uses or used, and
@@ -152,6 +154,26 @@ impl Reader {
             let (row_key, value) = row?;
             decode(&row_key, &value)
         })
+    }
+
+    /// A record without what operators laid over it and has ended.
+    fn read_in_force<T: DeserializeOwned + Overridden>(&self, row_key: &[u8]) -> Result<Option<T>, LedgerError> {
+        Ok(self.read(row_key)?.map(|record| self.in_force(record)))
+    }
+
+    fn scan_in_force<T: DeserializeOwned + Overridden>(&self, prefix: u8) -> impl Iterator<Item = Result<T, LedgerError>> + '_ {
+        self.scan(prefix).map(|record| record.map(|record| self.in_force(record)))
+    }
+
+    fn in_force<T: Overridden>(&self, mut record: T) -> T {
+        // Nearly no record has such an override: the clock is asked only then.
+        if let Some(end) = record.first_end().filter(|_| !self.with_ended)
+            && let now = clock::now()
+            && end <= now
+        {
+            record.end_overrides(now);
+        }
+        record
     }
 
     fn all<T: DeserializeOwned>(&self, prefix: u8) -> Result<Vec<T>, LedgerError> {

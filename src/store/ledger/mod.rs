@@ -7,6 +7,7 @@
 //! * a run's state changes only through `model::transition`, compared with the row that was read: a writer
 //!   that was overtaken gets `Conflict` and looks again, it never overwrites;
 //! * definitions change only together with the revision, so that a plan made for another revision is refused;
+//! * an override that has ended is read no more, whether or not it was taken away (`dispatch::ended`);
 //! * a name points to a record that exists, and the record bears that name;
 //! * what is over has no row among the active runs.
 mod definitions;
@@ -36,6 +37,8 @@ pub struct Reader {
     home: HomeId,
     future: future::Known,
     counted: totals::Counted,
+    /// Whether overrides that have ended are read, too.
+    with_ended: bool,
 }
 
 /// What can be read and written.
@@ -81,11 +84,16 @@ impl From<CommitError> for LedgerError {
 impl Reader {
     pub fn new(store: Arc<dyn ReadStore>) -> Self {
         let home = HomeId(store.home().id);
-        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default() }
+        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default(), with_ended: false }
     }
 
     pub fn home(&self) -> HomeId {
         self.home
+    }
+
+    /// A reader of the records as they were written, overrides that have ended included: for whoever takes those away.
+    pub fn with_ended(&self) -> Reader {
+        Reader { with_ended: true, ..self.clone() }
     }
 }
 
