@@ -6,10 +6,12 @@
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
 use super::variables;
 use crate::executor::log::MINIMUM_LOG_BYTES;
+use crate::executor::prepare::{self, Preparation};
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Entrypoint};
+use crate::model::pull_step::{self, Function};
 use crate::model::run::FlowRun;
 use crate::model::size::bytes;
 use crate::model::work_pool::WorkPool;
@@ -28,12 +30,12 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// The least length at which a value is masked in logs: shorter ones would mask ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
-/// The job of a run's attempt, with the daemon's environment.
-pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32) -> Result<Job, String> {
+/// The job of a run's attempt, with the daemon's environment. `repositories`: where clones are kept, unless the run is another user's.
+pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32, repositories: Option<&Path>) -> Result<Job, String> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    build(run, deployment, pool, attempt, environment)
+    build(run, deployment, pool, attempt, repositories, environment)
 }
 
 /// How long a run has between SIGTERM and SIGKILL: the job variable `grace_seconds` of the run, else of its deployment.
@@ -57,6 +59,7 @@ pub fn build(
     deployment: &Deployment,
     pool: Option<&WorkPool>,
     attempt: u32,
+    repositories: Option<&Path>,
     daemon_environment: BTreeMap<String, String>,
 ) -> Result<Job, String> {
     let spec = &deployment.declared;
@@ -80,9 +83,18 @@ pub fn build(
     let declared: JsonMap = spec.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     overlay(&mut environment, env_of(renderer.map("env", &declared)?)?);
     add_run_variables(&mut environment, run, &parameters);
-    let working_directory = working_directory(deployment, &job_variables)?;
     let program = program(entrypoint, deployment, &job_variables, parameters, &mut renderer)?;
     let mut secrets = renderer.secrets;
+    let mut renderer = Renderer { run, environment: &environment, secrets: Vec::new(), parameters: renderer.parameters };
+    let preparation = preparation(deployment, &job_variables, &mut renderer)?;
+    secrets.append(&mut renderer.secrets);
+    let preparation = preparation.map(|preparation| Preparation {
+        // Another user cannot read what is in the daemon's home.
+        cache: repositories.filter(|_| confinement.user.is_none()).and_then(|path| std::path::absolute(path).ok()),
+        ..preparation
+    });
+    let fresh = preparation.as_ref().is_some_and(|preparation| preparation.fresh);
+    let working_directory = if fresh { PathBuf::from("/") } else { working_directory(deployment, &job_variables)? };
     secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
     secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
     secrets.sort_unstable();
@@ -94,6 +106,7 @@ pub fn build(
         deployment: Some(deployment.name.to_string()),
         program,
         working_directory,
+        preparation,
         confinement,
         environment,
         not_before: run.scheduled_time(),
@@ -128,14 +141,21 @@ fn program(
     }
     Ok(match entrypoint {
         Entrypoint::Python { path, function } => Program::Python {
-            interpreter: job_variables.get("python").and_then(Value::as_str).map(PathBuf::from),
-            file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
+            interpreter: interpreter(job_variables),
+            file: match has_pull_steps(deployment) {
+                // Wherever they lead; Prefect, too, passes over `path` then.
+                true => PathBuf::from(path),
+                false => root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
+            },
             function: function.clone(),
             parameters,
         },
-        Entrypoint::Module { module, function } => {
-            return Err(format!("the entrypoint {module}:{function} is a module: this reeve runs functions of files; write path/to/file.py:{function}"));
-        }
+        Entrypoint::Module { module, function } => Program::Module {
+            interpreter: interpreter(job_variables),
+            module: module.clone(),
+            function: function.clone(),
+            parameters,
+        },
         Entrypoint::Shell { command } => Program::Shell(renderer.command(command)?),
         Entrypoint::Program { arguments } => {
             let rendered: Result<Vec<String>, String> = arguments.iter().map(|argument| renderer.command(argument)).collect();
@@ -144,17 +164,44 @@ fn program(
     })
 }
 
+fn interpreter(job_variables: &JsonMap) -> Option<PathBuf> {
+    job_variables.get("python").and_then(Value::as_str).map(PathBuf::from)
+}
+
+fn has_pull_steps(deployment: &Deployment) -> bool {
+    deployment.declared.pull_steps.as_ref().is_some_and(|steps| !steps.is_empty())
+}
+
+/// The pull steps with all in them that is known before the run. They see the run's environment, and not only the daemon's.
+fn preparation(deployment: &Deployment, job_variables: &JsonMap, renderer: &mut Renderer<'_>) -> Result<Option<Preparation>, String> {
+    let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };
+    let Value::Array(steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    renderer.secrets.extend(prepare::secrets(&steps));
+    // A clone must not be put into the project's own directory.
+    let clones = steps.iter().any(|step| pull_step::parts(step).is_some_and(|(name, _)| Function::of(name) == Some(Function::GitClone)));
+    let placed = relative_directory(deployment, job_variables).is_some();
+    let base = deployment.root.as_ref().map(PathBuf::from);
+    Ok(Some(Preparation { steps, fresh: !placed && (clones || base.is_none()), base, cache: None, interpreter: interpreter(job_variables) }))
+}
+
 fn root(deployment: &Deployment) -> Result<PathBuf, String> {
     deployment.root.as_ref().map(PathBuf::from).ok_or_else(|| {
         "it is not known where the deployment's code lies: no project owns it".to_owned()
     })
 }
 
-fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
-    let root = root(deployment)?;
+/// `working_dir`, of the deployment or else of the job variables.
+fn relative_directory<'a>(deployment: &'a Deployment, job_variables: &'a JsonMap) -> Option<&'a str> {
     let own = deployment.declared.working_dir.as_deref();
-    let relative = own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str));
-    Ok(relative.map_or(root.clone(), |directory| root.join(Path::new(directory))))
+    own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str))
+}
+
+fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
+    match relative_directory(deployment, job_variables) {
+        Some(directory) if Path::new(directory).is_absolute() => Ok(PathBuf::from(directory)),
+        Some(directory) => Ok(root(deployment)?.join(directory)),
+        None => root(deployment),
+    }
 }
 
 fn variables_env(job_variables: &JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {
