@@ -224,7 +224,11 @@ impl Clone<'_> {
         std::fs::create_dir_all(git).map_err(|error| format!("{} cannot be written: {error}", git.display()))?;
         // We hold the repository's lock: whose these were is gone.
         remove_locks(git, 0);
-        self.git.ask(git, &["init", "--quiet", "--bare", "--template=", "."]).map_err(failed)?;
+        // Not a second time: that would undo how git lets sparse work trees differ from the clone.
+        let whole = self.git.ask(git, &["--git-dir=.", "rev-parse", "--is-bare-repository"]).is_ok_and(|answer| answer.trim() == "true");
+        if !whole {
+            self.git.ask(git, &["init", "--quiet", "--bare", "--template=", "."]).map_err(failed)?;
+        }
         // Relative addresses of submodules begin here.
         self.git.ask(git, &["config", "remote.origin.url", self.url]).map_err(failed)?;
         self.git.ask(git, &["worktree", "prune"]).map_err(failed)?;
