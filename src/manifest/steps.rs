@@ -2,7 +2,7 @@
 //!
 //! Prefect's rules: a step is a mapping with one key, the function's name; one mapping stands for a list of one.
 //! A deployment's own `build` counts even when it is null; its `push` and `pull` count when they are not null;
-//! `pull: []` means no pull steps at all. Nothing here runs a step.
+//! `pull: []` means no pull steps at all. Nothing here runs a step; the inputs of those that a run will do itself are checked.
 use super::node::Node;
 use super::report::{At, Problem, described, shown};
 use crate::model::pull_step::{self, Function};
@@ -105,7 +105,8 @@ fn check_pull(node: &Node<'_>) {
 
 fn check_pull_step(node: &Node<'_>) {
     // What is no step at all has been reported.
-    let Some((name, inputs)) = pull_step::parts(node.value).filter(|_| node.value.as_object().is_some_and(|step| step.len() == 1)) else { return };
+    let step = node.value.as_object().filter(|step| step.len() == 1 && step.values().all(|inputs| inputs.is_object() || inputs.is_null()));
+    let Some((name, inputs)) = step.and_then(|_| pull_step::parts(node.value)) else { return };
     let path = node.path.key(name);
     let Some(function) = Function::of(name) else {
         let message = format!("reeve does not run the step {} itself: a run that it starts fails there", shown(name));
