@@ -75,6 +75,8 @@
 //! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
 //! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
 //!   the binary is executed for each instead.
+//! * Pull steps are done by the run's own process: the supervisor starts the binary as `__prepare`, which ends by executing the program
+//!   in its place (`executor::prepare`). Who uses a work tree holds a lock on it that outlives that exec.
 //! * A run without a work pool is executed by the daemon itself, outside any pool and limit but its deployment's.
 //! * Pausing keeps a schedule's cursor; resuming makes it effective anew, so that slots that passed meanwhile never fire.
 pub mod api;

@@ -1,19 +1,19 @@
 //! The binary.
 use std::process::ExitCode;
 
-use reeve::executor::supervisor;
+use reeve::executor::{prepare, supervisor};
 
 fn main() -> ExitCode {
-    // Before anything else is set up: a supervisor starts once per run and must stay small.
+    // Before anything else is set up: these start once per run and must stay small.
     let mut arguments = std::env::args_os().skip(1);
-    if arguments
-        .next()
-        .is_some_and(|argument| argument == supervisor::ARGUMENT)
-    {
-        return ExitCode::from(supervisor::main(arguments));
+    match arguments.next() {
+        Some(argument) if argument == supervisor::ARGUMENT => ExitCode::from(supervisor::main(arguments)),
+        Some(argument) if argument == prepare::ARGUMENT => ExitCode::from(prepare::main()),
+        _ => {
+            share_one_heap();
+            reeve::cli::run(std::env::args_os()).into()
+        }
     }
-    share_one_heap();
-    reeve::cli::run(std::env::args_os()).into()
 }
 
 /// glibc gives every thread a heap of its own, which grows by a page a call and keeps what it has freed: a sixth of the time of a large

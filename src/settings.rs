@@ -51,6 +51,11 @@ impl Home {
         self.root.join("runs")
     }
 
+    /// Where the clones and work trees of pull steps are kept.
+    pub fn repositories(&self) -> PathBuf {
+        self.root.join("repositories")
+    }
+
     /// The directory of one attempt of a run: by day, so that a directory stays small and old ones go together. One for each
     /// attempt and none above them, because making a directory is what a start costs most.
     pub fn attempt(&self, run: FlowRunId, attempt: u32) -> PathBuf {

@@ -63,6 +63,7 @@ impl House {
             deployment: None,
             program,
             working_directory: self.directory.path().to_path_buf(),
+            preparation: None,
             environment: BTreeMap::from([("PATH".to_owned(), path)]),
             not_before: None,
             timeout: None,

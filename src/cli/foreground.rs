@@ -92,7 +92,7 @@ pub async fn to_the_end(
     home: Option<&Home>,
     screen: &mut Screen,
 ) -> Result<Proposed, CliError> {
-    let job = match job::of_run(run, deployment, pool, 1) {
+    let job = match job::of_run(run, deployment, pool, 1, home.map(Home::repositories).as_deref()) {
         Ok(job) => job,
         Err(reason) => {
             let end = Proposed::new(StateType::Crashed).message(reason);

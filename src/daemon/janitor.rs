@@ -1,4 +1,4 @@
-//! Bounds what grows: directories of runs that ended, and tombstones.
+//! Bounds what grows: directories of runs that ended, clones and work trees that no run uses, and tombstones.
 //!
 //! Run directories (logs, exit status) are kept for `KEEP_DAYS` days and as long as all of them together stay under
 //! `MOST_BYTES`; the oldest day goes first. A run that is not over keeps its directory whatever its age. The runs'
@@ -6,6 +6,7 @@
 use super::signals::told;
 use super::error::DaemonError;
 use crate::clock;
+use crate::executor::prepare;
 use crate::model::id::FlowRunId;
 use crate::model::stored::TOMBSTONE_DAYS;
 use crate::model::write::Write;
@@ -40,8 +41,12 @@ pub async fn run(ledger: Ledger, home: Home, mut stop: watch::Receiver<bool>) ->
 async fn clean(ledger: &Ledger, home: &Home) -> Result<(), DaemonError> {
     bury(ledger, clock::now()).await?;
     let active: HashSet<FlowRunId> = ledger.active_run_ids()?.into_iter().collect();
-    let runs = home.runs();
-    let outcome = tokio::task::spawn_blocking(move || sweep(&runs, &active, clock::now(), MOST_BYTES)).await;
+    let (runs, repositories) = (home.runs(), home.repositories());
+    let outcome = tokio::task::spawn_blocking(move || {
+        prepare::cache::sweep(&repositories);
+        sweep(&runs, &active, clock::now(), MOST_BYTES)
+    })
+    .await;
     match outcome {
         Ok(Ok(0)) => {}
         Ok(Ok(removed)) => tracing::info!("removed the directories of {removed} old runs"),

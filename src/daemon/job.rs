@@ -6,10 +6,12 @@
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
+use crate::executor::prepare::{self, Preparation};
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
+use crate::model::pull_step::{self, Function};
 use crate::model::run::FlowRun;
 use crate::model::size::bytes;
 use crate::model::work_pool::WorkPool;
@@ -28,12 +30,12 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// The least length at which a value is masked in logs: shorter ones would mask ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
-/// The job of a run's attempt, with the daemon's environment.
-pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32) -> Result<Job, String> {
+/// The job of a run's attempt, with the daemon's environment. `repositories`: where clones are kept, unless the run is another user's.
+pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32, repositories: Option<&Path>) -> Result<Job, String> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    build(run, deployment, pool, attempt, environment)
+    build(run, deployment, pool, attempt, repositories, environment)
 }
 
 /// How long a run has between SIGTERM and SIGKILL: the job variable `grace_seconds` of the run, else of its deployment.
@@ -57,6 +59,7 @@ pub fn build(
     deployment: &Deployment,
     pool: Option<&WorkPool>,
     attempt: u32,
+    repositories: Option<&Path>,
     daemon_environment: BTreeMap<String, String>,
 ) -> Result<Job, String> {
     let spec = &deployment.declared;
@@ -80,11 +83,21 @@ pub fn build(
     overlay(&mut environment, variables_env(&job_variables)?);
     overlay(&mut environment, env_of(renderer.environment(&spec.env)?)?);
     add_run_variables(&mut environment, run, &parameters);
-    let working_directory = working_directory(deployment, &job_variables)?;
-    let program = program(entrypoint, deployment, &job_variables, parameters, &mut renderer)?;
+    let fresh = starts_fresh(deployment, &job_variables);
+    let working_directory = if fresh { PathBuf::from("/") } else { working_directory(deployment, &job_variables)? };
+    let interpreter = environment::interpreter(&job_variables, deployment.root.as_deref().map(Path::new), &working_directory);
+    let program = program(entrypoint, deployment, &job_variables, (parameters, interpreter.clone()), &mut renderer)?;
     let mut secrets = renderer.secrets;
     secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
     environment::refuse_secret_arguments(&program, &secrets)?;
+    let mut renderer = Renderer { run, environment: &environment, secrets: Vec::new(), parameters: renderer.parameters };
+    let preparation = preparation(deployment, fresh, interpreter, &mut renderer)?;
+    secrets.append(&mut renderer.secrets);
+    let preparation = preparation.map(|preparation| Preparation {
+        // Another user cannot read what is in the daemon's home.
+        cache: repositories.filter(|_| confinement.user.is_none()).and_then(|path| std::path::absolute(path).ok()),
+        ..preparation
+    });
     secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
     secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
     secrets.sort_unstable();
@@ -96,6 +109,7 @@ pub fn build(
         deployment: Some(deployment.name.to_string()),
         program,
         working_directory,
+        preparation,
         confinement,
         environment,
         not_before: run.scheduled_time(),
@@ -110,7 +124,7 @@ fn program(
     entrypoint: &Entrypoint,
     deployment: &Deployment,
     job_variables: &JsonMap,
-    parameters: JsonMap,
+    (parameters, interpreter): (JsonMap, Option<PathBuf>),
     renderer: &mut Renderer<'_>,
 ) -> Result<Program, String> {
     // Prefect's process pool: a `command` among the job variables replaces what would be run.
@@ -119,14 +133,21 @@ fn program(
     }
     Ok(match entrypoint {
         Entrypoint::Python { path, function } => Program::Python {
-            interpreter: environment::interpreter(job_variables, &root(deployment)?, &working_directory(deployment, job_variables)?),
-            file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
+            interpreter,
+            file: match has_pull_steps(deployment) {
+                // Wherever they lead; Prefect, too, passes over `path` then.
+                true => PathBuf::from(path),
+                false => root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
+            },
             function: function.clone(),
             parameters,
         },
-        Entrypoint::Module { module, function } => {
-            return Err(format!("the entrypoint {module}:{function} is a module: this reeve runs functions of files; write path/to/file.py:{function}"));
-        }
+        Entrypoint::Module { module, function } => Program::Module {
+            interpreter,
+            module: module.clone(),
+            function: function.clone(),
+            parameters,
+        },
         Entrypoint::Shell { command } => Program::Shell(renderer.command(command)?),
         Entrypoint::Program { arguments } => {
             let rendered: Result<Vec<String>, String> = arguments.iter().map(|argument| renderer.command(argument)).collect();
@@ -135,17 +156,50 @@ fn program(
     })
 }
 
+fn has_pull_steps(deployment: &Deployment) -> bool {
+    deployment.declared.pull_steps.as_ref().is_some_and(|steps| !steps.is_empty())
+}
+
+/// Whether a run begins in an empty directory of its own: a clone must not be put into the project's, and there may be none.
+fn starts_fresh(deployment: &Deployment, job_variables: &JsonMap) -> bool {
+    let clones = |step| pull_step::parts(step).is_some_and(|(name, _)| Function::of(name) == Some(Function::GitClone));
+    let steps = deployment.declared.pull_steps.as_deref().unwrap_or_default();
+    let placed = relative_directory(deployment, job_variables).is_some();
+    !steps.is_empty() && !placed && (deployment.root.is_none() || steps.iter().any(clones))
+}
+
+/// The pull steps with all in them that is known before the run. They see the run's environment, and not only the daemon's.
+fn preparation(
+    deployment: &Deployment,
+    fresh: bool,
+    interpreter: Option<PathBuf>,
+    renderer: &mut Renderer<'_>,
+) -> Result<Option<Preparation>, String> {
+    let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };
+    let Value::Array(steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    renderer.secrets.extend(prepare::secrets(&steps));
+    let base = deployment.root.as_ref().map(PathBuf::from);
+    Ok(Some(Preparation { steps, fresh, base, cache: None, interpreter }))
+}
+
 fn root(deployment: &Deployment) -> Result<PathBuf, String> {
     deployment.root.as_ref().map(PathBuf::from).ok_or_else(|| {
         "it is not known where the deployment's code lies: no project owns it".to_owned()
     })
 }
 
-fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
-    let root = root(deployment)?;
+/// `working_dir`, of the deployment or else of the job variables.
+fn relative_directory<'a>(deployment: &'a Deployment, job_variables: &'a JsonMap) -> Option<&'a str> {
     let own = deployment.declared.working_dir.as_deref();
-    let relative = own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str));
-    Ok(relative.map_or(root.clone(), |directory| root.join(Path::new(directory))))
+    own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str))
+}
+
+fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
+    match relative_directory(deployment, job_variables) {
+        Some(directory) if Path::new(directory).is_absolute() => Ok(PathBuf::from(directory)),
+        Some(directory) => Ok(root(deployment)?.join(directory)),
+        None => root(deployment),
+    }
 }
 
 fn variables_env(job_variables: &JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {

@@ -24,13 +24,16 @@ mod loss;
 mod mask;
 mod memory;
 pub mod outcome;
+pub mod prepare;
 pub mod process;
+mod program;
 pub mod spawner;
 pub mod supervisor;
 mod tree;
 pub mod watch;
 
 use self::confinement::Confinement;
+use self::prepare::Preparation;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -66,7 +69,11 @@ pub struct Job {
     /// `flow/name`, where the run belongs to a deployment.
     pub deployment: Option<String>,
     pub program: Program,
+    /// The run's process starts here. Where code has to be pulled first, the program itself starts where the steps lead.
     pub working_directory: PathBuf,
+    /// Steps that fetch the code before the program starts; part of the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preparation: Option<Preparation>,
     /// As whom it runs, and what it may use.
     #[serde(default, skip_serializing_if = "Confinement::is_none")]
     pub confinement: Confinement,
@@ -106,6 +113,25 @@ pub enum Program {
         function: String,
         parameters: serde_json::Map<String, serde_json::Value>,
     },
+    /// A plain function of a module that the interpreter can import from the working directory, or from its own packages.
+    Module {
+        /// As in `Python`.
+        interpreter: Option<PathBuf>,
+        /// `package.module`
+        module: String,
+        function: String,
+        parameters: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+impl Program {
+    /// Of a Python function.
+    pub fn parameters(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        match self {
+            Program::Python { parameters, .. } | Program::Module { parameters, .. } => Some(parameters),
+            Program::Shell(_) | Program::Arguments(_) => None,
+        }
+    }
 }
 
 /// Where a run's files go and where its reports are sent.

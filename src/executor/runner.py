@@ -1,4 +1,4 @@
-"""Calls one plain function of a Python file for reeve: `python -u -c RUNNER FILE FUNCTION`.
+"""Calls one plain function for reeve: `python -u -c RUNNER FILE FUNCTION`, or `python -u -c RUNNER MODULE FUNCTION module`.
 
 Parameters come as JSON in REEVE_PARAMETERS; what the function returns (small JSON), or the exception that it raised, goes to the file
 named by REEVE_RESULT_FILE. Must run on Python 3.8, and must never import anything of the user's but the file itself.
@@ -6,13 +6,30 @@ named by REEVE_RESULT_FILE. Must run on Python 3.8, and must never import anythi
 import sys
 
 
-def run(path, dotted):
+def run(path, dotted, module_name=None):
     import json
     import os
 
     # Not the directory of the interpreter's -c: what the file would see if it were run itself, then the project.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
-    sys.path[:0] = list(dict.fromkeys([os.path.dirname(os.path.abspath(path)), os.getcwd()]))
+    def locate():
+        """The file of the module in this directory or its `src`; of one that is installed, its name."""
+        parts = module_name.split(".")
+        for root in (os.getcwd(), os.path.join(os.getcwd(), "src")):
+            if os.path.exists(os.path.join(root, parts[0])) or os.path.isfile(os.path.join(root, parts[0] + ".py")):
+                sys.path.insert(0, root)
+                for ending in (".py", os.sep + "__init__.py"):
+                    file = os.path.join(root, *parts) + ending
+                    if os.path.isfile(file):
+                        return file
+                break
+        return module_name
+
+    if module_name:
+        sys.path.insert(0, os.getcwd())
+        path = locate()
+    else:
+        sys.path[:0] = list(dict.fromkeys([os.path.dirname(os.path.abspath(path)), os.getcwd()]))
     sys.argv[:] = [path]
 
     def leave(**result):
@@ -68,6 +85,14 @@ def run(path, dotted):
     def load():
         import importlib.util
 
+        if module_name:
+            try:
+                return importlib.import_module(module_name)
+            except ModuleNotFoundError as error:
+                # Not of something that the module itself imports.
+                if error.name and (module_name + ".").startswith(error.name + "."):
+                    refuse("there is no module %s in %s, nor among the packages of %s" % (module_name, os.getcwd(), sys.executable))
+                raise
         if not os.path.isfile(path):
             refuse("%s does not exist" % path if not os.path.exists(path) else "%s is not a file" % path)
         name = os.path.splitext(os.path.basename(path))[0]
@@ -274,4 +299,4 @@ def run(path, dotted):
             pass  # Not JSON: not kept.
 
 
-run(sys.argv[1], sys.argv[2])
+run(sys.argv[1], sys.argv[2], sys.argv[1] if len(sys.argv) > 3 else None)

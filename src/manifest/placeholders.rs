@@ -46,15 +46,24 @@ impl<'a> Placeholders<'a> {
         rendered.value
     }
 
-    /// A pull step with the variables that are set filled in; all else is resolved where the run starts.
+    /// A pull step with the variables that are set filled in; all else is resolved where the run starts. What lets us in at a
+    /// repository is secret whatever its name, and never filled in.
     pub fn render_pull_step(&self, step: &Value) -> Value {
-        template::render(step, &mut |reference| match reference {
+        let mut rendered = template::render(step, &mut |reference| match reference {
             Reference::Environment(name) if !looks_secret(name) => {
                 (self.environment)(name).map_or(Resolution::Keep, |text| Resolution::Value(text.into()))
             }
             _ => Resolution::Keep,
         })
-        .value
+        .value;
+        for (function, inputs) in rendered.as_object_mut().into_iter().flatten() {
+            for secret in ["access_token", "credentials"] {
+                if let (Some(input), Some(written)) = (inputs.get_mut(secret), step[function.as_str()].get(secret)) {
+                    input.clone_from(written);
+                }
+            }
+        }
+        rendered
     }
 
     fn resolve(&self, reference: &Reference<'_>) -> Resolution {

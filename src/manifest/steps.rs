@@ -2,9 +2,11 @@
 //!
 //! Prefect's rules: a step is a mapping with one key, the function's name; one mapping stands for a list of one.
 //! A deployment's own `build` counts even when it is null; its `push` and `pull` count when they are not null;
-//! `pull: []` means no pull steps at all. Nothing here runs a step.
+//! `pull: []` means no pull steps at all. Nothing here runs a step; the inputs of those that a run will do itself are checked.
 use super::node::Node;
 use super::report::{At, Problem, described, shown};
+use crate::model::pull_step::{self, Function};
+use crate::template::{self, Reference};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -35,10 +37,8 @@ impl Steps {
                 node.report.push(Problem::warning("not-acted-on", message, node.path.key(key).place(At::Key)));
             }
         }
-        if steps.pull.as_ref().is_some_and(|pull| !pull.is_empty()) {
-            let message = "the steps under `pull` are kept for workers; a run that reeve starts itself does not act on them yet";
-            let problem = Problem::warning("not-acted-on", message, node.path.key("pull").place(At::Key));
-            node.report.push(problem.help("it starts in the project's directory"));
+        if let Some(pull) = node.field("pull") {
+            check_pull(&pull);
         }
         steps
     }
@@ -91,6 +91,48 @@ fn list(node: &Node<'_>) -> Option<Vec<Value>> {
         _ => {
             node.expected("a list of steps");
             None
+        }
+    }
+}
+
+/// What a run will find wrong with its pull steps, as far as it can be told now.
+fn check_pull(node: &Node<'_>) {
+    match node.value {
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| check_pull_step(&node.item(index, item))),
+        _ => check_pull_step(node),
+    }
+}
+
+fn check_pull_step(node: &Node<'_>) {
+    // What is no step at all has been reported.
+    let step = node.value.as_object().filter(|step| step.len() == 1 && step.values().all(|inputs| inputs.is_object() || inputs.is_null()));
+    let Some((name, inputs)) = step.and_then(|_| pull_step::parts(node.value)) else { return };
+    let path = node.path.key(name);
+    let Some(function) = Function::of(name) else {
+        let message = format!("reeve does not run the step {} itself: a run that it starts fails there", shown(name));
+        let help = format!("it runs {}; a run_shell_script step can fetch code by any program", Function::names());
+        node.report.push(Problem::warning("unknown-step", message, path.place(At::Key)).help(help));
+        return;
+    };
+    for finding in pull_step::findings(function, &inputs) {
+        let (place, message) = match &finding.input {
+            Some(input) if finding.fatal => (path.key(input).place(At::Value), finding.message),
+            Some(input) => (path.key(input).place(At::Key), finding.message),
+            None => (path.place(At::Key), finding.message),
+        };
+        let problem = match finding.fatal {
+            true => Problem::error("bad-step", message, place),
+            false => Problem::warning("unknown-input", message, place),
+        };
+        node.report.push(problem.help(finding.help));
+    }
+    for (input, value) in &inputs {
+        let Some(text) = value.as_str() else { continue };
+        let foreign = template::placeholders(text).into_iter();
+        for placeholder in foreign.filter(|found| matches!(found.reference(), Reference::Block(_) | Reference::Variable(_))) {
+            let message = format!("{} is kept by a Prefect server; reeve has none", shown(&text[placeholder.range]));
+            let problem = Problem::warning("no-blocks", message, path.key(input).place(At::Value));
+            node.report.push(problem.help("put the value into the environment and write `\"{{ $NAME }}\"`"));
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod policy;
 pub mod position;
 pub mod problem;
 pub mod project;
+pub mod pull_step;
 pub mod retry;
 pub mod run;
 pub mod schedule;

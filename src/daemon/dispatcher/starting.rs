@@ -88,7 +88,7 @@ impl Dispatcher {
         let job = match deployment {
             Some(deployment) => {
                 let pool = claim.pool.as_deref().map(|pool| self.ledger.work_pool(pool)).transpose()?.flatten();
-                job::of_run(&run, &deployment, pool.as_ref(), claim.attempt)
+                job::of_run(&run, &deployment, pool.as_ref(), claim.attempt, Some(&self.home.repositories()))
             }
             None => Err("its deployment was deleted".to_owned()),
         };

@@ -1,11 +1,13 @@
 //! Starts the run's process below the supervisor: own session, no input, two pipes, and bound to the supervisor's life.
 //!
+//! Where code has to be pulled first, that process begins as this binary and becomes the program (`prepare/`).
 //! Whatever keeps it from starting becomes a sentence for the person who wrote the command.
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use std::process::{Command, Stdio};
 
@@ -17,10 +19,8 @@ use crate::executor::cgroup::Cgroup;
 use crate::executor::confinement::Resolved;
 use crate::executor::directory::RESULT;
 use crate::executor::outcome::NotStarted;
-use crate::executor::{Job, Program, RUN_ID_VARIABLE};
-
-/// Calls the function; see the file.
-const RUNNER: &str = include_str!("../runner.py");
+use crate::executor::program::{self, Choice, Surroundings};
+use crate::executor::{Job, RUN_ID_VARIABLE, prepare};
 
 /// A run's process, just started.
 pub struct Launched {
@@ -40,80 +40,40 @@ pub struct Plan {
     command: Command,
     program: String,
     pub remark: Option<String>,
+    /// What the process that prepares the code is to do; its standard input.
+    order: Option<io::Result<File>>,
     confinement: Resolved,
 }
 
 /// Decides what is executed. Only looks for the interpreter; starts nothing.
 pub fn plan(job: &Job, run_directory: &Path) -> Plan {
-    let (program, arguments, remark) = match &job.program {
-        Program::Shell(script) => ("sh".into(), vec!["-c".into(), script.into()], None),
-        Program::Arguments(words) => {
-            let mut words = words.iter().map(OsString::from);
-            (words.next().unwrap_or_default(), words.collect(), None)
-        }
-        Program::Python {
-            interpreter,
-            file,
-            function,
-            ..
-        } => {
-            let (interpreter, remark) =
-                choose_interpreter(interpreter.as_deref(), &job.working_directory);
-            let file = job.working_directory.join(file);
-            (
-                interpreter.into(),
-                vec![
-                    "-u".into(),
-                    "-c".into(),
-                    RUNNER.into(),
-                    file.into(),
-                    function.into(),
-                ],
-                Some(remark),
-            )
-        }
+    let result = run_directory.join(RESULT);
+    let (choice, order) = match &job.preparation {
+        None => (program::choose(&job.program, &job.working_directory), None),
+        Some(preparation) => (prepare::choice(), Some(prepare::order(job, preparation, &result))),
     };
+    let Choice { program, arguments, remark } = choice;
     let mut command = Command::new(&program);
     command
         .args(arguments)
         .env_clear()
         .envs(&job.environment)
         .env(RUN_ID_VARIABLE, job.run_id.to_string());
-    if let Program::Python { parameters, .. } = &job.program {
+    if let Some(parameters) = job.program.parameters() {
         command.env(
             "REEVE_PARAMETERS",
             serde_json::Value::Object(parameters.clone()).to_string(),
         );
-        command.env("REEVE_RESULT_FILE", run_directory.join(RESULT));
+        command.env("REEVE_RESULT_FILE", result);
     }
     command.current_dir(&job.working_directory);
     Plan {
         command,
         program: program.to_string_lossy().into_owned(),
         remark,
+        order,
         confinement: Resolved::default(),
     }
-}
-
-fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBuf, String) {
-    if let Some(given) = given {
-        return (
-            given.to_path_buf(),
-            format!("python interpreter: {} (as configured)", given.display()),
-        );
-    }
-    let project = working_directory.join(".venv/bin/python");
-    if project.exists() {
-        let remark = format!(
-            "python interpreter: {} (the working directory's .venv)",
-            project.display()
-        );
-        return (project, remark);
-    }
-    (
-        "python3".into(),
-        "python interpreter: python3 from PATH (the working directory has no .venv)".to_owned(),
-    )
 }
 
 /// The longest that a supervisor waits for a job's `not_before`: callers come shortly before it.
@@ -136,7 +96,7 @@ impl Plan {
 
     /// Starts it, not before its instant. On return the program is being executed (exec(3) has succeeded).
     pub fn launch(mut self, job: &Job, cgroup: Option<&Cgroup>) -> Result<Launched, LaunchError> {
-        check_directory(&job.working_directory)?;
+        program::check_directory(&job.working_directory).map_err(|message| LaunchError { why: NotStarted::WorkingDirectory, message })?;
         if let Some(message) = holds_nul(&self.command) {
             return Err(LaunchError {
                 why: NotStarted::Other,
@@ -151,8 +111,9 @@ impl Plan {
         }
         let (output, output_end) = io::pipe().map_err(other)?;
         let (error, error_end) = io::pipe().map_err(other)?;
+        let order = self.order.take().transpose().map_err(unprepared)?;
         self.command
-            .stdin(Stdio::null())
+            .stdin(order.map_or_else(Stdio::null, Stdio::from))
             .stdout(output_end)
             .stderr(error_end);
         let supervisor = getpid();
@@ -177,60 +138,13 @@ fn wait_until(instant: Option<Timestamp>) {
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
-    let path = program
-        .contains('/')
-        .then(|| job.working_directory.join(program));
-    let (why, message) = match error.raw_os_error() {
-        Some(libc::ENOENT) if path.as_deref().is_some_and(Path::exists) => (
-            NotStarted::NotFound,
-            format!(
-                "{program} exists, but the interpreter that it names (in its #! line or program header) does not"
-            ),
-        ),
-        Some(libc::EACCES) if path.is_none() && !is_on_path(program, job) => (
-            // What execvp(3) answers where a directory of PATH may not be searched.
-            NotStarted::NotFound,
-            format!("command not found: {program} (not every directory of PATH can be read)"),
-        ),
-        Some(libc::ENOENT | libc::ENOTDIR) => (
-            NotStarted::NotFound,
-            format!("command not found: {program}"),
-        ),
-        Some(libc::EACCES) if path.as_deref().is_some_and(Path::is_dir) => (
-            NotStarted::NotExecutable,
-            format!("{program} is a directory, not a program"),
-        ),
-        Some(libc::EACCES) => (
-            NotStarted::NotExecutable,
-            format!("permission denied: {program} is not executable"),
-        ),
-        Some(libc::ENOEXEC) => (
-            NotStarted::NotExecutable,
-            format!("{program} is not a program that this system can execute"),
-        ),
-        Some(libc::E2BIG) => (
-            NotStarted::Other,
-            format!(
-                "{program} was not started: its arguments and environment together are larger than the system allows"
-            ),
-        ),
-        Some(libc::EPERM) if !job.confinement.is_none() => (
-            NotStarted::Other,
-            format!("{program} was not started: this daemon may not do what user, group or nice ask for ({error})"),
-        ),
-        _ => (
-            NotStarted::Other,
-            format!("{program} was not started: {error}"),
-        ),
+    let around = Surroundings {
+        directory: &job.working_directory,
+        search_path: job.environment.get("PATH").map(String::as_str),
+        confined: !job.confinement.is_none(),
     };
+    let (why, message) = program::explain(program, error, &around);
     LaunchError { why, message }
-}
-/// A bare name is there, in a directory of the run's own `PATH` that we can read.
-fn is_on_path(program: &str, job: &Job) -> bool {
-    job.environment.get("PATH").is_some_and(|path| {
-        path.split(':')
-            .any(|directory| Path::new(directory).join(program).exists())
-    })
 }
 
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
@@ -262,57 +176,13 @@ fn holds_nul(command: &Command) -> Option<String> {
     ))
 }
 
-fn check_directory(directory: &Path) -> Result<(), LaunchError> {
-    let shown = directory.display();
-    let message = match std::fs::metadata(directory) {
-        Ok(metadata) if !metadata.is_dir() => {
-            format!("working directory {shown} is not a directory")
-        }
-        Ok(_) => match rustix::fs::access(directory, rustix::fs::Access::EXEC_OK) {
-            Ok(()) => return Ok(()),
-            Err(error) => format!(
-                "working directory {shown} cannot be entered: {}",
-                io::Error::from(error)
-            ),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            format!("working directory {shown} does not exist")
-        }
-        Err(error) => format!("working directory {shown} cannot be entered: {error}"),
-    };
-    Err(LaunchError {
-        why: NotStarted::WorkingDirectory,
-        message,
-    })
+fn unprepared(error: io::Error) -> LaunchError {
+    LaunchError { why: NotStarted::Other, message: format!("its pull steps could not be handed over: {error}") }
 }
 
 fn other(error: io::Error) -> LaunchError {
     LaunchError {
         why: NotStarted::Other,
         message: format!("no pipe could be made for its output: {error}"),
-    }
-}
-
-/// For a shell's exit codes that mean a failed start (POSIX, 2.8.2), what they mean.
-pub fn shell_hint(program: &Program, code: i32) -> Option<&'static str> {
-    let shell = matches!(program, Program::Shell(_));
-    match code {
-        127 if shell => Some("the shell found no such command"),
-        126 if shell => Some("the shell could not execute the command"),
-        _ => None,
-    }
-}
-
-/// What is executed, for the first remark of the log; without arguments, which may hold anything.
-pub fn describe(program: &Program) -> String {
-    match program {
-        Program::Shell(_) => "sh -c".to_owned(),
-        Program::Arguments(words) => words.first().cloned().unwrap_or_default(),
-        Program::Python { file, function, .. } => {
-            format!(
-                "{}:{function}",
-                Path::new(file.file_name().unwrap_or(OsStr::new("?"))).display()
-            )
-        }
     }
 }

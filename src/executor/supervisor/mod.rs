@@ -37,6 +37,7 @@ use super::identity::boot_id;
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
+use super::program;
 use super::{FORMAT_VERSION, Job};
 
 /// The hidden argument that makes the binary a supervisor.
@@ -160,7 +161,8 @@ fn tell_started(
     report.send(&Message::Started(started.clone()));
     // A disk that is full must not end the run; a daemon that comes later then learns only of its end.
     let _best_effort = record.started(started);
-    let program = launch::describe(&job.program);
+    let steps = job.preparation.as_ref().map_or_else(String::new, |preparation| format!("{} pull steps for ", preparation.steps.len()));
+    let program = format!("{steps}{}", program::describe(&job.program));
     log.remark(
         &format!(
             "run {} (attempt {}): started {program} as process {}",
@@ -189,7 +191,7 @@ fn conclude(
     if let End::Exited { code } = end.end {
         let reason = exception
             .as_deref()
-            .or_else(|| launch::shell_hint(&job.program, code));
+            .or_else(|| program::shell_hint(&job.program, code));
         message.extend(reason.map(|reason| format!(": {reason}")));
     }
     message.extend(end.leftover.sentence().map(|left| format!("; {left}")));
