@@ -134,13 +134,6 @@ fn parse_record(bytes: &[u8]) -> serde_json::Result<Record> {
     Ok(record)
 }
 
-/// Leaves what the supervisor will put into the outcome, whole or not at all.
-pub fn write_result(path: &Path, result: &serde_json::Value) -> io::Result<()> {
-    let temporary = path.with_extension("json.tmp");
-    fs::write(&temporary, serde_json::to_vec(result)?)?;
-    fs::rename(temporary, path)
-}
-
 /// Whether an attempt has been, is, or may yet be made in this directory.
 pub fn is_occupied(directory: &Path) -> io::Result<bool> {
     let begun = [CLAIMED, STARTED, EXIT]

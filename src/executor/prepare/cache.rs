@@ -347,7 +347,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let repository = Repository::open(root, "u").unwrap();
-        let trees: Vec<Tree> = (0..MOST_TREES + 2).map(|number| made(&repository, &format!("k{number}"))).collect();
+        let trees: Vec<Tree> = (0..MOST_TREES + 3).map(|number| made(&repository, &format!("k{number}"))).collect();
         for (number, tree) in trees.iter().enumerate() {
             set_age(&beside(&tree.path, "ready"), Duration::from_secs(60 * number as u64));
         }
@@ -358,8 +358,10 @@ mod tests {
         drop(repository);
         sweep(root);
         let left: Vec<bool> = paths.iter().map(|path| path.exists()).collect();
-        assert!(!left[1] && left[MOST_TREES + 1], "{left:?}");
-        assert_eq!(left.iter().filter(|exists| **exists).count(), MOST_TREES, "{left:?}");
+        assert!(!left[1], "unused for long: {left:?}");
+        assert!(!left[MOST_TREES + 1], "one too many: {left:?}");
+        assert!(left[MOST_TREES + 2], "in use: {left:?}");
+        assert_eq!(left.iter().filter(|exists| **exists).count(), MOST_TREES + 1, "{left:?}");
         drop(used);
 
         let clone = root.join(hash("u"));

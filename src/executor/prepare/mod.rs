@@ -12,17 +12,16 @@ mod git_clone;
 mod script;
 mod steps;
 
-use super::directory;
 use super::program::{self, Choice, Surroundings};
 use super::{Job, Program};
 use rustix::fs::MemfdFlags;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The hidden argument that makes the binary prepare a run.
@@ -33,6 +32,9 @@ const FAILED: u8 = 1;
 
 /// What is said of a failure in the run's state.
 const LONGEST_MESSAGE: usize = 2_000;
+
+/// No order is longer.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// How a run's code comes to be there.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -57,8 +59,6 @@ struct Order {
     working_directory: PathBuf,
     /// Unique among attempts.
     name: String,
-    /// Where the reason of a failure is left for the supervisor.
-    result: PathBuf,
     confined: bool,
 }
 
@@ -73,19 +73,24 @@ pub fn secrets(steps: &[Value]) -> Vec<String> {
     remotes.flat_map(|remote| remote.secrets()).collect()
 }
 
+/// What is left in the order's place where the program was not started. The file is open already, so whoever's run it is can write it.
+#[derive(Serialize, Deserialize)]
+struct Failure {
+    failure: String,
+}
+
 /// What the supervisor executes in the program's place.
 pub(super) fn choice() -> Choice {
     Choice { program: "/proc/self/exe".into(), arguments: vec![ARGUMENT.into()], remark: None }
 }
 
 /// The order as an unnamed file, at its beginning.
-pub(super) fn order(job: &Job, preparation: &Preparation, result: &Path) -> io::Result<File> {
+pub(super) fn order(job: &Job, preparation: &Preparation) -> io::Result<File> {
     let order = Order {
         preparation: preparation.clone(),
         program: job.program.clone(),
         working_directory: job.working_directory.clone(),
         name: format!("{}.{}", job.run_id, job.attempt),
-        result: result.to_path_buf(),
         confined: !job.confinement.is_none(),
     };
     let mut file = File::from(rustix::fs::memfd_create("order", MemfdFlags::CLOEXEC)?);
@@ -94,10 +99,18 @@ pub(super) fn order(job: &Job, preparation: &Preparation, result: &Path) -> io::
     Ok(file)
 }
 
+/// Why the program was not started, from the file that was the order; `None`: it was.
+pub(super) fn failure(mut order: &File) -> Option<String> {
+    let mut text = String::new();
+    order.rewind().ok()?;
+    order.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok().map(|Failure { failure }| failure)
+}
+
 /// The whole life of the preparing process: returns only where the program was not started, with the exit code.
 pub fn main() -> u8 {
-    let order = match take_order() {
-        Ok(order) => order,
+    let (order, file) = match take_order() {
+        Ok(taken) => taken,
         Err(error) => {
             let _nobody_reads = writeln!(io::stderr(), "reeve {ARGUMENT} is for reeve's own use: {error}");
             return FAILED;
@@ -107,17 +120,22 @@ pub fn main() -> u8 {
         Ok(prepared) => become_program(&order, prepared),
         Err(failure) => failure,
     };
-    fail(&order.result, &failure);
+    fail(file, &failure);
     FAILED
 }
 
-fn take_order() -> io::Result<Order> {
+/// Takes the order out of its file, which is empty then.
+fn take_order() -> io::Result<(Order, File)> {
+    let mut file = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
-    // Neither the steps nor the program can read it again.
+    (&file).take(MOST_BYTES).read_to_string(&mut text)?;
+    let order = serde_json::from_str(&text)?;
+    file.set_len(0)?;
+    file.rewind()?;
+    // Neither the steps nor the program can read or write it.
     let null = File::open("/dev/null")?;
     rustix::stdio::dup2_stdin(null.as_fd())?;
-    Ok(serde_json::from_str(&text)?)
+    Ok((order, file))
 }
 
 /// Executes the program where the steps led. Returns only the reason why that failed.
@@ -148,9 +166,9 @@ fn say(text: &str) {
 }
 
 /// The reason in the log, and for the run's state.
-fn fail(result: &Path, message: &str) {
+fn fail(mut file: File, message: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{message}");
-    let short: String = message.chars().take(LONGEST_MESSAGE).collect();
-    // Another user's run may not write there: then the log alone says it.
-    let _best_effort = directory::write_result(result, &json!({"exception": short}));
+    let failure = message.chars().take(LONGEST_MESSAGE).collect();
+    // Where it cannot be written, the log alone says it.
+    let _best_effort = serde_json::to_vec(&Failure { failure }).map(|text| file.write_all(&text));
 }

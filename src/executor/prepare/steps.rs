@@ -78,7 +78,8 @@ pub fn all(order: &Order) -> Result<Prepared, String> {
     let mut workshop =
         Workshop { order, directory: order.working_directory.clone(), code: None, fresh: order.preparation.fresh, held: Vec::new() };
     if order.preparation.fresh {
-        let (directory, lock) = cache::root(order.preparation.cache.as_deref()).and_then(|root| cache::fresh_directory(&root, &order.name))?;
+        let made = cache::root(order.preparation.cache.as_deref()).and_then(|root| cache::fresh_directory(&root, &order.name));
+        let (directory, lock) = made.map_err(|why| format!("no directory can be made for the pull steps: {why}"))?;
         workshop.directory = directory;
         workshop.held.push(lock);
     }

@@ -27,6 +27,8 @@ pub struct Launched {
     pub pid: u32,
     pub output: PipeReader,
     pub error: PipeReader,
+    /// What it was handed, where it has pull steps to do: there it says why it could not do them.
+    pub order: Option<File>,
 }
 
 /// Why there is no process.
@@ -47,10 +49,9 @@ pub struct Plan {
 
 /// Decides what is executed. Only looks for the interpreter; starts nothing.
 pub fn plan(job: &Job, run_directory: &Path) -> Plan {
-    let result = run_directory.join(RESULT);
     let (choice, order) = match &job.preparation {
         None => (program::choose(&job.program, &job.working_directory), None),
-        Some(preparation) => (prepare::choice(), Some(prepare::order(job, preparation, &result))),
+        Some(preparation) => (prepare::choice(), Some(prepare::order(job, preparation))),
     };
     let Choice { program, arguments, remark } = choice;
     let mut command = Command::new(&program);
@@ -64,7 +65,7 @@ pub fn plan(job: &Job, run_directory: &Path) -> Plan {
             "REEVE_PARAMETERS",
             serde_json::Value::Object(parameters.clone()).to_string(),
         );
-        command.env("REEVE_RESULT_FILE", result);
+        command.env("REEVE_RESULT_FILE", run_directory.join(RESULT));
     }
     command.current_dir(&job.working_directory);
     Plan {
@@ -112,8 +113,9 @@ impl Plan {
         let (output, output_end) = io::pipe().map_err(other)?;
         let (error, error_end) = io::pipe().map_err(other)?;
         let order = self.order.take().transpose().map_err(unprepared)?;
+        let handed = order.as_ref().map(File::try_clone).transpose().map_err(unprepared)?;
         self.command
-            .stdin(order.map_or_else(Stdio::null, Stdio::from))
+            .stdin(handed.map_or_else(Stdio::null, Stdio::from))
             .stdout(output_end)
             .stderr(error_end);
         let supervisor = getpid();
@@ -123,7 +125,7 @@ impl Plan {
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
         wait_until(job.not_before);
         match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
-            Ok(pid) => Ok(Launched { pid, output, error }),
+            Ok(pid) => Ok(Launched { pid, output, error, order }),
             Err(error) => Err(explain(&self.program, &error, job)),
         }
     }

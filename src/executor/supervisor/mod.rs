@@ -37,7 +37,7 @@ use super::identity::boot_id;
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
-use super::program;
+use super::{prepare, program};
 use super::{FORMAT_VERSION, Job};
 
 /// The hidden argument that makes the binary a supervisor.
@@ -108,8 +108,10 @@ fn supervise(
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
     // Where none can be made, the run does without.
     let cgroup = cgroup.and_then(|path| Cgroup::create(path).ok());
+    let mut order = None;
     let (end, started) = match start(job, run_directory, cgroup.as_ref(), &mut log) {
-        Ok(launched) => {
+        Ok(mut launched) => {
+            order = launched.order.take();
             let started = Started {
                 version: FORMAT_VERSION,
                 at: Timestamp::now(),
@@ -128,7 +130,8 @@ fn supervise(
             (RunEnd::not_started(why, message), None)
         }
     };
-    let outcome = conclude(job, run_directory, end, started, &secrets, &mut log);
+    let unprepared = order.as_ref().and_then(prepare::failure);
+    let outcome = conclude(job, run_directory, end, started, unprepared, &secrets, &mut log);
     // The daemon first: it need not wait for a disk, since it writes a durable record of its own. What is on the disk
     // counts when there is no daemon.
     report.send(&Message::Finished(Box::new(outcome.clone())));
@@ -179,11 +182,12 @@ fn conclude(
     run_directory: &Path,
     end: RunEnd,
     started: Option<Started>,
+    unprepared: Option<String>,
     secrets: &Rc<Secrets>,
     log: &mut LogWriter,
 ) -> Outcome {
     let result = read_result(run_directory);
-    let exception = result.exception.map(|text| secrets.mask(&text));
+    let exception = unprepared.or(result.exception).map(|text| secrets.mask(&text));
     let value = result.value.map(|value| masked(value, secrets));
     let mut message = end
         .message
