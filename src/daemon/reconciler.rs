@@ -294,6 +294,7 @@ impl Reconciler {
                 drifted: plan.and_then(drifted),
             };
             project.observe(found, now);
+            project.count_pass(changed);
         });
     }
 
@@ -311,6 +312,7 @@ impl Reconciler {
             let (generation, applied_source) = (project.generation, project.applied_source.take());
             let found = Observed { phase, source: None, applied_source, generation, in_sync: false, prune_blocked, drifted: None };
             project.observe(found, now);
+            project.count_pass(false);
         });
         retry_at
     }

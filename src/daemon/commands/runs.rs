@@ -86,6 +86,7 @@ impl Commands {
             start_time: None,
             end_time: state.kind.is_terminal().then_some(now),
             total_run_time: 0.0,
+            queue_wait_seconds: 0.0,
             infrastructure: None,
             infrastructure_pid: None,
             usage: None,
