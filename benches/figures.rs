@@ -7,7 +7,11 @@
 //! * throughput of no-op commands, beside a bare serial spawn-and-wait loop of the same command;
 //! * 5,000 runs queued through a limit of 50, of a tag and of a pool, beside a bare spawn loop with 50 at once;
 //! * a home with 100,000 schedules: time to ready, processor time between due instants;
-//! * 1,000 slots due in the same second, beside the same bare loop.
+//! * 1,000 slots due in the same second, beside the same bare loop;
+//! * a home with 1,000,000 runs that are over: time to ready, lists and counts, resident memory, beside a home with 1,000.
+#[path = "figures/history.rs"]
+mod history;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +33,12 @@ fn main() {
         && flag == "--stamp"
     {
         return stamp(Path::new(file));
+    }
+    if let [_, flag, directory, count] = arguments.as_slice()
+        && flag == "--make-history"
+    {
+        let directory = Path::new(directory);
+        return history::make(&directory.join("home"), directory, count.parse().expect("how many runs"));
     }
     let wanted = |name: &str| {
         let named: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with("--")).collect();
@@ -56,6 +66,9 @@ fn main() {
     }
     if wanted("burst") {
         burst(&directory.join("burst"));
+    }
+    if wanted("history") {
+        history::history(&directory.join("history"));
     }
     std::fs::remove_dir_all(&directory).expect("to clean up");
 }

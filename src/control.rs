@@ -61,7 +61,8 @@ pub trait Control: Send + Sync + 'static {
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
     fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool>;
-    fn delete_work_pool(&self, name: String) -> Answer<'_, ()>;
+    /// Deletes a pool with its queues; `dry_run`: only tells what would happen.
+    fn delete_work_pool(&self, name: String, dry_run: bool) -> Answer<'_, PoolDeletion>;
     /// `pool`: `None` is the default agent pool, which is made where it is missing.
     fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
@@ -305,6 +306,15 @@ pub struct RunPatch {
     pub job_variables: Option<JsonMap>,
     pub infrastructure_pid: Option<String>,
     pub labels: Option<JsonMap>,
+}
+
+/// What goes, or would go, with a work pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolDeletion {
+    /// The names of its queues, which go with it.
+    pub queues: Vec<String>,
+    /// How many runs that wait in it go where their deployment runs now.
+    pub moved: usize,
 }
 
 /// What may be changed of a work pool. The outer `None` leaves a field as it is.

@@ -73,7 +73,7 @@ async fn filter(
         selection.each_deployment(&api.reader, clock::now(), |deployment| places.push(Ok((rank(sort, deployment), deployment.id))))?;
         let directory = Directory::read(&api.reader, &*api.control)?;
         let mut found = Vec::new();
-        for id in page.sorted(places.into_iter())? {
+        for id in page.sorted(places.into_iter(), |_, _| false)? {
             if let Some(deployment) = api.reader.deployment(id)? {
                 found.push(DeploymentResponse::of(deployment, &directory)?);
             }

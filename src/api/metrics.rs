@@ -3,10 +3,10 @@ use super::Api;
 use super::concurrency_limits::holders;
 use super::error::ApiError;
 use crate::clock;
-use crate::model::measure::{Histogram, Totals};
-use crate::model::status::{Phase, Status};
+use crate::model::measure::{Histogram, Place, Totals};
+use crate::model::status::{PASS_OUTCOMES, Phase, Status};
 use crate::model::tag_limit::TagLimit;
-use crate::model::work_pool::WorkPool;
+use crate::model::work_pool::{DEFAULT_QUEUE, WorkPool, WorkQueue};
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -28,8 +28,9 @@ async fn metrics(State(api): State<Api>) -> Result<Response, ApiError> {
     let text = api.read(move |api| {
         let limits = api.reader.tag_limits()?;
         // Every active run is read for this, so only where somebody has set a limit.
+        let queues = api.reader.work_queues()?;
         let holders = if limits.is_empty() { BTreeMap::new() } else { holders(&api.reader)? };
-        let mut page = text(&status, &api.reader.totals(), &api.reader.work_pools()?);
+        let mut page = text(&status, &api.reader.totals(), &api.reader.work_pools()?, &queues);
         tags(&mut page, &limits, |tag| holders.get(tag).map_or(0, Vec::len));
         page.family("store_bytes", "gauge", "What the store takes on the disk.");
         page.line("store_bytes", &[], bytes_below(&api.home.store()));
@@ -38,7 +39,7 @@ async fn metrics(State(api): State<Api>) -> Result<Response, ApiError> {
     Ok(([(CONTENT_TYPE, CONTENT)], text.await?).into_response())
 }
 
-fn text(status: &Status, totals: &Totals, pools: &[WorkPool]) -> Page {
+fn text(status: &Status, totals: &Totals, pools: &[WorkPool], queues: &[WorkQueue]) -> Page {
     let mut page = Page::default();
     page.family("build_info", "gauge", "The version that runs.");
     page.line("build_info", &[("version", &status.version)], 1);
@@ -47,7 +48,8 @@ fn text(status: &Status, totals: &Totals, pools: &[WorkPool]) -> Page {
     page.family("ready", "gauge", "Whether the daemon is ready.");
     page.line("ready", &[], u8::from(status.ready));
     runs(&mut page, totals);
-    places(&mut page, totals, pools);
+    places(&mut page, totals);
+    slots(&mut page, totals, pools, queues);
     projects(&mut page, status);
     page
 }
@@ -57,12 +59,18 @@ fn runs(page: &mut Page, totals: &Totals) {
     for (state, count) in &totals.ended {
         page.line("flow_runs_ended_total", &[("state", state)], count);
     }
+    page.family("flow_runs", "gauge", "Runs that are not over, by state.");
+    for (state, count) in &totals.by_state {
+        page.line("flow_runs", &[("state", state)], count);
+    }
     page.histogram("flow_run_lateness_seconds", "From when a run was to start until it did.", &totals.lateness);
+    let help = "From when an attempt was due until it was claimed: it waited for a slot, a paused pool or queue, or the daemon.";
+    page.histogram("flow_run_queue_wait_seconds", help, &totals.queue_wait);
     page.histogram("flow_run_duration_seconds", "How long runs that ended had been running, over all attempts.", &totals.duration);
 }
 
-/// Of each pool and queue what waits and what runs, and the slots of each pool.
-fn places(page: &mut Page, totals: &Totals, pools: &[WorkPool]) {
+/// Of each pool and queue what waits and what runs.
+fn places(page: &mut Page, totals: &Totals) {
     for (name, help) in [("flow_runs_waiting", "Runs that wait for their time or a slot."), ("flow_runs_running", "Runs that hold a slot.")] {
         page.family(name, "gauge", help);
         for ((pool, queue), active) in &totals.active {
@@ -70,11 +78,32 @@ fn places(page: &mut Page, totals: &Totals, pools: &[WorkPool]) {
             page.line(name, &[("work_pool", pool.as_deref().unwrap_or_default()), ("work_queue", queue.as_deref().unwrap_or_default())], count);
         }
     }
+}
+
+/// The slots of each pool and queue that has a limit, and how many are taken.
+fn slots(page: &mut Page, totals: &Totals, pools: &[WorkPool], queues: &[WorkQueue]) {
+    let limited = |pool: &WorkPool| Some((pool.name.clone(), pool.effective().concurrency_limit?));
+    let pools: Vec<_> = pools.iter().filter_map(limited).collect();
     page.family("work_pool_slots", "gauge", "The concurrency limit of a pool that has one.");
-    for pool in pools {
-        if let Some(limit) = pool.effective().concurrency_limit {
-            page.line("work_pool_slots", &[("work_pool", &pool.name)], limit);
-        }
+    for (pool, limit) in &pools {
+        page.line("work_pool_slots", &[("work_pool", pool)], limit);
+    }
+    page.family("work_pool_slots_taken", "gauge", "Runs that hold a slot of a pool that has a limit.");
+    for (pool, _) in &pools {
+        let of_it = totals.active.iter().filter(|((place, _), _)| place.as_ref() == Some(pool));
+        page.line("work_pool_slots_taken", &[("work_pool", pool)], of_it.map(|(_, active)| active.running).sum::<u64>());
+    }
+    let limited = |queue: &WorkQueue| Some((queue.pool.clone(), queue.name.clone(), queue.effective().concurrency_limit?));
+    let queues: Vec<_> = queues.iter().filter_map(limited).collect();
+    page.family("work_queue_slots", "gauge", "The concurrency limit of a queue that has one.");
+    for (pool, queue, limit) in &queues {
+        page.line("work_queue_slots", &[("work_pool", pool), ("work_queue", queue)], limit);
+    }
+    page.family("work_queue_slots_taken", "gauge", "Runs that hold a slot of a queue that has a limit.");
+    for (pool, queue, _) in &queues {
+        let is_it = |place: &Place| place.0.as_ref() == Some(pool) && place.1.as_deref().unwrap_or(DEFAULT_QUEUE) == queue;
+        let taken: u64 = totals.active.iter().filter(|(place, _)| is_it(place)).map(|(_, active)| active.running).sum();
+        page.line("work_queue_slots_taken", &[("work_pool", pool), ("work_queue", queue)], taken);
     }
 }
 
@@ -98,6 +127,13 @@ fn projects(page: &mut Page, status: &Status) {
     page.family("project_generation", "gauge", "How often a project's definitions have changed.");
     for project in &status.projects {
         page.line("project_generation", &[("project", &project.name)], project.generation);
+    }
+    page.family("project_reconciles_total", "counter", "Reconcile passes of a project, by outcome.");
+    for project in &status.projects {
+        for outcome in PASS_OUTCOMES {
+            let count = project.passes.get(outcome).copied().unwrap_or_default();
+            page.line("project_reconciles_total", &[("project", &project.name), ("outcome", outcome)], count);
+        }
     }
 }
 

@@ -67,8 +67,13 @@ impl Page {
         Ok(taken)
     }
 
-    /// This page of the pairs' second halves, sorted by the first ones. Holds at most offset + limit of them.
-    pub fn sorted<K: Ord, T, E>(self, pairs: impl Iterator<Item = Result<(K, T), E>>) -> Result<Vec<T>, E> {
+    /// This page of the pairs' second halves, sorted by the first ones. Holds at most offset + limit of them. `is_enough` is asked with
+    /// the last of these, once so many are there, and an item that would come next: whether neither it nor what follows can come before.
+    pub fn sorted<K: Ord, T, E>(
+        self,
+        pairs: impl Iterator<Item = Result<(K, T), E>>,
+        is_enough: impl Fn(&K, &T) -> bool,
+    ) -> Result<Vec<T>, E> {
         let reach = self.reach();
         if self.limit == 0 {
             return Ok(Vec::new());
@@ -78,9 +83,14 @@ impl Page {
             let (key, item) = pair?;
             if heap.len() < reach {
                 heap.push(Ranked { key, item });
-            } else if heap.peek().is_some_and(|worst: &Ranked<K, T>| key < worst.key) {
+                continue;
+            }
+            let Some(worst) = heap.peek().map(|worst: &Ranked<K, T>| &worst.key) else { break };
+            if key < *worst {
                 heap.pop();
                 heap.push(Ranked { key, item });
+            } else if is_enough(worst, &item) {
+                break;
             }
         }
         Ok(heap.into_sorted_vec().into_iter().skip(self.offset).map(|ranked| ranked.item).collect())
@@ -133,11 +143,23 @@ mod tests {
         #[test]
         fn a_sorted_page_is_cut_from_the_sorted_whole(items in proptest::collection::vec(0u8..20, 0..60), offset in 0usize..70, limit in 0usize..70) {
             let page = Page { offset, limit };
-            let found = page.sorted(items.iter().map(|item| Ok::<_, Infallible>((*item, *item)))).unwrap();
+            let found = page.sorted(items.iter().map(|item| Ok::<_, Infallible>((*item, *item))), |_, _| false).unwrap();
             let mut all = items.clone();
             all.sort_unstable();
             let expected: Vec<u8> = all.into_iter().skip(offset).take(limit).collect();
             prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn what_is_nearly_sorted_is_not_read_to_its_end(items in proptest::collection::vec(0u8..20, 0..60), offset in 0usize..70, limit in 0usize..70) {
+            // Each is at most 20 before its place.
+            let nearly: Vec<usize> = items.iter().enumerate().map(|(place, item)| place + usize::from(*item)).collect();
+            let placed = nearly.iter().enumerate().map(|(place, item)| Ok::<_, Infallible>((*item, place)));
+            let found = Page { offset, limit }.sorted(placed, |worst, place| worst <= place).unwrap();
+            let mut all: Vec<usize> = nearly.clone();
+            all.sort_unstable();
+            let expected: Vec<usize> = all.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(found.into_iter().map(|place| nearly[place]).collect::<Vec<_>>(), expected);
         }
 
         #[test]

@@ -8,6 +8,7 @@ use super::wire::directory::Directory;
 use super::wire::work_pool::{WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate};
 use super::wire::work_queue::{WorkQueueCreate, WorkQueueResponse, WorkQueueUpdate};
 use super::work_queues;
+use crate::control::PoolDeletion;
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,6 +22,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/work_pools/filter", post(filter))
         .route("/work_pools/count", post(count))
         .route("/work_pools/{name}", get(by_name).patch(update).delete(delete))
+        .route("/reeve/work_pools/{name}/delete", post(delete_and_tell))
         .route("/work_pools/{name}/queues", post(create_queue))
         .route("/work_pools/{name}/queues/filter", post(filter_queues))
         .route("/work_pools/{name}/queues/{queue}", get(queue_by_name).patch(update_queue).delete(delete_queue))
@@ -101,8 +103,24 @@ async fn update(
 }
 
 async fn delete(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    api.control.delete_work_pool(name).await?;
+    api.control.delete_work_pool(name, false).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Deletion {
+    /// Only tell what would happen.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// The same as `delete`, with an answer.
+async fn delete_and_tell(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    OptionalBody(body): OptionalBody<Deletion>,
+) -> Result<Json<PoolDeletion>, ApiError> {
+    Ok(Json(api.control.delete_work_pool(name, body.dry_run).await?))
 }
 
 async fn create_queue(

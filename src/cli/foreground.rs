@@ -69,6 +69,7 @@ pub fn run_of(id: FlowRunId, name: String, deployment: &Deployment, parameters: 
         start_time: None,
         end_time: None,
         total_run_time: 0.0,
+        queue_wait_seconds: 0.0,
         infrastructure: None,
         infrastructure_pid: None,
         usage: None,

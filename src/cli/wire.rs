@@ -2,6 +2,7 @@
 //! version's answers can still be read; `--output json` prints the objects as they came and never these.
 use crate::model::JsonMap;
 use crate::model::overrides::{Overrides, Owner};
+use crate::model::run::Usage;
 use crate::model::state::StateType;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -90,8 +91,21 @@ pub struct FlowRun {
     pub end_time: Option<Timestamp>,
     #[serde(default)]
     pub total_run_time: f64,
+    /// Seconds from when it was to start until it did, or until now.
+    #[serde(default)]
+    pub estimated_start_time_delta: f64,
     pub work_pool_name: Option<String>,
     pub work_queue_name: Option<String>,
+    /// What only reeve's API tells.
+    pub reeve: Option<FlowRunExtra>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct FlowRunExtra {
+    /// Seconds that its attempts waited after they were due.
+    #[serde(default)]
+    pub queue_wait_seconds: f64,
+    pub usage: Option<Usage>,
 }
 
 impl FlowRun {

@@ -51,6 +51,15 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
+/// `512 B`, `11.4 MiB`: how large something is, in the largest unit that is full.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// `2024-07-03 19:20:02 +04`: an instant on the reader's clock.
 pub fn local(instant: Timestamp, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
@@ -139,6 +148,7 @@ mod tests {
             "day",
             "0.5 seconds"
         ]);
+        assert_eq!([bytes(512), bytes(12_000_000), bytes(3 << 30)], ["512 B", "11.4 MiB", "3.0 GiB"]);
         assert_eq!([count(0, "run"), count(1, "run"), count(2, "run")], ["0 runs", "1 run", "2 runs"]);
     }
 

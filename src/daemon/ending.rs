@@ -37,9 +37,17 @@ fn cause_of(end: &End) -> EndCause {
     }
 }
 
-/// What the run and all its descendants used.
+/// What the attempt and all its descendants used, and how its main process ended.
 pub fn usage_of(outcome: &Outcome) -> Usage {
+    let (exit_code, signal) = match &outcome.end {
+        End::Exited { code } => (Some(*code), None),
+        End::Signaled { signal, .. } => (None, Some(*signal)),
+        End::TimedOut { how, .. } | End::Stopped { how, .. } => (how.code, how.signal),
+        End::NotStarted { .. } | End::SupervisorFailed | End::Lost => (None, None),
+    };
     Usage {
+        exit_code,
+        signal,
         user_cpu_seconds: outcome.resources.user_seconds,
         system_cpu_seconds: outcome.resources.system_seconds,
         peak_memory_bytes: outcome.resources.peak_rss_bytes,

@@ -60,6 +60,7 @@ impl Reconciler {
                 drifted: plan.and_then(drifted),
             };
             project.observe(found, now);
+            project.count_pass(changed);
         });
     }
 
@@ -79,6 +80,7 @@ impl Reconciler {
             let found =
                 Observed { phase, beneath: None, began, source: None, applied_source, generation, in_sync: false, prune_blocked, drifted: None };
             project.observe(found, now);
+            project.count_pass(false);
         });
         retry_at
     }

@@ -6,7 +6,7 @@
 //!   often and wherever it is computed (G2). Its first 48 bits are the slot in Unix milliseconds, so that ids,
 //!   and the store's keys made of them, are ordered by time.
 //! * All derived ids are UUIDs of version 8 (RFC 9562, section 5.8); a run made by hand is version 7 (5.7).
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -118,7 +118,8 @@ pub fn is_of_slot(run: FlowRunId) -> bool {
     run.0.get_version_num() == 8
 }
 
-/// The id of a run that somebody asked for at `now`, from 10 bytes of randomness.
+/// The id of a run that somebody asked for, from 10 bytes of randomness. `now`: when it is to start, where that is later (see
+/// [`latest_expected_start`]).
 pub fn of_requested_run(now: Timestamp, randomness: [u8; 10]) -> FlowRunId {
     let mut bytes = [0; 16];
     bytes[6..].copy_from_slice(&randomness);
@@ -141,6 +142,16 @@ pub fn time_of_run(run: FlowRunId) -> Option<Timestamp> {
     let mut milliseconds = [0; 8];
     milliseconds[2..].copy_from_slice(&run.0.as_bytes()[..6]);
     Timestamp::from_millisecond(i64::from_be_bytes(milliseconds)).ok()
+}
+
+/// How much later than its slot a spread or jittered run is taken to start at most, where runs are looked for by time.
+const MOST_SPREAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A run of this id, or of an older one, was expected to start at this instant or before: a scheduled run's id carries its slot, that of
+/// one that somebody asked for when it is to start, or when it was made where that is later. So whoever looks for the latest need not
+/// read all.
+pub fn latest_expected_start(run: FlowRunId) -> Option<Timestamp> {
+    Some(time_of_run(run)?.saturating_add(MOST_SPREAD).unwrap_or(Timestamp::MAX))
 }
 
 /// The smallest run id at `instant`: where a scan of runs by time begins.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Seconds from a run's time to its start, and the like.
 const LATENESS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 600.0];
+/// Seconds that an attempt waited.
+const QUEUE_WAIT: [f64; 12] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 /// Seconds that a run took.
 const DURATION: [f64; 12] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 
@@ -39,7 +41,7 @@ impl Histogram {
 pub struct Active {
     /// Scheduled, or waiting for its next attempt.
     pub waiting: u64,
-    /// Everything else that is not over: it holds a slot.
+    /// It holds a slot. (One that is paused does neither.)
     pub running: u64,
 }
 
@@ -53,24 +55,51 @@ pub struct Totals {
     pub ended: BTreeMap<&'static str, u64>,
     /// From when a run was to start until it first did.
     pub lateness: Histogram,
+    /// From when an attempt was due until it was claimed ([`FlowRun::queue_wait`]): one value for each attempt.
+    pub queue_wait: Histogram,
     /// Seconds spent running, over all attempts, of runs that ended.
     pub duration: Histogram,
     pub active: BTreeMap<Place, Active>,
+    /// Runs that are not over, by the name of their state.
+    pub by_state: BTreeMap<&'static str, u64>,
 }
 
 impl Default for Totals {
     fn default() -> Self {
-        Totals { ended: BTreeMap::new(), lateness: Histogram::new(&LATENESS), duration: Histogram::new(&DURATION), active: BTreeMap::new() }
+        Totals {
+            ended: BTreeMap::new(),
+            lateness: Histogram::new(&LATENESS),
+            queue_wait: Histogram::new(&QUEUE_WAIT),
+            duration: Histogram::new(&DURATION),
+            active: BTreeMap::new(),
+            by_state: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where a run that is not over counts.
+#[derive(Debug, Clone, PartialEq)]
+struct Standing {
+    place: Place,
+    kind: StateType,
+    state: &'static str,
+}
+
+impl Standing {
+    fn of(run: &FlowRun) -> Option<Standing> {
+        let place = (run.pool().map(str::to_owned), run.work_queue.clone());
+        (!run.is_over()).then(|| Standing { place, kind: run.state.kind, state: known_name(run.state.kind, &run.state.name) })
     }
 }
 
 /// What one change of a run adds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    left: Option<(Place, bool)>,
-    entered: Option<(Place, bool)>,
+    left: Option<Standing>,
+    entered: Option<Standing>,
     ended: Option<&'static str>,
     lateness: Option<f64>,
+    queue_wait: Option<f64>,
     duration: Option<f64>,
 }
 
@@ -80,13 +109,16 @@ impl Measured {
         let was_over = before.is_some_and(FlowRun::is_over);
         let ended = after.filter(|run| run.is_over() && !was_over);
         let first_start = after.filter(|run| run.start_time.is_some() && before.is_some_and(|before| before.start_time.is_none()));
-        let (left, entered) = (before.and_then(place), after.and_then(place));
+        let waited = before.filter(|before| before.state.kind == StateType::Scheduled);
+        let claimed = after.filter(|run| waited.is_some() && matches!(run.state.kind, StateType::Pending | StateType::Running));
+        let (left, entered) = (before.and_then(Standing::of), after.and_then(Standing::of));
         let moved = left != entered;
         Measured {
             left: left.filter(|_| moved),
             entered: entered.filter(|_| moved),
             ended: ended.map(|run| known_name(run.state.kind, &run.state.name)),
             lateness: first_start.and_then(|run| Some(run.start_time?.duration_since(run.expected_start_time).as_secs_f64().max(0.0))),
+            queue_wait: claimed.map(|run| (run.queue_wait_seconds - waited.map_or(0.0, |waited| waited.queue_wait_seconds)).max(0.0)),
             duration: ended.filter(|run| run.start_time.is_some()).map(|run| run.total_run_time),
         }
     }
@@ -94,35 +126,36 @@ impl Measured {
 
 impl Totals {
     pub fn add(&mut self, measured: Measured) {
-        let Measured { left, entered, ended, lateness, duration } = measured;
-        if let Some((place, waits)) = left
-            && let Some(active) = self.active.get_mut(&place)
-        {
-            let count = if waits { &mut active.waiting } else { &mut active.running };
-            *count = count.saturating_sub(1);
+        let Measured { left, entered, ended, lateness, queue_wait, duration } = measured;
+        if let Some(left) = left {
+            self.count(left, |count| *count = count.saturating_sub(1));
         }
-        if let Some((place, waits)) = entered {
-            let active = self.active.entry(place).or_default();
-            *(if waits { &mut active.waiting } else { &mut active.running }) += 1;
+        if let Some(entered) = entered {
+            self.count(entered, |count| *count += 1);
         }
         if let Some(name) = ended {
             *self.ended.entry(name).or_default() += 1;
         }
         lateness.into_iter().for_each(|seconds| self.lateness.add(seconds));
+        queue_wait.into_iter().for_each(|seconds| self.queue_wait.add(seconds));
         duration.into_iter().for_each(|seconds| self.duration.add(seconds));
     }
-}
 
-/// Where a run that is not over counts, and whether it waits.
-fn place(run: &FlowRun) -> Option<(Place, bool)> {
-    let waits = run.state.kind == StateType::Scheduled;
-    (!run.is_over()).then(|| ((run.pool().map(str::to_owned), run.work_queue.clone()), waits))
+    fn count(&mut self, standing: Standing, change: impl Fn(&mut u64)) {
+        change(self.by_state.entry(standing.state).or_default());
+        let active = self.active.entry(standing.place).or_default();
+        match standing.kind {
+            StateType::Scheduled => change(&mut active.waiting),
+            kind if kind.holds_slots() => change(&mut active.running),
+            _ => {}
+        }
+    }
 }
 
 /// The state's name where it is one of reeve's own, else its type's: clients may name states as they like, and what is counted by
 /// name must have few of them.
 fn known_name(kind: StateType, name: &str) -> &'static str {
-    let own = [names::MISSED, names::SKIPPED, names::EXPIRED, names::TIMED_OUT];
+    let own = [names::MISSED, names::SKIPPED, names::EXPIRED, names::TIMED_OUT, names::LATE, names::AWAITING_RETRY];
     own.into_iter().find(|own| *own == name).unwrap_or_else(|| kind.title())
 }
 
@@ -136,7 +169,7 @@ mod tests {
         let state = json!({"id": nil, "type": kind, "name": name, "timestamp": "2026-11-21T09:00:02Z", "state_details": {}, "details": {}});
         let started = (run_count > 0).then_some("2026-11-21T09:00:02Z");
         let run = json!({"id": nil, "name": "n", "flow_id": nil, "work_pool": "local", "run_count": run_count, "total_run_time": 4.0,
-            "expected_start_time": "2026-11-21T09:00:00Z", "start_time": started, "state": state, "state_count": 1,
+            "expected_start_time": "2026-11-21T09:00:00Z", "start_time": started, "queue_wait_seconds": if kind == "SCHEDULED" { 0.0 } else { 1.5 }, "state": state, "state_count": 1,
             "created": "2026-11-21T09:00:00Z", "updated": "2026-11-21T09:00:00Z"});
         serde_json::from_value(run).unwrap()
     }
@@ -151,12 +184,15 @@ mod tests {
             totals.add(Measured::of(before, Some(after)));
             let active = totals.active[&local];
             assert_eq!((active.waiting, active.running), expected, "{}", after.state.name);
+            let by_state: Vec<&str> = totals.by_state.iter().filter(|(_, count)| **count > 0).map(|(name, _)| *name).collect();
+            assert_eq!(by_state, if after.is_over() { vec![] } else { vec![after.state.name.as_str()] });
             before = Some(after);
         }
         let changed_again = Measured::of(before, Some(&run("COMPLETED", "Fine", 1)));
         assert_eq!(changed_again, Measured::default());
         assert_eq!(totals.ended, BTreeMap::from([("Completed", 1)]));
         assert_eq!((totals.lateness.count(), totals.lateness.sum, totals.duration.sum), (1, 2.0, 4.0));
+        assert_eq!((totals.queue_wait.count(), totals.queue_wait.sum), (1, 1.5));
         totals.add(Measured::of(Some(&life[0]), Some(&run("CANCELLED", "Missed", 0))));
         totals.add(Measured::of(Some(&life[2]), Some(&run("FAILED", "my own name", 1))));
         assert_eq!(totals.ended, BTreeMap::from([("Completed", 1), ("Missed", 1), ("Failed", 1)]));

@@ -70,6 +70,9 @@ pub struct FlowRun {
     /// Seconds spent Running, over all attempts that are over.
     #[serde(default)]
     pub total_run_time: f64,
+    /// Seconds that its attempts waited after they were due, until each was claimed: for a slot, a paused pool or queue, or a daemon.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queue_wait_seconds: f64,
     /// What the executor needs to find it again; JSON of `executor::Handle`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infrastructure: Option<serde_json::Value>,
@@ -117,12 +120,31 @@ impl fmt::Display for MissedSlots {
     }
 }
 
-/// What a run used, over all its processes.
+/// What a run used over all its attempts and processes, and how the last of its attempts ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub user_cpu_seconds: f64,
     pub system_cpu_seconds: f64,
+    /// Of the largest single process.
     pub peak_memory_bytes: u64,
+    /// What its main process exited with; absent where a signal ended it, or nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The number of the signal that ended its main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+}
+
+impl Usage {
+    /// With the next attempt's: times add up, of the peaks the higher counts, and how it ended is how the last one did.
+    pub fn and(self, next: Usage) -> Usage {
+        Usage {
+            user_cpu_seconds: self.user_cpu_seconds + next.user_cpu_seconds,
+            system_cpu_seconds: self.system_cpu_seconds + next.system_cpu_seconds,
+            peak_memory_bytes: self.peak_memory_bytes.max(next.peak_memory_bytes),
+            ..next
+        }
+    }
 }
 
 impl FlowRun {
@@ -140,6 +162,19 @@ impl FlowRun {
         self.state.details.scheduled_time
     }
 
+    /// Seconds that it has waited after it was due until `now`, over all attempts. An attempt waits from its scheduled time, or from when
+    /// it was put there where that is later, until it is claimed (Pending). One that never was claimed has not waited in a queue.
+    pub fn queue_wait(&self, now: Timestamp) -> f64 {
+        if self.state.kind != StateType::Scheduled {
+            return self.queue_wait_seconds;
+        }
+        // Named Late or other meanwhile, it waits all the same.
+        let before = self.past_states.iter().rev().take_while(|state| state.kind == StateType::Scheduled).last();
+        let put_there = before.unwrap_or(&self.state).timestamp;
+        let due = self.scheduled_time().map_or(put_there, |at| at.max(put_there));
+        self.queue_wait_seconds + now.duration_since(due).as_secs_f64().max(0.0)
+    }
+
     /// Enters `state` at `now` and keeps the books as Prefect's server does: `run_count` grows with each Running,
     /// `start_time` is the first of them, `end_time` stands only while the run is over. `transition` decides
     /// whether a state may be entered; nothing else may call this.
@@ -147,6 +182,9 @@ impl FlowRun {
         let left = self.state.kind;
         if left == StateType::Running {
             self.total_run_time += now.duration_since(self.state.timestamp).as_secs_f64().max(0.0);
+        }
+        if matches!(proposed.kind, StateType::Pending | StateType::Running) {
+            self.queue_wait_seconds = self.queue_wait(now);
         }
         let state = State {
             id: of_state(self.id, self.state_count),

@@ -83,6 +83,10 @@ pub mod names {
     /// Cancelled: it could not start in time.
     pub const EXPIRED: &str = "Expired";
     pub const TIMED_OUT: &str = "TimedOut";
+
+    /// All of these. Clients may name states as they like beside them.
+    pub const ALL: [&str; 10] =
+        [AWAITING_RETRY, AWAITING_CONCURRENCY_SLOT, LATE, RESUMING, SUSPENDED, RETRYING, MISSED, SKIPPED, EXPIRED, TIMED_OUT];
 }
 
 /// What a client proposes.

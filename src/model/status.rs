@@ -4,6 +4,7 @@ use super::problem::{Problem, Severity};
 use super::stored::{SourceState, Suspension};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The state of one project in a daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,14 @@ pub struct ProjectStatus {
     pub last_error: Option<LastError>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Problem>,
+    /// How often a pass ended how, since the daemon began; by the words in `PASS_OUTCOMES`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passes: BTreeMap<String, u64>,
 }
+
+/// How a pass can end: nothing was to do; something was written; the files are wrong; a guard refused; a failure that is not the
+/// files'; the project is suspended.
+pub const PASS_OUTCOMES: [&str; 6] = ["unchanged", "applied", "rejected", "refused", "failed", "suspended"];
 
 /// One question about a project that is answered with yes or no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +183,22 @@ impl ProjectStatus {
             conditions: Vec::new(),
             last_error: None,
             warnings: Vec::new(),
+            passes: BTreeMap::new(),
         }
+    }
+
+    /// Counts the pass that led to the present phase. `changed`: it has written something.
+    pub fn count_pass(&mut self, changed: bool) {
+        let outcome = match &self.phase {
+            Phase::Idle if changed => "applied",
+            Phase::Idle => "unchanged",
+            Phase::Rejected { .. } => "rejected",
+            Phase::Refused { .. } => "refused",
+            Phase::Failing { .. } => "failed",
+            Phase::Suspended(_) => "suspended",
+            Phase::Starting | Phase::Reconciling => return,
+        };
+        *self.passes.entry(outcome.to_owned()).or_default() += 1;
     }
 
     /// Puts the end of a pass into the status: phase, conditions, sources, and the error if there was one.

@@ -232,11 +232,11 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_work_pool(&self, name: String) -> Answer<'_, ()> {
+    fn delete_work_pool(&self, name: String, _dry_run: bool) -> Answer<'_, PoolDeletion> {
         Box::pin(async move {
             self.edit(|| {
                 self.ledger.work_pool(&name)?.ok_or_else(|| absent("Work pool"))?;
-                Ok((vec![Write::DeleteWorkPool(name.clone())], ()))
+                Ok((vec![Write::DeleteWorkPool(name.clone())], PoolDeletion::default()))
             })
             .await
         })

@@ -89,6 +89,7 @@ pub fn run(now: Timestamp, flow_id: FlowId) -> FlowRun {
         start_time: None,
         end_time: None,
         total_run_time: 0.0,
+        queue_wait_seconds: 0.0,
         infrastructure: None,
         infrastructure_pid: None,
         usage: None,

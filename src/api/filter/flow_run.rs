@@ -2,7 +2,7 @@
 use super::criteria::{AnyOf, AnyOrNotAny, AnyOrNull, NameCriterion, Operator, OptionalTimeCriterion, TagsCriterion, TimeCriterion};
 use crate::api::wire::WireTime;
 use crate::api::wire::flow_run::{created_by, idempotency_key};
-use crate::model::id::{DeploymentId, FlowRunId};
+use crate::model::id::{self, DeploymentId, FlowRunId};
 use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
@@ -109,6 +109,8 @@ pub(in crate::api) enum Candidates {
     Ids(Vec<FlowRunId>),
     /// Only runs that are not over can match.
     Active,
+    /// Only runs that were to start at or after this instant can match.
+    From(Timestamp),
     All,
 }
 
@@ -200,7 +202,10 @@ impl FlowRunFilter {
         let kinds = self.state.as_ref().filter(|state| state.operator == Operator::And || state.name.is_none());
         match kinds.and_then(|state| state.kind.as_ref()?.any_.as_ref()) {
             Some(kinds) if kinds.iter().all(|kind| !kind.is_terminal()) => Candidates::Active,
-            _ => Candidates::All,
+            _ => match self.expected_start_time.as_ref().and_then(|time| time.after_) {
+                Some(after) => Candidates::From(after.0),
+                None => Candidates::All,
+            },
         }
     }
 }
@@ -248,6 +253,12 @@ impl FlowRunSort {
             FlowRunSort::EndTimeDesc => Place::Latest(Reverse(run.end_time)),
         };
         Rank(place, Reverse(run.id))
+    }
+
+    /// The best place that a run of this id or an older one can have; `None` where ids tell nothing of it.
+    pub fn best_from(self, id: FlowRunId) -> Option<Rank> {
+        let latest = id::latest_expected_start(id)?;
+        (self == FlowRunSort::ExpectedStartTimeDesc).then_some(Rank(Place::Latest(Reverse(Some(latest))), Reverse(id)))
     }
 
     /// The same of a virtual run: it starts when it is expected to, and has not ended.

@@ -6,7 +6,7 @@ use super::union::{self, Union};
 use super::{Candidates, DeploymentFilter, FlowFilter, FlowRunFilter, FlowRunSort, TaskRunFilter, WorkPoolFilter, WorkQueueFilter};
 use crate::api::page::Page;
 use crate::model::deployment::{Deployment, Flow};
-use crate::model::id::{DeploymentId, FlowId};
+use crate::model::id::{self, DeploymentId, FlowId};
 use crate::model::run::FlowRun;
 use crate::model::work_pool::DEFAULT_QUEUE;
 use crate::store::ledger::{LedgerError, Reader};
@@ -219,6 +219,10 @@ fn candidates(
 ) -> Result<Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + '_>, LedgerError> {
     let ids = match candidates {
         Candidates::All => return Ok(Box::new(reader.runs_newest_first(None))),
+        Candidates::From(after) => {
+            let can_match = move |run: &FlowRun| id::latest_expected_start(run.id).is_none_or(|latest| latest >= after);
+            return Ok(Box::new(reader.runs_newest_first(None).take_while(move |run| run.as_ref().map_or(true, can_match))));
+        }
         Candidates::Ids(ids) => ids,
         Candidates::Active => {
             let mut ids = reader.active_run_ids()?;

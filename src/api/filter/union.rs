@@ -26,6 +26,8 @@ pub(super) struct Union<'a> {
 /// A run that stands in a list and is not yet read.
 enum Listed {
     Stored(Box<FlowRun>),
+    /// It is stored, and was let go again.
+    Known(FlowRunId),
     Virtual(FlowRunId),
 }
 
@@ -60,15 +62,19 @@ impl<'a> Union<'a> {
             FlowRunSort::IdDesc => page.cut(self.newest_first())?,
             _ => {
                 let Union { stored, to_come, .. } = self;
-                let ranks_to_come: Vec<_> = to_come.iter().map(|run| Ok((sort.rank_of_virtual(run), run.id))).collect();
+                let ranks_to_come: Vec<_> = to_come.iter().map(|run| Ok((sort.rank_of_virtual(run), Listed::Virtual(run.id)))).collect();
                 let stored = stored.filter(|run| run.as_ref().map_or(true, |run| !is_among(run.id, &to_come)));
-                let ids = page.sorted(stored.map(|run| run.map(|run| (sort.rank(&run), run.id))).chain(ranks_to_come))?;
-                ids.into_iter().map(Listed::Virtual).collect()
+                // Those to come first: they are in no order, and what is stored is then read no further than it can matter.
+                let ranked = ranks_to_come.into_iter().chain(stored.map(|run| run.map(|run| (sort.rank(&run), Listed::Known(run.id)))));
+                page.sorted(ranked, |last, next| match next {
+                    Listed::Known(id) => sort.best_from(*id).is_some_and(|best| *last <= best),
+                    _ => false,
+                })?
             }
         };
         let read = |listed| match listed {
             Listed::Stored(run) => Ok(Some(*run)),
-            Listed::Virtual(id) => reader.run_or_virtual(id, now),
+            Listed::Known(id) | Listed::Virtual(id) => reader.run_or_virtual(id, now),
         };
         listed.into_iter().filter_map(|listed| read(listed).transpose()).collect()
     }

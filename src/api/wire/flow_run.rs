@@ -105,6 +105,8 @@ struct Beyond {
     schedule: Option<String>,
     slot: Option<WireTime>,
     retry_delay_seconds: Vec<f64>,
+    /// Seconds that its attempts waited after they were due, until each was claimed; of one that waits: until now.
+    queue_wait_seconds: f64,
     usage: Option<Usage>,
 }
 
@@ -114,6 +116,7 @@ impl FlowRunResponse {
         let created_by = created_by(&run);
         let idempotency_key = idempotency_key(&run).map(Cow::into_owned);
         let (estimated_run_time, estimated_start_time_delta) = estimates(&run, now);
+        let queue_wait_seconds = run.queue_wait(now);
         let pool = run.work_pool.as_deref();
         FlowRunResponse {
             id: run.id,
@@ -156,6 +159,7 @@ impl FlowRunResponse {
                 schedule: run.slot.as_ref().map(|slot| slot.key.clone()),
                 slot: run.slot.as_ref().map(|slot| slot.at.into()),
                 retry_delay_seconds: run.retry_delay_seconds,
+                queue_wait_seconds,
                 usage: run.usage,
             },
             name: run.name,

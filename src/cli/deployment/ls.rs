@@ -30,7 +30,11 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         return Ok(Exit::Done);
     }
     if deployments.is_empty() {
-        screen.line("There are no deployments.");
+        screen.line(match arguments.tags.as_slice() {
+            [] => "There are no deployments.".to_owned(),
+            [tag] => format!("No deployment carries the tag '{tag}'."),
+            tags => format!("No deployment carries all of the tags '{}'.", tags.join("', '")),
+        });
         return Ok(Exit::Done);
     }
     let names = deployment_names(client, &deployments).await?;

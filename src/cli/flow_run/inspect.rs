@@ -4,11 +4,19 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve::{self, deployment_names_by_id, flow_names};
 use super::super::screen::{OutputOption, Screen, one_line};
-use super::super::words::{local, relative, took};
+use super::super::wire::FlowRun;
+use super::super::words::{bytes, local, relative, took};
 use super::Name;
+use crate::executor::outcome::signal_text;
+use crate::model::run::Usage;
+use crate::model::state::StateType;
 use jiff::Timestamp;
 
-/// Show one flow run: its state and why, its times, its parameters.
+/// Show one flow run: its state and why, its times, what it used, its parameters.
+///
+/// `Late by` is from when it was expected to start until it did. `Queue wait` is how long its attempts waited after they were due, until
+/// each was claimed: for a slot, a paused pool or queue, or a daemon. CPU time is of all attempts and their child processes; peak memory
+/// is the largest single process's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  reeve flow-run inspect brisk-otter\n  reeve flow-run inspect brisk-otter -o json | jq .state")]
 pub struct Arguments {
@@ -39,8 +47,15 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     add("Expected", run.expected_start_time.map(time));
     add("Started", run.start_time.map(time));
     add("Ended", run.end_time.map(time));
+    add("Late by", run.start_time.map(|_| took(run.estimated_start_time_delta)));
+    add("Queue wait", queue_wait(&run));
     add("Took", run.end_time.and(run.start_time).map(|_| took(run.total_run_time)));
     add("Attempt", Some(run.run_count.to_string()).filter(|_| run.run_count > 1));
+    let usage = run.reeve.as_ref().and_then(|reeve| reeve.usage);
+    add("Exit code", usage.and_then(|usage| Some(usage.exit_code?.to_string())));
+    add("Signal", usage.and_then(|usage| usage.signal.map(signal_text)));
+    add("CPU time", usage.map(cpu_time));
+    add("Peak memory", usage.map(|usage| bytes(usage.peak_memory_bytes)));
     add("Parameters", Some(one_line(&run.parameters)));
     add("Job variables", run.job_variables.as_ref().filter(|map| !map.is_empty()).map(one_line));
     add("Tags", Some(run.tags.join(", ")).filter(|tags| !tags.is_empty()));
@@ -49,4 +64,19 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     add("URL", client.pages().map(|pages| format!("{pages}/api/flow_runs/{}", run.id)));
     screen.fields(&fields);
     Ok(Exit::Done)
+}
+
+/// Of a run that was claimed, or that waits past its time.
+fn queue_wait(run: &FlowRun) -> Option<String> {
+    let seconds = run.reeve.as_ref()?.queue_wait_seconds;
+    let waits = run.state.as_ref().is_some_and(|state| state.kind == StateType::Scheduled);
+    match waits {
+        true => (seconds > 0.0).then(|| format!("{} so far", took(seconds))),
+        false => run.start_time.map(|_| took(seconds)),
+    }
+}
+
+fn cpu_time(usage: Usage) -> String {
+    let Usage { user_cpu_seconds: user, system_cpu_seconds: system, .. } = usage;
+    format!("{} ({} user, {} system)", took(user + system), took(user), took(system))
 }

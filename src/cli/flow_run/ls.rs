@@ -5,7 +5,8 @@ use super::super::exit::Exit;
 use super::super::resolve::{self, deployment_names_by_id, flow_names};
 use super::super::screen::{Cell, Column, OutputOption, Screen};
 use super::super::wire::FlowRun;
-use super::super::words::{relative, took};
+use super::super::words::{alternatives, nearest, relative, took};
+use crate::model::state::{StateType, names};
 use serde_json::{Value, json};
 
 /// List flow runs: the next that are due (at most a third of the list while there are others), then the latest.
@@ -19,7 +20,7 @@ pub struct Arguments {
     /// Only runs of this deployment: `flow/name`, id, or bare name where it is unique.
     #[arg(long, value_name = "DEPLOYMENT")]
     pub deployment: Option<String>,
-    /// Only runs in this state, by its name or type: `Running`, `Late`, `FAILED`; may be given several times.
+    /// Only runs in this state, by its name in any case or by its type in capitals: `Running`, `late`, `FAILED`; may be given several times.
     #[arg(long = "state", value_name = "STATE")]
     pub states: Vec<String>,
     /// How many runs to list at most.
@@ -31,9 +32,6 @@ pub struct Arguments {
 
 /// Of a list, at most this share are runs that are still to come, unless nothing else is there: one in three.
 const UPCOMING_SHARE: usize = 3;
-
-const TYPES: [&str; 9] =
-    ["SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "CRASHED", "PAUSED", "CANCELLING"];
 
 pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let mut filter = json!({});
@@ -51,7 +49,8 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
-        screen.line("There are no flow runs.");
+        let all = arguments.deployment.is_none() && arguments.states.is_empty();
+        screen.line(if all { "There are no flow runs." } else { "There are no such flow runs." });
         return Ok(Exit::Done);
     }
     let runs: Vec<FlowRun> = runs.iter().map(view).collect::<Result<_, _>>()?;
@@ -76,7 +75,11 @@ async fn upcoming_and_latest(client: &Client, filter: &Value, limit: usize) -> R
 }
 
 async fn in_states(client: &Client, filter: &Value, states: &[String], limit: usize) -> Result<Vec<Value>, CliError> {
-    let (types, names): (Vec<_>, Vec<_>) = states.iter().cloned().partition(|state| TYPES.contains(&state.as_str()));
+    let (types, names): (Vec<_>, Vec<_>) = states.iter().cloned().partition(|state| StateType::ALL.iter().any(|kind| kind.to_string() == *state));
+    let names: Vec<String> = names.into_iter().map(|name| known_name(&name).map_or(name, str::to_owned)).collect();
+    for name in names.iter().filter(|name| known_name(name).is_none()) {
+        refuse_unknown(client, name).await?;
+    }
     let mut filter = filter.clone();
     filter["state"] = json!({"operator": "or_"});
     if !types.is_empty() {
@@ -87,6 +90,28 @@ async fn in_states(client: &Client, filter: &Value, states: &[String], limit: us
     }
     let body = json!({"flow_runs": filter, "sort": "EXPECTED_START_TIME_DESC"});
     client.up_to("/flow_runs/filter", &body, limit).await
+}
+
+/// The names of states that mean something to reeve.
+fn known_names() -> impl Iterator<Item = &'static str> {
+    StateType::ALL.into_iter().map(StateType::title).chain(names::ALL)
+}
+
+fn known_name(wanted: &str) -> Option<&'static str> {
+    known_names().find(|name| name.eq_ignore_ascii_case(wanted))
+}
+
+/// Clients may name states as they like: one that no run is in was mistyped.
+async fn refuse_unknown(client: &Client, name: &str) -> Result<(), CliError> {
+    let filter = json!({"flow_runs": {"state": {"name": {"any_": [name]}}}});
+    if !client.up_to("/flow_runs/filter", &filter, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let error = CliError::new(format!("there is no state '{name}', and no flow run is in one of that name"));
+    let nearest = nearest(name, known_names());
+    let meant = if nearest.is_empty() { String::new() } else { format!("did you mean {}? ", alternatives(&nearest)) };
+    let all: Vec<&str> = known_names().collect();
+    Err(error.hint(format!("{meant}The states are {}", all.join(", "))))
 }
 
 async fn table(runs: &[FlowRun], client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {

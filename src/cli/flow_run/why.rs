@@ -12,7 +12,7 @@ use super::Name;
 /// How many holders are named.
 const MOST_NAMED: usize = 20;
 
-/// Say what a run waits for, which runs hold that, and how many go first.
+/// Say what a run waits for, which runs hold that, and about how many go first.
 ///
 /// Why a schedule fired, or did not, is `reeve why DEPLOYMENT --at TIME`.
 #[derive(Debug, clap::Args)]
@@ -42,8 +42,8 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     }
     match ahead {
         0 => {}
-        1 => screen.line("  1 other run waits for the same and goes first"),
-        many => screen.line(format!("  {many} other runs wait for the same and go first")),
+        1 => screen.line("  as things stand, 1 other run that waits for the same goes first"),
+        many => screen.line(format!("  as things stand, about {many} other runs that wait for the same go first")),
     }
     Ok(Exit::Done)
 }

@@ -29,7 +29,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
         return Ok(Exit::Done);
     }
     if queues.is_empty() {
-        screen.line("There are no work queues.");
+        screen.line(arguments.pool.as_ref().map_or("There are no work queues.".to_owned(), |pool| format!("Work pool '{pool}' has no work queues.")));
         return Ok(Exit::Done);
     }
     let mut rows: Vec<((String, u32, String), Vec<Cell>)> = Vec::new();

@@ -5,6 +5,7 @@
 mod deployments;
 mod explain;
 mod overrides;
+mod pool_removal;
 mod projects;
 mod queue_removal;
 mod runs;
@@ -201,8 +202,8 @@ impl Control for Commands {
         Box::pin(self.update_work_pool_with(name, patch, by))
     }
 
-    fn delete_work_pool(&self, name: String) -> Answer<'_, ()> {
-        Box::pin(self.delete_work_pool_of(name))
+    fn delete_work_pool(&self, name: String, dry_run: bool) -> Answer<'_, PoolDeletion> {
+        Box::pin(self.delete_work_pool_of(name, dry_run))
     }
 
     fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue> {

@@ -6,6 +6,7 @@
 use super::Commands;
 use super::work_pools::refuse_owned;
 use crate::control::ControlError;
+use crate::model::deployment::DeploymentSpec;
 use crate::model::id::{FlowRunId, WorkQueueId};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
@@ -48,27 +49,28 @@ impl Commands {
             let words = format!("'{}' is its pool's default queue, which every work pool has: it goes with the pool", queue.full_name());
             return Err(ControlError::Refused(words));
         }
-        let mut named_by = Vec::new();
+        let named_by = self.deployments_where(|declared| declared.work_pool.as_ref() == Some(&queue.pool) && declared.work_queue.as_ref() == Some(&queue.name))?;
+        match named(&named_by) {
+            None => Ok(()),
+            Some(names) => Err(ControlError::Refused(format!(
+                "work queue '{}' is named by {names}, whose runs would wait for ever: give {} another work_queue_name first",
+                queue.full_name(),
+                if named_by.len() == 1 { "it" } else { "them" }
+            ))),
+        }
+    }
+
+    /// The names of the deployments that declare such things, in order.
+    pub(super) fn deployments_where(&self, holds: impl Fn(&DeploymentSpec) -> bool) -> Result<Vec<String>, ControlError> {
+        let mut names = Vec::new();
         for deployment in self.reader.deployments() {
             let deployment = deployment?;
-            let declared = &deployment.declared;
-            if declared.work_pool.as_ref() == Some(&queue.pool) && declared.work_queue.as_ref() == Some(&queue.name) {
-                named_by.push(deployment.name.to_string());
+            if holds(&deployment.declared) {
+                names.push(deployment.name.to_string());
             }
         }
-        if named_by.is_empty() {
-            return Ok(());
-        }
-        named_by.sort();
-        let more = named_by.len().saturating_sub(MOST_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let names: Vec<String> = named_by.iter().take(MOST_NAMED).map(|name| format!("'{name}'")).collect();
-        Err(ControlError::Refused(format!(
-            "work queue '{}' is named by {}{more}, whose runs would wait for ever: give {} another work_queue_name first",
-            queue.full_name(),
-            names.join(", "),
-            if named_by.len() == 1 { "it" } else { "them" }
-        )))
+        names.sort();
+        Ok(names)
     }
 
     /// Lets the runs that wait in a queue name another, or none.
@@ -89,4 +91,12 @@ impl Commands {
         self.writer()?.amend_runs(&waiting, amend).await?;
         Ok(waiting.len())
     }
+}
+
+/// The first few of these names, for a refusal; `None` where there are none.
+pub(super) fn named(names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let quoted: Vec<String> = names.iter().take(MOST_NAMED).map(|name| format!("'{name}'")).collect();
+    (!names.is_empty()).then(|| format!("{}{more}", quoted.join(", ")))
 }

@@ -44,7 +44,8 @@ impl Commands {
         let now = clock::now();
         let mut randomness = [0; 10];
         randomness.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..10]);
-        let id = id::of_requested_run(now, randomness);
+        let asked = request.scheduled_time.or(request.state.as_ref().and_then(|state| state.details.scheduled_time));
+        let id = id::of_requested_run(asked.map_or(now, |asked| asked.max(now)), randomness);
         let spec = deployment.map(|deployment| &deployment.declared);
         let mut values = spec.map(|spec| spec.parameters.clone()).unwrap_or_default();
         values.extend(request.parameters);
@@ -87,6 +88,7 @@ impl Commands {
             start_time: None,
             end_time: state.kind.is_terminal().then_some(now),
             total_run_time: 0.0,
+            queue_wait_seconds: 0.0,
             infrastructure: None,
             infrastructure_pid: None,
             usage: None,

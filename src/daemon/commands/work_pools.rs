@@ -61,19 +61,6 @@ impl Commands {
         edited.await
     }
 
-    pub(super) async fn delete_work_pool_of(&self, name: String) -> Result<(), ControlError> {
-        let edited = self.writer()?.edit(|| {
-            let pool = self.pool(&name)?;
-            refuse_owned("work pool", &pool.name, &pool.owner)?;
-            let mut writes = vec![Write::DeleteWorkPool(name.clone())];
-            for queue in self.reader.work_queues()?.into_iter().filter(|queue| queue.pool == name) {
-                writes.push(Write::DeleteWorkQueue { pool: queue.pool, name: queue.name });
-            }
-            Ok((writes, ()))
-        });
-        edited.await
-    }
-
     pub(super) async fn create_work_queue_of(
         &self,
         pool: Option<String>,
@@ -191,7 +178,7 @@ impl Commands {
         })
     }
 
-    fn pool(&self, name: &str) -> Result<WorkPool, ControlError> {
+    pub(super) fn pool(&self, name: &str) -> Result<WorkPool, ControlError> {
         self.reader.work_pool(name)?.ok_or_else(|| ControlError::NotFound(format!("Work pool \"{name}\" not found.")))
     }
 

@@ -107,7 +107,7 @@ impl Dispatcher {
         let usage = ending::usage_of(outcome);
         // The state begins when the process ended, which may be before this daemon was there to hear of it.
         let ended = outcome.ended_at.max(run.state.timestamp).min(clock::now());
-        self.note_end(unit, run, proposed, ended, move |run| run.usage = Some(usage))
+        self.note_end(unit, run, proposed, ended, move |run| run.usage = Some(run.usage.unwrap_or_default().and(usage)))
     }
 
     fn note_end(

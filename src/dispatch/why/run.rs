@@ -32,7 +32,8 @@ pub struct RunAnswer {
     pub summary: String,
     /// The runs that hold what it waits for.
     pub holders: Vec<HeldBy>,
-    /// How many other runs wait for the same and go first.
+    /// How many other runs wait for the same and go first, if they were all asked now. About: which deployment's turn it is depends on
+    /// what ends first, and what comes later may have a higher priority.
     pub ahead: usize,
 }
 
