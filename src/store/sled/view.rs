@@ -166,7 +166,8 @@ mod tests {
         }
         for order in [Order::Forward, Order::Reverse] {
             let scanned: Vec<(Key, Value)> = store.scan(Range { order, ..range.clone() }).map(Result::unwrap).collect();
-            let contained = |key: &&Key| !range.is_empty() && (range.start.as_ref(), range.end.as_ref()).contains(*key);
+            let bounds = (range.start.clone(), range.end.clone());
+            let contained = |key: &Key| !range.is_empty() && RangeBounds::<Key>::contains(&bounds, key);
             let mut expected: Vec<(Key, Value)> = rows.iter().filter(|(key, _)| contained(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
             if order == Order::Reverse {
                 expected.reverse();
