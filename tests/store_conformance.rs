@@ -68,6 +68,35 @@ fn suite(factory: &dyn Factory) {
     tells_changes(factory);
     tells_a_reader_that_fell_behind(factory);
     takes_large_units(factory);
+    shows_only_what_is_durable(factory);
+}
+
+/// What somebody reads is never taken back: whoever sees a commit sees it published, which is after the sync.
+fn shows_only_what_is_durable(factory: &dyn Factory) {
+    const ROUNDS: u64 = 40;
+    let store = factory.fresh();
+    let first = store.sequence() + 1;
+    let last = first + ROUNDS;
+    let writer = std::thread::spawn({
+        let store = Arc::clone(&store);
+        move || {
+            for sequence in first..=last {
+                assert_eq!(store.commit(Batch::new().put(*b"row", sequence.to_be_bytes())).wait(), Ok(sequence));
+            }
+        }
+    });
+    let read = |value: Vec<u8>| u64::from_be_bytes(value.try_into().unwrap());
+    let mut seen = 0;
+    while seen < last {
+        let got = store.get(b"row").unwrap().map(read);
+        let durable = store.sequence();
+        assert!(got.is_none_or(|got| got <= durable), "the commit {got:?} was read, and {durable} is the last durable one");
+        let scanned = store.scan(Range::prefix(b"row")).next().map(|row| read(row.unwrap().1));
+        let durable = store.sequence();
+        assert!(scanned.is_none_or(|scanned| scanned <= durable), "the commit {scanned:?} was scanned, and {durable} is the last durable one");
+        seen = got.unwrap_or(0).max(seen);
+    }
+    writer.join().unwrap();
 }
 
 #[test]

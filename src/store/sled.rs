@@ -9,12 +9,14 @@
 //! - A crash while it opens can leave a half-written snapshot that it then takes for the newest. It is removed first ([`home`]).
 //! - It panics on some damage, in the caller and in its own threads. Every call is fenced; the first failure
 //!   refuses all that follows ([`engine`]).
+//! - It shows a batch before that is durable. Readers go through a view that shows what was before, until the sync has ended ([`view`]).
 //! - Large batches cost many times their size in memory. Commits wait in one bounded queue and one thread writes them in
 //!   groups of at most [`MAX_ROWS`](super::MAX_ROWS) rows, one sync for each group ([`writer`]).
 
 mod engine;
 mod home;
 mod rows;
+mod view;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -26,10 +28,11 @@ use uuid::Uuid;
 
 use self::engine::Engine;
 use self::home::{Claim, Scratch};
+use self::view::View;
 use self::writer::Job;
 use super::changes::Feed;
 use super::{
-    Batch, Changes, Commit, CommitError, Home, Key, Order, Range, ReadStore, Scan, Store,
+    Batch, Changes, Commit, CommitError, Home, Key, Range, ReadStore, Scan, Store,
     StoreError, Value,
 };
 
@@ -45,6 +48,7 @@ pub struct SledStore {
     writer: Option<JoinHandle<()>>,
     // Dropped in this order: the engine's files, then the right to them, then a copy's directory.
     engine: Arc<Engine>,
+    view: Arc<View>,
     _claim: Option<Claim>,
     _scratch: Option<Scratch>,
 }
@@ -86,7 +90,8 @@ impl SledStore {
         let feed = Feed::new(engine.sequence()?);
         let engine = Arc::new(engine);
         let (queue, jobs) = mpsc::unbounded_channel();
-        let writer = writer::spawn(Arc::clone(&engine), Arc::clone(&feed), jobs)?;
+        let view = Arc::new(View::new(Arc::clone(&engine)));
+        let writer = writer::spawn(Arc::clone(&engine), Arc::clone(&view), Arc::clone(&feed), jobs)?;
         let places = Arc::new(Semaphore::new(QUEUE));
         Ok(SledStore {
             home,
@@ -95,6 +100,7 @@ impl SledStore {
             queue: Some(queue),
             writer: Some(writer),
             engine,
+            view,
             _claim: claim,
             _scratch: scratch,
         })
@@ -120,28 +126,11 @@ impl ReadStore for SledStore {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
-        rows::get(&self.engine, key)
+        self.view.get(key)
     }
 
     fn scan(&self, range: Range) -> Scan<'_> {
-        if range.is_empty() {
-            return Box::new(std::iter::empty());
-        }
-        let order = range.order;
-        let mut found = self.engine.range(rows::physical_range(range));
-        let mut ended = false;
-        Box::new(std::iter::from_fn(move || {
-            if ended {
-                return None;
-            }
-            let next = match self.engine.step(&mut found, order == Order::Reverse) {
-                Ok(None) => None,
-                Ok(Some((key, value))) => rows::logical(&self.engine, &key, &value).transpose(),
-                Err(error) => Some(Err(error)),
-            };
-            ended = !matches!(next, Some(Ok(_)));
-            next
-        }))
+        self.view.scan(range)
     }
 }
 

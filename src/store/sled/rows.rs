@@ -147,20 +147,22 @@ fn join(engine: &Engine, physical: &[u8]) -> Result<Option<Value>, StoreError> {
     }
 }
 
-/// Adds a caller's new value to a batch, with the removal of the old one's pieces. `sequence` and `place` are unique to it.
+/// Adds a caller's new value to a batch, with the removal of the old one's pieces, and gives the old one. `sequence` and `place` are
+/// unique to it. Only for the one who writes: nobody else may replace the row meanwhile.
 pub(super) fn write(
     engine: &Engine,
     batch: &mut ::sled::Batch,
     key: &[u8],
     value: Option<&[u8]>,
     (sequence, place): (u64, u32),
-) -> Result<(), StoreError> {
+) -> Result<Option<Value>, StoreError> {
     let physical = physical_key(key);
-    if let Some((&CUT, old)) = engine
-        .get(&physical)?
-        .as_deref()
-        .and_then(<[u8]>::split_first)
-    {
+    let before = engine.get(&physical)?;
+    let old = match &before {
+        Some(value) => join(engine, value)?,
+        None => None,
+    };
+    if let Some((&CUT, old)) = before.as_deref().and_then(<[u8]>::split_first) {
         let Some(pieces) = Pieces::decode(old) else {
             return Err(undecodable(engine));
         };
@@ -188,7 +190,7 @@ pub(super) fn write(
             batch.insert(physical, pieces.encode());
         }
     }
-    Ok(())
+    Ok(old)
 }
 
 fn undecodable(engine: &Engine) -> StoreError {

@@ -1,5 +1,5 @@
 //! The one thread that writes. It takes what waits, in order, decides each batch against all before it, and makes the
-//! accepted ones durable together. Nobody is told anything before the sync, conflicts included: a conflict with a
+//! accepted ones durable together. Nobody is told or shown anything before the sync, conflicts included: a conflict with a
 //! batch of the same group would otherwise speak of something that may never have happened.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use super::super::changes::Feed;
 use super::super::{Batch, Change, CommitError, Key, MAX_BYTES, MAX_ROWS, StoreError, Value};
 use super::engine::Engine;
 use super::rows;
+use super::view::{Before, View};
 
 /// A queued batch and who waits for it.
 pub(super) struct Job {
@@ -24,21 +25,22 @@ pub(super) struct Job {
 /// Starts the thread. It ends when the queue is closed and empty.
 pub(super) fn spawn(
     engine: Arc<Engine>,
+    view: Arc<View>,
     feed: Arc<Feed>,
     jobs: mpsc::UnboundedReceiver<Job>,
 ) -> Result<JoinHandle<()>, StoreError> {
     let path = engine.path().to_path_buf();
     std::thread::Builder::new()
         .name("store-commit".into())
-        .spawn(move || run(&engine, &feed, jobs))
+        .spawn(move || run(&engine, &view, &feed, jobs))
         .map_err(|error| StoreError::from_io("start the commit thread for", &path, &error))
 }
 
-fn run(engine: &Engine, feed: &Feed, mut jobs: mpsc::UnboundedReceiver<Job>) {
+fn run(engine: &Engine, view: &View, feed: &Feed, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let mut held = None;
     while let Some(first) = held.take().or_else(|| jobs.blocking_recv()) {
         let group = gather(first, &mut jobs, &mut held);
-        commit(engine, feed, group);
+        commit(engine, view, feed, group);
     }
 }
 
@@ -59,7 +61,7 @@ fn gather(first: Job, jobs: &mut mpsc::UnboundedReceiver<Job>, held: &mut Option
     group
 }
 
-fn commit(engine: &Engine, feed: &Feed, jobs: Vec<Job>) {
+fn commit(engine: &Engine, view: &View, feed: &Feed, jobs: Vec<Job>) {
     let mut group = Group {
         engine,
         sequence: feed.newest(),
@@ -75,9 +77,11 @@ fn commit(engine: &Engine, feed: &Feed, jobs: Vec<Job>) {
     {
         waiting.push((reply, group.decide(batch), _place));
     }
-    let written = group.write();
+    let written = group.write(view);
+    // After a failure the engine refuses all further reads, and what was hidden stays so.
     if written.is_ok() {
-        feed.publish(std::mem::take(&mut group.changes));
+        let changes = std::mem::take(&mut group.changes);
+        view.show(|| feed.publish(changes));
     }
     for (reply, decided, _place) in waiting {
         // Who no longer waits need not be told.
@@ -121,21 +125,24 @@ impl Group<'_> {
     }
 
     /// Makes all accepted batches durable. `sled` recovers a batch of its own whole or not at all, and so each of ours.
-    fn write(&self) -> Result<(), StoreError> {
+    fn write(&self, view: &View) -> Result<(), StoreError> {
         if self.changes.is_empty() {
             return Ok(());
         }
         let mut batch = ::sled::Batch::default();
+        let mut before = Before::new();
         for (place, (key, value)) in (0..).zip(&self.rows) {
-            rows::write(
+            let old = rows::write(
                 self.engine,
                 &mut batch,
                 key,
                 value.as_deref(),
                 (self.sequence, place),
             )?;
+            before.insert(key.clone(), old);
         }
         batch.insert(rows::SEQUENCE, self.sequence.to_be_bytes().as_slice());
+        view.hide(before);
         self.engine.commit(batch)
     }
 }
