@@ -22,6 +22,7 @@ fn usage_errors_are_1_and_help_is_0() {
     let home = directory.path().join("home");
     for (line, code) in [
         (&["frobnicate"][..], 1),
+        (&["deploy", "my_flow.py:get_repo_info"], 1),
         (&["deployment", "run"], 1),
         (&["deployment", "run", "x", "--start-in", "1m", "--start-at", "18:00"], 1),
         (&["flow-run", "ls", "--limit", "0"], 1),

@@ -6,7 +6,8 @@
 //! * a schedule of every second, for `seconds`: how late its command's own clock is, p50 and p99.
 //!
 //! Peers are installed under target/ where they are not yet, pinned: pueue 4.0.4 by cargo, cronstable 1.2.72 and Prefect 3.8.8 by pip. One
-//! that cannot be installed or started is told and left out. Prefect starts a Python interpreter for each run, so it gets a twentieth of
+//! that cannot be installed or started is told and left out. cronstable gets a tenth of the runs: 500 that wait for one of its pools keep it
+//! busy for minutes before the first starts. Prefect starts a Python interpreter for each run, so it gets a twentieth of
 //! the runs, and its worker asks each second instead of each 10; pueue has no schedules. No wait is without an end.
 #[path = "../support/prefect.rs"]
 #[allow(dead_code, reason = "each benchmark uses its part")]

@@ -98,12 +98,28 @@ impl Stamps {
         last.map(Duration::from_secs_f64).ok_or_else(|| "nothing was written".to_owned())
     }
 
-    /// How late each line was, in ms, without the first: it is written while its program still starts.
-    pub fn late(&self) -> Vec<f64> {
-        let mut lines = self.lines();
-        lines.sort_by(|one, other| one.0.total_cmp(&other.0));
-        lines.iter().skip(1).map(|(at, due)| (at - due) * 1_000.0).collect()
+    /// Waits until so many lines are there that were due after the first was written (before that its program still started), or until
+    /// the patience ends; how late each of them was, in ms. From one that falls behind so far that none of them came, of all.
+    pub fn late(&self, count: usize) -> Result<Vec<f64>, String> {
+        let complete = until(&format!("{count} slots have come"), || (self.late_now().len() >= count).then_some(()));
+        let late = self.late_now();
+        match (complete, self.lines()) {
+            (Err(why), lines) if lines.is_empty() => Err(why),
+            (Err(_), lines) if late.is_empty() => Ok(lines.iter().map(lateness).collect()),
+            _ => Ok(late),
+        }
     }
+
+    fn late_now(&self) -> Vec<f64> {
+        let lines = self.lines();
+        let first = lines.iter().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
+        lines.iter().filter(|(_, due)| *due > first).map(lateness).collect()
+    }
+}
+
+/// In ms, of when a line was written and when it was due.
+fn lateness((at, due): &(f64, f64)) -> f64 {
+    (at - due) * 1_000.0
 }
 
 /// What the work does: writes when it runs, and when it was due: as given, else the full second before, where reeve's run says nothing.
