@@ -103,14 +103,14 @@ deployments:
     );
     let daemon = host.daemon_with(&[], &[("COLOR_KEY", "green-and-a-secret"), ("COUNT_KEY", "12345678")]);
     daemon.reconciled();
-    let typed = daemon.outcome("typed");
+    let typed = daemon.outcome("load/typed");
     assert!(daemon.log(&typed).contains(&"3 2026 RED 1:30:00".to_owned()), "{:?}", daemon.log(&typed));
     // Known only when the run starts; a secret's value is not said.
-    let late = daemon.outcome("late");
+    let late = daemon.outcome("load/late");
     let message = late["state"]["message"].as_str().unwrap();
-    assert_eq!(message, "parameters do not fit: the parameter `count` is a secret; expected a whole number; the parameter `color` is a secret; expected `red`");
+    assert_eq!(message, "parameters do not fit: the parameter `color` is a secret; expected `red`; the parameter `count` is a secret; expected a whole number");
     // Asked for through the API, and by a person.
-    let path = format!("/deployments/{}/create_flow_run", daemon.deployment("typed")["id"].as_str().unwrap());
+    let path = format!("/deployments/{}/create_flow_run", daemon.deployment("load/typed")["id"].as_str().unwrap());
     let reply = daemon.request("POST", &path, Some(&json!({"parameters": {"count": "many", "day": "soon"}})));
     assert_eq!(reply.status, 409);
     let detail = reply.json()["detail"].as_str().unwrap().to_owned();
@@ -119,4 +119,31 @@ deployments:
     }
     let asked = host.cli(&["deployment", "run", "typed", "-p", "count=1.5"]).exits(1);
     assert!(asked.err.contains("the parameter `count` is the number `1.5`; expected a whole number"), "{}", asked.err);
+}
+
+/// What a pool's base job template decides reaches a run in the foreground as it does one of the daemon.
+#[test]
+fn a_run_in_the_foreground_gets_the_job_that_the_daemon_would_give_it() {
+    let host = Host::new(
+        r#"
+work_pools:
+  - name: templated
+    type: process
+    base_job_template:
+      variables: {type: object, properties: {place: {type: string, default: below}, python: {type: string}}}
+      job_configuration: {env: {FROM_POOL: "{{ place }}"}, working_dir: "{{ place }}", env_inherit: false}
+deployments:
+  - {name: where, command: 'pwd | grep -o below; echo "$FROM_POOL"; env | grep -c ^REEVE_HOME=', work_pool: {name: templated}}
+"#,
+    );
+    std::fs::create_dir(host.project().join("below")).unwrap();
+    let said = |out: &str| out.lines().filter_map(|line| line.split_once("' - ")).map(|(_, text)| text.to_owned()).filter(|text| text.len() < 6).collect::<Vec<_>>();
+    let without_home = host.cli(&["deployment", "execute", "where"]).exits(1);
+    assert_eq!(said(&without_home.out), ["below", "below", "0"], "{}", without_home.out);
+    host.cli(&["reconcile"]).exits(0);
+    let with_home = host.cli(&["deployment", "execute", "where"]).exits(1);
+    assert_eq!(said(&with_home.out), ["below", "below", "0"], "{}", with_home.out);
+    let daemon = host.daemon();
+    daemon.reconciled();
+    assert_eq!(daemon.log(&daemon.outcome("where")), ["below", "below", "0"]);
 }

@@ -45,7 +45,7 @@ fn is_duration(text: &str) -> bool {
         None => ("0", plain),
     };
     let numbers = clock.split(':');
-    days.parse::<u32>().is_ok() && (clock.is_empty() || (clock.split(':').count() <= 3 && numbers.into_iter().all(is_number)))
+    !plain.is_empty() && days.parse::<u32>().is_ok() && (clock.is_empty() || (clock.split(':').count() <= 3 && numbers.into_iter().all(is_number)))
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -148,7 +148,12 @@ impl Signature {
         let property = self.properties()?.get(path.first()?);
         let choices = self.schema.pointer(error.schema_path().as_str()).filter(|choices| choices.is_array());
         let choices = choices.or_else(|| property.and_then(|property| property.get("anyOf").or_else(|| property.get("oneOf"))));
-        let fault = Fault::Wrong { found: described(error.instance()), expected: self.expected(error.kind(), choices) };
+        let found = match (error.kind(), error.instance().as_array()) {
+            (ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. }, Some(items)) => format!("a list of {}", items.len()),
+            (ValidationErrorKind::Required { property }, _) => format!("a mapping without `{}`", plain(property)),
+            _ => described(error.instance()),
+        };
+        let fault = Fault::Wrong { found, expected: self.expected(error.kind(), choices) };
         Some(Misfit { path, fault })
     }
 
@@ -201,8 +206,8 @@ impl Signature {
                 let known = FORMATS.into_iter().find(|(name, ..)| name == format);
                 known.map_or_else(|| format!("a text of the form `{format}`"), |(.., words)| words.to_owned())
             }
-            ValidationErrorKind::MinItems { limit } => format!("a list of at least {limit} items"),
-            ValidationErrorKind::MaxItems { limit } => format!("a list of at most {limit} items"),
+            ValidationErrorKind::MinItems { limit } => format!("a list of at least {limit}"),
+            ValidationErrorKind::MaxItems { limit } => format!("a list of at most {limit}"),
             ValidationErrorKind::UniqueItems => "a list in which nothing comes twice".to_owned(),
             ValidationErrorKind::Required { property } => format!("a mapping with `{}`", plain(property)),
             other => format!("what the function's signature says ({})", other.keyword()),
