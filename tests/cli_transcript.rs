@@ -133,7 +133,7 @@ fn api() -> Router {
             "state": {"type": "COMPLETED", "name": "Completed"}, "status": "ABORT", "details": {"reason": "Run is already in terminal state COMPLETED."}}))))
         .route("/logs/filter", post(async || Json(log)))
         .route("/reeve/flow_runs/{id}/logs/follow", get(async || {
-            "{\"level\":20,\"message\":\"Hello Leo!\",\"timestamp\":\"2026-11-21T08:55:00.012Z\"}\n\n{\"level\":30,\"message\":\"hm\",\"timestamp\":\"2026-11-21T08:55:00.112Z\"}\n"
+            "{\"level\":20,\"message\":\"Hello Leo!\",\"timestamp\":\"2026-11-21T08:55:00.012Z\"}\n\n{\"level\":30,\"message\":\"hm\",\"timestamp\":\"2026-11-21T08:55:00.112Z\",\"attempt\":1,\"position\":80}\n"
         }))
         .route("/work_pools", post(async |Json(mut body): Json<Value>| { body["id"] = json!(LEO); Json(body) }))
         .route("/work_pools/", post(async |Json(mut body): Json<Value>| { body["id"] = json!(LEO); Json(body) }))

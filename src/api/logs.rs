@@ -7,7 +7,7 @@ use super::flow_runs::absent;
 use super::log_records::{Record, Records};
 use super::page::Page;
 use super::wire::WireTime;
-use super::wire::log::{LogResponse, level};
+use super::wire::log::LogResponse;
 use crate::clock;
 use crate::model::id::FlowRunId;
 use axum::body::{Body, Bytes};
@@ -126,7 +126,7 @@ async fn next_chunk(mut records: Records) -> Option<(io::Result<Bytes>, Records)
 fn write_row(text: &mut Vec<u8>, record: Record) {
     let at = serde_json::to_value(WireTime(record.line.timestamp)).unwrap_or_default();
     let message = record.line.message.replace('"', "\"\"");
-    let row = format!("{},{},{},,\"{message}\"\r\n", at.as_str().unwrap_or_default(), level(record.line.stream), record.run);
+    let row = format!("{},{},{},,\"{message}\"\r\n", at.as_str().unwrap_or_default(), record.line.level(), record.run);
     text.extend_from_slice(row.as_bytes());
 }
 

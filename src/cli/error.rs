@@ -15,11 +15,13 @@ pub struct CliError {
     exit: Exit,
     /// The HTTP status, where the API said no.
     status: Option<u16>,
+    /// The other side is not there, or not any more: it may come back.
+    unreachable: bool,
 }
 
 impl CliError {
     pub fn new(message: impl Into<String>) -> Self {
-        CliError { message: message.into(), causes: Vec::new(), hints: Vec::new(), exit: Exit::Error, status: None }
+        CliError { message: message.into(), causes: Vec::new(), hints: Vec::new(), exit: Exit::Error, status: None, unreachable: false }
     }
 
     /// `message`, with `error` and all that led to it as causes.
@@ -60,6 +62,16 @@ impl CliError {
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
+    }
+
+    pub fn unreachable(mut self) -> Self {
+        self.unreachable = true;
+        self
+    }
+
+    /// Whether the API was not there, went away while it answered, or said that it is about to.
+    pub fn is_unreachable(&self) -> bool {
+        self.unreachable || self.status == Some(503)
     }
 
     pub fn exit(&self) -> Exit {

@@ -6,7 +6,7 @@ use super::screen::{Screen, Style};
 use super::wire::Orchestration;
 use crate::daemon::{ending, job};
 use crate::executor::follow::Follower;
-use crate::executor::log::{LogLine, Stream};
+use crate::executor::log::LogLine;
 use crate::executor::process::ProcessExecutor;
 use crate::executor::{Context, Executor, Handle, Report};
 use crate::model::JsonMap;
@@ -14,6 +14,7 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{FlowRunId, of_state};
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, State, StateDetails, StateType};
+use crate::model::work_pool::WorkPool;
 use crate::settings::Home;
 use crate::telemetry;
 use jiff::Timestamp;
@@ -24,8 +25,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-
-/// Between SIGTERM and SIGKILL after Ctrl-C; a second Ctrl-C kills at once.
 
 /// A log line as it appears in the terminal.
 pub fn said(screen: &Screen, source: &str, message: &str) -> String {
@@ -88,11 +87,12 @@ pub fn run_of(id: FlowRunId, name: String, deployment: &Deployment, parameters: 
 pub async fn to_the_end(
     run: &FlowRun,
     deployment: &Deployment,
+    pool: Option<&WorkPool>,
     record: Option<&Client>,
     home: Option<&Home>,
     screen: &mut Screen,
 ) -> Result<Proposed, CliError> {
-    let job = match job::of_run(run, deployment, None, 1) {
+    let job = match job::of_run(run, deployment, pool, 1) {
         Ok(job) => job,
         Err(reason) => {
             let end = Proposed::new(StateType::Crashed).message(reason);
@@ -188,9 +188,13 @@ impl AskedToStop {
 }
 
 fn print(run: &FlowRun, line: &LogLine, screen: &mut Screen) {
-    let word = if line.stream == Stream::Error { "WARNING" } else { "INFO" };
-    let text = telemetry::line(line.timestamp, &screen.zone, word, &telemetry::source_of_run(&run.name), &line.message);
-    screen.line(if line.stream == Stream::Error { screen.paint(Style::Warning, &text) } else { text });
+    let level = line.level();
+    let text = telemetry::line(line.timestamp, &screen.zone, telemetry::level_word(level.into()), &telemetry::source_of_run(&run.name), &line.message);
+    screen.line(match level {
+        40.. => screen.paint(Style::Bad, &text),
+        30.. => screen.paint(Style::Warning, &text),
+        _ => text,
+    });
 }
 
 async fn propose(record: Option<&Client>, run: &FlowRun, state: &Proposed) -> Result<(), CliError> {

@@ -211,6 +211,11 @@ pub struct Log {
     pub level: i64,
     pub message: String,
     pub timestamp: Timestamp,
+    /// Of a line that is streamed: where a reader who has seen it goes on, said in the last of a burst.
+    #[serde(default)]
+    pub attempt: u32,
+    #[serde(default)]
+    pub position: Option<u64>,
 }
 
 /// What `set_state` answers.

@@ -3,6 +3,7 @@ use crate::executor::Program;
 use crate::model::JsonMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// What programs need to find others, their files and their language; inherited whatever `env_inherit` says.
 const BASICS: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
@@ -27,6 +28,19 @@ pub fn inherited(daemon: &BTreeMap<String, String>, job_variables: &JsonMap) -> 
             || names.iter().any(|wanted| wanted.strip_suffix('*').map_or(*wanted == name, |prefix| name.starts_with(prefix)))
     };
     Ok(daemon.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// The Python interpreter: as the job variable `python` says (from the project's directory, where it is a path), else the project's
+/// `.venv` where the run starts elsewhere in the project and finds none there; `None`: the supervisor looks for one.
+pub fn interpreter(job_variables: &JsonMap, root: &Path, working_directory: &Path) -> Option<PathBuf> {
+    const OF_PROJECT: &str = ".venv/bin/python";
+    match job_variables.get("python").and_then(Value::as_str) {
+        // A bare name is looked up in PATH.
+        Some(python) if !python.contains('/') => Some(PathBuf::from(python)),
+        Some(python) => Some(root.join(python)),
+        None if working_directory.join(OF_PROJECT).exists() => None,
+        None => Some(root.join(OF_PROJECT)).filter(|python| working_directory != root && python.exists()),
+    }
 }
 
 /// Everybody on a host can read the argument lists of its processes.
@@ -75,6 +89,24 @@ mod tests {
         for wrong in [json!("PATH"), json!([1]), json!({})] {
             assert!(names(wrong.clone()).unwrap_err().contains("env_inherit"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_interpreter_is_the_one_that_is_named_else_the_projects() {
+        let project = tempfile::tempdir().unwrap();
+        let (root, below) = (project.path(), project.path().join("below"));
+        let named = |python: &str| JsonMap::from_iter([("python".to_owned(), json!(python))]);
+        assert_eq!(interpreter(&named("python3.12"), root, root), Some("python3.12".into()));
+        assert_eq!(interpreter(&named("env/bin/python"), root, &below), Some(root.join("env/bin/python")));
+        assert_eq!(interpreter(&named("/usr/bin/python3"), root, root), Some("/usr/bin/python3".into()));
+        assert_eq!(interpreter(&JsonMap::new(), root, &below), None);
+        for directory in [root, &below] {
+            std::fs::create_dir_all(directory.join(".venv/bin")).unwrap();
+            std::fs::write(directory.join(".venv/bin/python"), "").unwrap();
+            let expected = (directory == root).then(|| root.join(".venv/bin/python"));
+            assert_eq!(interpreter(&JsonMap::new(), root, &below), expected, "the nearer one is the supervisor's to find");
+        }
+        assert_eq!(interpreter(&JsonMap::new(), root, root), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Job variables go through the base job template of the run's pool (`variables`). The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
-use super::{environment, variables};
+use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::{Job, Program};
 use crate::model::secret::looks_secret;
@@ -63,6 +63,7 @@ pub fn build(
     let entrypoint = spec.entrypoint.as_ref().ok_or("the deployment has no entrypoint")?;
     let mut renderer = Renderer { run, environment: &daemon_environment, secrets: Vec::new(), parameters: JsonMap::new() };
     let parameters = renderer.map("parameters", &run.parameters)?;
+    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, &renderer.secrets)?;
     renderer.parameters = parameters.clone();
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
@@ -105,17 +106,6 @@ pub fn build(
     })
 }
 
-/// The first parameter that does not fit a function's JSON schema, and why; `parameters` where it is all of them together.
-pub fn misfit(schema: &Value, parameters: &JsonMap) -> Option<(String, String)> {
-    // A schema that a client made up and that is none checks nothing.
-    let validator = jsonschema::validator_for(schema).ok()?;
-    let value = Value::Object(parameters.clone());
-    let error = validator.iter_errors(&value).next()?;
-    let path = error.instance_path().to_string();
-    let field = if path.is_empty() { "parameters" } else { path.trim_start_matches('/') };
-    Some((field.to_owned(), error.to_string()))
-}
-
 fn program(
     entrypoint: &Entrypoint,
     deployment: &Deployment,
@@ -129,7 +119,7 @@ fn program(
     }
     Ok(match entrypoint {
         Entrypoint::Python { path, function } => Program::Python {
-            interpreter: job_variables.get("python").and_then(Value::as_str).map(PathBuf::from),
+            interpreter: environment::interpreter(job_variables, &root(deployment)?, &working_directory(deployment, job_variables)?),
             file: root(deployment)?.join(deployment.declared.path.as_deref().unwrap_or_default()).join(path),
             function: function.clone(),
             parameters,

@@ -15,6 +15,7 @@ mod janitor;
 pub mod job;
 mod narrator;
 mod offline;
+pub mod parameters;
 mod reconciler;
 mod removal;
 pub mod scheduler;

@@ -136,11 +136,12 @@ async fn show(watcher: &Arc<DirectoryWatcher>, directory: &Path, source: &str, s
     let mut follower = Follower::new(watcher, directory, 0)?;
     while let Some(page) = follower.next().await? {
         for line in page.lines.into_iter().filter(|line| line.timestamp >= since) {
-            match line.stream {
-                Stream::Error => tracing::warn!(source, "{}", line.message),
-                Stream::Output => tracing::info!(source, "{}", line.message),
+            match (line.stream, line.level()) {
                 // What the supervisor says stands in the run's state too.
-                Stream::Reeve => tracing::debug!(source, "{}", line.message),
+                (Stream::Reeve, _) | (_, ..20) => tracing::debug!(source, "{}", line.message),
+                (_, 20..30) => tracing::info!(source, "{}", line.message),
+                (_, 30..40) => tracing::warn!(source, "{}", line.message),
+                (_, 40..) => tracing::error!(source, "{}", line.message),
             }
         }
     }

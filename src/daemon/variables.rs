@@ -3,7 +3,6 @@
 //! As Prefect's workers do it: `variables` is a JSON schema whose defaults fill what nobody set and which the result must fit;
 //! `job_configuration` is a template over it. A variable that the template does not name is kept as it is, so that what this
 //! executor knows beyond Prefect's works in a pool with Prefect's own template, too.
-use super::job::misfit;
 use crate::executor::confinement::Confinement;
 use crate::model::JsonMap;
 use crate::model::size::bytes;
@@ -36,6 +35,17 @@ pub fn configured(template: Option<&JsonMap>, mut variables: JsonMap) -> Result<
         }
     }
     Ok(result)
+}
+
+/// The first variable that does not fit the JSON schema, and why.
+fn misfit(schema: &Value, variables: &JsonMap) -> Option<(String, String)> {
+    // A schema that a client made up and that is none checks nothing.
+    let validator = jsonschema::validator_for(schema).ok()?;
+    let value = Value::Object(variables.clone());
+    let error = validator.iter_errors(&value).next()?;
+    let path = error.instance_path().to_string();
+    let field = if path.is_empty() { "variables" } else { path.trim_start_matches('/') };
+    Some((field.to_owned(), error.to_string()))
 }
 
 /// The configuration with the variables put in, and the names that it uses. What is nothing but a variable that nobody set is left

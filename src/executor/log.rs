@@ -8,7 +8,8 @@
 //! ```
 //! The tag is `o` (standard output), `e` (standard error) or `r` (reeve's own remarks), then zero or more marks of one
 //! character each; a reader ignores marks that it does not know. Mark `+`: the line goes on in the next record of this
-//! stream (lines are cut after [`LINE_LIMIT`] bytes of text). The text is UTF-8: bytes that are not are written as `\xNN`, as are
+//! stream (lines are cut after [`LINE_LIMIT`] bytes of text). Marks `1` to `5`: who wrote the line gave it the level DEBUG, INFO,
+//! WARNING, ERROR or CRITICAL, by beginning it with the sequence that [`split_level`] takes off. The text is UTF-8: bytes that are not are written as `\xNN`, as are
 //! control characters other than tab and escape; a carriage return before a line feed is dropped. Secrets are masked.
 //!
 //! # Files and positions
@@ -73,6 +74,34 @@ pub struct LogLine {
     pub message: String,
     /// The line was too long: it goes on in the next record of this stream.
     pub continues: bool,
+    /// One of Python's levels (10 to 50), where who wrote it said one.
+    pub own_level: Option<u8>,
+}
+
+impl LogLine {
+    /// The line's level as Python numbers them. Where it has none, standard output, and reeve's own remarks, are INFO (20), as is what
+    /// Prefect's `log_prints` logs; standard error is WARNING (30): programs put both progress and trouble there, so that ERROR would say
+    /// too much.
+    pub fn level(&self) -> u8 {
+        match (self.own_level, self.stream) {
+            (Some(level), _) => level,
+            (None, Stream::Output | Stream::Reeve) => 20,
+            (None, Stream::Error) => 30,
+        }
+    }
+}
+
+/// What a program writes before a line to give it a level: an application's own control sequence (ECMA-48 APC), which terminals do not
+/// show: `ESC _ reeve;level=30 ESC \`.
+const LEVEL_PREFIX: &str = "\x1b_reeve;level=";
+const LEVEL_SUFFIX: &str = "\x1b\\";
+
+/// The text before the first level that is said in it, that level (10 to 50), and the text after it.
+pub(super) fn split_level(text: &str) -> Option<(&str, u8, &str)> {
+    let (before, rest) = text.split_once(LEVEL_PREFIX)?;
+    let (digits, after) = rest.split_once(LEVEL_SUFFIX)?;
+    let level = digits.parse::<u8>().ok().filter(|level| (10..=50).contains(level) && level % 10 == 0)?;
+    Some((before, level, after))
 }
 
 /// A part of a log.
@@ -218,6 +247,7 @@ fn take_records(
                 stream: Stream::Reeve,
                 message,
                 continues: false,
+                own_level: None,
             });
             *dropped = 0;
         }
@@ -237,6 +267,7 @@ fn parse(bytes: &[u8], before: Option<Timestamp>) -> LogLine {
         stream: Stream::Reeve,
         message: String::from_utf8_lossy(bytes).into_owned(),
         continues: false,
+        own_level: None,
     })
 }
 
@@ -250,6 +281,7 @@ fn parse_record(bytes: &[u8]) -> Option<LogLine> {
         stream: Stream::from_letter(*letter)?,
         message: message.to_owned(),
         continues: marks.contains(&CONTINUES),
+        own_level: marks.iter().find(|mark| (b'1'..=b'5').contains(mark)).map(|mark| (mark - b'0') * 10),
     })
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use super::line::Line;
-use super::log::{CONTINUES, HEAD, MINIMUM_LOG_BYTES, Stream, TAIL_PREFIX};
+use super::log::{CONTINUES, HEAD, MINIMUM_LOG_BYTES, Stream, TAIL_PREFIX, split_level};
 use super::mask::{Masker, Secrets};
 
 /// Records are gathered up to this size before they are written.
@@ -49,9 +49,9 @@ impl LogWriter {
         };
         self.masked.clear();
         cutter.masker.push(bytes, &mut self.masked);
-        let (file, batch) = (&mut self.file, &mut self.batch);
+        let (file, batch, level) = (&mut self.file, &mut self.batch, &mut cutter.level);
         cutter.line.push(&self.masked, &mut |text, continues| {
-            add_record(file, batch, &stamp, stream, text, continues)
+            add_line(file, batch, &stamp, stream, level, text, continues)
         });
     }
 
@@ -65,9 +65,10 @@ impl LogWriter {
         };
         self.masked.clear();
         cutter.masker.finish(&mut self.masked);
-        let (file, batch) = (&mut self.file, &mut self.batch);
-        let mut emit =
-            |text: &str, continues: bool| add_record(file, batch, &stamp, stream, text, continues);
+        let (file, batch, level) = (&mut self.file, &mut self.batch, &mut cutter.level);
+        let mut emit = |text: &str, continues: bool| {
+            add_line(file, batch, &stamp, stream, level, text, continues)
+        };
         cutter.line.push(&self.masked, &mut emit);
         cutter.line.finish(&mut emit);
     }
@@ -78,7 +79,7 @@ impl LogWriter {
         let stamp = stamp(now);
         let (file, batch) = (&mut self.file, &mut self.batch);
         let mut emit = |text: &str, continues: bool| {
-            add_record(file, batch, &stamp, Stream::Reeve, text, continues)
+            add_record(file, batch, &stamp, (Stream::Reeve, None), text, continues)
         };
         line.push(text.as_bytes(), &mut emit);
         line.finish(&mut emit);
@@ -99,15 +100,38 @@ fn stamp(now: Timestamp) -> String {
     format!("{now:.6}")
 }
 
-fn add_record(
+/// A piece of a line, with the level that the line has been given so far. What stands before a level, as after a `print` without a line
+/// end, is a line of its own.
+fn add_line(
     file: &mut SegmentedFile,
     batch: &mut Vec<u8>,
     stamp: &str,
     stream: Stream,
+    level: &mut Option<u8>,
+    mut text: &str,
+    continues: bool,
+) {
+    while let Some((before, said, after)) = split_level(text) {
+        if !before.is_empty() {
+            add_record(file, batch, stamp, (stream, *level), before, false);
+        }
+        (*level, text) = (Some(said), after);
+    }
+    add_record(file, batch, stamp, (stream, *level), text, continues);
+    if !continues {
+        *level = None;
+    }
+}
+
+fn add_record(
+    file: &mut SegmentedFile,
+    batch: &mut Vec<u8>,
+    stamp: &str,
+    (stream, level): (Stream, Option<u8>),
     text: &str,
     continues: bool,
 ) {
-    let length = stamp.len() + text.len() + 5;
+    let length = stamp.len() + text.len() + 6;
     if batch.len() + length > BATCH_BYTES || !file.has_room(batch.len() + length) {
         file.write_before(batch, length);
     }
@@ -116,6 +140,7 @@ fn add_record(
     if continues {
         batch.push(CONTINUES);
     }
+    batch.extend(level.map(|level| b'0' + level / 10));
     batch.push(b' ');
     batch.extend_from_slice(text.as_bytes());
     batch.push(b'\n');
@@ -124,6 +149,8 @@ fn add_record(
 struct LineCutter {
     masker: Masker,
     line: Line,
+    /// Of the line that is being written.
+    level: Option<u8>,
 }
 
 impl LineCutter {
@@ -131,6 +158,7 @@ impl LineCutter {
         LineCutter {
             masker: Masker::new(secrets.clone()),
             line: Line::default(),
+            level: None,
         }
     }
 }
@@ -346,6 +374,19 @@ mod tests {
             read_from(directory.path(), page.next, 9).unwrap().lines[0].message,
             "said"
         );
+    }
+
+    #[test]
+    fn a_line_has_the_level_that_it_is_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = "x".repeat(LINE_LIMIT);
+        let text = format!("a\n\x1b_reeve;level=40\x1b\\b {long}\nhalf\x1b_reeve;level=10\x1b\\c\n\x1b_reeve;level=7\x1b\\d\ne\n");
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(5).collect();
+        let lines = written(directory.path(), &pieces);
+        let levels: Vec<_> = lines.iter().map(|line| (line.own_level, line.level(), &line.message[..1])).collect();
+        let expected = [(None, 20, "a"), (Some(40), 40, "b"), (Some(40), 40, "x"), (None, 20, "h"), (Some(10), 10, "c"), (None, 20, "\x1b"), (None, 20, "e")];
+        assert_eq!(levels, expected);
+        assert_eq!(format!("{}{}", lines[1].message, lines[2].message), format!("b {long}"));
     }
 
     #[test]

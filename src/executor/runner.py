@@ -132,6 +132,100 @@ def run(path, dotted):
         value = await awaitable
         return await drain(value) if hasattr(value, "__aiter__") else value
 
+    def fit(value, kind):
+        """JSON has no dates, enumerations or classes: a value becomes what its annotation asks for, where that is plain; else it stays."""
+        import typing
+
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        if origin in (list, set, frozenset) and arguments and isinstance(value, list):
+            return origin(fit(item, arguments[0]) for item in value)
+        if origin is tuple and arguments and isinstance(value, list):
+            kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+            return tuple(fit(item, kind) for item, kind in zip(value, kinds)) if len(kinds) == len(value) else value
+        if origin is dict and len(arguments) == 2 and isinstance(value, dict):
+            return {key: fit(item, arguments[1]) for key, item in value.items()}
+        if origin is typing.Union or type(kind).__name__ == "UnionType":
+            if any(type(value) is argument for argument in arguments) or value is None:
+                return value
+            fitted = (fit(value, argument) for argument in arguments)
+            return next((new for new in fitted if type(new) is not type(value)), value)
+        if not isinstance(kind, type) or isinstance(value, kind):
+            return value
+        name = "%s.%s" % (kind.__module__, kind.__qualname__)
+        try:
+            if name == "datetime.timedelta" and isinstance(value, str):
+                return duration(value, kind)
+            if name in ("datetime.datetime", "datetime.date", "datetime.time") and isinstance(value, str):
+                return kind.fromisoformat(value[:-1] + "+00:00" if value[-1:] in "Zz" and name != "datetime.date" else value)
+            if name in ("uuid.UUID", "decimal.Decimal") or name.startswith("pathlib."):
+                return kind(value) if isinstance(value, str) else value
+            if name == "builtins.float" and type(value) is int or hasattr(kind, "__members__"):
+                return kind(value)
+            if kind in (set, frozenset, tuple) and isinstance(value, list):
+                return kind(value)
+        except (ValueError, ArithmeticError):
+            return value
+        if isinstance(value, dict) and hasattr(kind, "model_validate"):
+            return kind.model_validate(value)
+        if isinstance(value, dict) and hasattr(kind, "__dataclass_fields__"):
+            kinds = typing.get_type_hints(kind)
+            return kind(**{key: fit(item, kinds.get(key)) for key, item in value.items()})
+        return value
+
+    def duration(text, kind):
+        """ISO 8601 (`PT1H30M`), seconds, or as `str` writes one: `1 day, 2:03:04`."""
+        import re
+
+        sign, text = (-1, text.strip()[1:]) if text.strip().startswith("-") else (1, text.strip())
+        number = r"(?:(\d+(?:\.\d+)?)%s)?"
+        iso = re.fullmatch("P%s%s(?:T%s%s%s)?" % tuple(number % unit for unit in "WDHMS"), text)
+        if iso:
+            weeks, days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
+            return sign * kind(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if text.count(":") > 2:
+            raise ValueError(text)
+        days, _, clock = re.sub(r" days?,?$", " 0", text).rpartition(" ")
+        hours, minutes, seconds = ([0.0, 0.0] + [float(part) for part in clock.split(":")])[-3:]
+        return sign * kind(days=float(re.sub(r" days?,?$", "", days) or 0), hours=hours, minutes=minutes, seconds=seconds)
+
+    def fitted(function, given):
+        if not given or not getattr(function, "__annotations__", None):
+            return given
+        import typing
+
+        try:
+            kinds = typing.get_type_hints(function)
+        except Exception:
+            return given  # Names that are known to type checkers alone.
+        return {name: fit(value, kinds.get(name)) for name, value in given.items()}
+
+    def keep_levels():
+        """Records of `logging` keep their levels in the run's log, in order with what is printed; INFO and above unless the file says
+        otherwise. Whoever configures `logging` keeps the text that was configured; handlers that write elsewhere are left alone."""
+        import logging
+
+        logging.getLogger().setLevel(logging.INFO)
+        logging.lastResort.setLevel(logging.NOTSET)
+        ours = [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+        emit, plain, named = logging.StreamHandler.emit, logging.Formatter(), logging.Formatter("%(name)s: %(message)s")
+
+        def emit_with_level(handler, record):
+            if sys.__stdout__ is None or not any(handler.stream is stream for stream in ours):
+                return emit(handler, record)
+            try:
+                # Python's own format says the level, which the log has beside the line.
+                default = handler.formatter is None or handler.formatter._fmt == logging.BASIC_FORMAT
+                text = ((plain if record.name == "root" else named) if default else handler.formatter).format(record)
+                mark = "\x1b_reeve;level=%d\x1b\\" % min(max(record.levelno // 10 * 10, 10), 50)
+                sys.__stdout__.write("".join(mark + line + "\n" for line in text.split("\n")))
+                sys.__stdout__.flush()
+            except RecursionError:
+                raise
+            except Exception:
+                handler.handleError(record)
+
+        logging.StreamHandler.emit = emit_with_level
+
     def call(function, positional, named):
         import inspect
 
@@ -166,8 +260,10 @@ def run(path, dotted):
     try:
         if is_flow():
             refuse_flow()
+        keep_levels()
         function = find(load())
-        positional, named = bind(function, json.loads(os.environ.get("REEVE_PARAMETERS") or "{}"))
+        given = json.loads(os.environ.get("REEVE_PARAMETERS") or "{}")
+        positional, named = bind(function, fitted(function, given))
         value = call(function, positional, named)
     except Exception as error:
         report(error)

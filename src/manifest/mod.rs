@@ -28,6 +28,7 @@
 mod calendars;
 mod deployment;
 mod entrypoint;
+mod formats;
 mod include;
 mod limits;
 mod locate;
@@ -60,6 +61,8 @@ use crate::model::problem::Problem;
 
 pub use include::{Include, Segment, includes};
 pub use locate::{Locator, locate};
+pub use placeholders::any as holds_placeholders;
+pub use parameters::{Fault, Misfit, Signature};
 pub use project::UNREADABLE;
 pub use report::At;
 pub use refuse::{MAXIMUM_BYTES, is_kubernetes};

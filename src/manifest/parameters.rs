@@ -1,11 +1,12 @@
-//! Parameters in a file against the schema that the function's signature gives.
+//! Parameters against the schema that the function's signature gives: those of a file when it is read, those of a run when it is made or,
+//! as far as they were not known then, when it starts.
 //!
-//! A value of the wrong type and a name that the function does not have are errors. A required parameter without a
-//! value is only a warning: whoever starts a run may give it. Values that hold placeholders are not known yet and
-//! pass.
+//! In a file a value of the wrong type and a name that the function does not have are errors. A required parameter without a value is
+//! only a warning there: whoever starts a run may give it. Values that hold placeholders are not known yet and pass.
+use super::formats::FORMATS;
 use super::node::{Node, Path};
 use super::placeholders;
-use super::report::{At, Problem, described, shown};
+use super::report::{At, Place, Problem, described, shown};
 use super::words;
 use crate::model::JsonMap;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -15,7 +16,47 @@ use serde_json::Value;
 /// A parameter schema, and the validator made of it, for all deployments of one function.
 pub struct Signature {
     pub schema: Value,
+    /// Where the function stands, where the schema was read from one.
+    place: Option<Place>,
     validator: Option<Validator>,
+}
+
+/// One thing that is wrong with parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The parameter's name, then keys and indices below it.
+    pub path: Vec<String>,
+    pub fault: Fault,
+}
+
+/// What is wrong, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    Wrong { found: String, expected: String },
+    /// There is no such parameter; what was probably meant, or what there is.
+    Unknown { help: String },
+    /// It has no default, and no value.
+    Missing,
+}
+
+impl Misfit {
+    /// The sentence, with what there is or was expected. `function` names whose parameters they are.
+    pub fn message(&self, function: &str) -> String {
+        let name = shown(&self.path.join("."));
+        match &self.fault {
+            Fault::Wrong { found, expected } => format!("the parameter {name} is {found}; expected {expected}"),
+            Fault::Unknown { .. } => format!("{} has no parameter {name}", shown(function)),
+            Fault::Missing => format!("the parameter {name} of {} has no default and no value here", shown(function)),
+        }
+    }
+
+    /// The same on one line with what to do.
+    pub fn sentence(&self, function: &str) -> String {
+        match &self.fault {
+            Fault::Unknown { help } => format!("{} ({help})", self.message(function)),
+            Fault::Wrong { .. } | Fault::Missing => self.message(function),
+        }
+    }
 }
 
 impl Signature {
@@ -24,13 +65,20 @@ impl Signature {
         if let Value::Object(map) = &mut schema {
             map.retain(|_, value| !value.is_null());
         }
-        // Required ones are dealt with apart, since a run may supply them.
+        // Required and further ones are dealt with apart, since a run may supply the first.
         let mut lenient = schema.clone();
         if let Value::Object(map) = &mut lenient {
             map.remove("required");
             map.remove("additionalProperties");
         }
-        Signature { validator: jsonschema::validator_for(&lenient).ok(), schema }
+        let options = jsonschema::options().should_validate_formats(true);
+        let options = FORMATS.into_iter().fold(options, |options, (name, check, _)| options.with_format(name, check));
+        Signature { validator: options.build(&lenient).ok(), schema, place: None }
+    }
+
+    /// The same, with the line of its `def`.
+    pub fn at(self, place: Place) -> Self {
+        Signature { place: Some(place), ..self }
     }
 
     fn properties(&self) -> Option<&JsonMap> {
@@ -57,59 +105,134 @@ impl Signature {
         }
     }
 
-    /// Checks the parameters of the mapping at `node`; `function` names whose they are.
-    pub fn check(&self, node: &Node<'_>, parameters: &JsonMap, function: &str) {
-        let Some(properties) = self.properties() else { return };
-        if !self.is_open() {
-            for name in parameters.keys().filter(|name| !properties.contains_key(*name)) {
-                let message = format!("{} has no parameter {}", shown(function), shown(name));
-                let near = words::closest(name, properties.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-                let help = near.unwrap_or_else(|| match properties.len() {
-                    0 => "it takes none".to_owned(),
-                    _ => format!("it takes {}", properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-                });
-                node.report.push(Problem::error("unknown-parameter", message, node.path.key(name).place(At::Key)).help(help));
-            }
-        }
-        let Some(validator) = &self.validator else { return };
-        let known: JsonMap = parameters
-            .iter()
-            .filter(|(name, value)| properties.contains_key(*name) && !placeholders::any(value))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+    /// Everything that is wrong with these parameters; values that hold placeholders pass.
+    pub fn misfits(&self, parameters: &JsonMap) -> Vec<Misfit> {
+        let mut misfits = self.unknown(parameters);
+        misfits.extend(self.wrong(parameters));
+        misfits.extend(self.missing(parameters));
+        misfits
+    }
+
+    fn unknown(&self, parameters: &JsonMap) -> Vec<Misfit> {
+        let Some(properties) = self.properties().filter(|_| !self.is_open()) else { return Vec::new() };
+        let unknown = parameters.keys().filter(|name| !properties.contains_key(*name)).map(|name| {
+            let near = words::closest(name, properties.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            let help = near.unwrap_or_else(|| match properties.len() {
+                0 => "it takes none".to_owned(),
+                _ => format!("it takes {}", properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            });
+            Misfit { path: vec![name.clone()], fault: Fault::Unknown { help } }
+        });
+        unknown.collect()
+    }
+
+    fn wrong(&self, parameters: &JsonMap) -> Vec<Misfit> {
+        let (Some(properties), Some(validator)) = (self.properties(), &self.validator) else { return Vec::new() };
+        let known = parameters.iter().filter(|(name, value)| properties.contains_key(*name) && !placeholders::any(value));
+        let known: JsonMap = known.map(|(name, value)| (name.clone(), value.clone())).collect();
         if known.is_empty() {
-            return;
+            return Vec::new();
         }
         let instance = Value::Object(known);
-        for error in validator.iter_errors(&instance) {
-            report(node, &error, properties);
+        validator.iter_errors(&instance).filter_map(|error| self.misfit(&error)).collect()
+    }
+
+    fn missing(&self, given: &JsonMap) -> Vec<Misfit> {
+        let missing = self.required().filter(|name| !given.contains_key(*name));
+        missing.map(|name| Misfit { path: vec![name.to_owned()], fault: Fault::Missing }).collect()
+    }
+
+    fn misfit(&self, error: &ValidationError<'_>) -> Option<Misfit> {
+        let pointer = error.instance_path().to_string();
+        let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        let property = self.properties()?.get(path.first()?);
+        let choices = self.schema.pointer(error.schema_path().as_str()).filter(|choices| choices.is_array());
+        let choices = choices.or_else(|| property.and_then(|property| property.get("anyOf").or_else(|| property.get("oneOf"))));
+        let found = match (error.kind(), error.instance().as_array()) {
+            (ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. }, Some(items)) => format!("a list of {}", items.len()),
+            (ValidationErrorKind::Required { property }, _) => format!("a mapping without `{}`", plain(property)),
+            _ => described(error.instance()),
+        };
+        let fault = Fault::Wrong { found, expected: self.expected(error.kind(), choices) };
+        Some(Misfit { path, fault })
+    }
+
+    /// Checks the parameters of the mapping at `node`; `function` names whose they are.
+    pub fn check(&self, node: &Node<'_>, parameters: &JsonMap, function: &str) {
+        for misfit in self.unknown(parameters).into_iter().chain(self.wrong(parameters)) {
+            let (code, place, help) = match &misfit.fault {
+                Fault::Unknown { help } => ("unknown-parameter", node.path.key(misfit.path.first().map_or("", String::as_str)).place(At::Key), Some(help.clone())),
+                Fault::Wrong { .. } | Fault::Missing => ("wrong-parameter", place_below(&node.path, &misfit.path), None),
+            };
+            node.report.push(self.beside(Problem::error(code, misfit.message(function), place).maybe_help(help)));
         }
     }
 
     /// Warns of parameters that neither the file nor the signature gives a value.
     pub fn check_required(&self, node: &Node<'_>, given: &JsonMap, function: &str) {
-        for name in self.required().filter(|name| !given.contains_key(*name)) {
-            let message = format!("the parameter {} of {} has no default and no value here", shown(name), shown(function));
+        for misfit in self.missing(given) {
             let place = match node.field("parameters") {
                 Some(parameters) => parameters.place(At::Key),
                 None => node.place(At::Value),
             };
-            node.report.push(Problem::warning("missing-parameter", message, place).help("each run must be given one; scheduled runs will fail"));
+            let problem = Problem::warning("missing-parameter", misfit.message(function), place);
+            node.report.push(self.beside(problem.help("each run must be given one; scheduled runs will fail")));
+        }
+    }
+
+    /// Names the function's own line.
+    fn beside(&self, problem: Problem) -> Problem {
+        match &self.place {
+            Some(place) => problem.related("its signature stands at", place.clone()),
+            None => problem,
+        }
+    }
+
+    /// What was expected, in words; `choices` are the members of a union.
+    fn expected(&self, kind: &ValidationErrorKind, choices: Option<&Value>) -> String {
+        match kind {
+            ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => type_in_words(&kind.to_string()).to_owned(),
+            ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
+                or_list(kinds.iter().map(|kind| type_in_words(&kind.to_string()).to_owned()).collect())
+            }
+            ValidationErrorKind::Enum { options } => one_of(options),
+            ValidationErrorKind::Constant { expected_value } => format!("`{}`", plain(expected_value)),
+            ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
+                let members = choices.and_then(Value::as_array).into_iter().flatten();
+                let words: Option<Vec<String>> = members.map(|member| self.in_words(member)).collect();
+                words.filter(|words| !words.is_empty()).map_or_else(|| "one of the types in the function's signature".to_owned(), or_list)
+            }
+            ValidationErrorKind::Format { format } => {
+                let known = FORMATS.into_iter().find(|(name, ..)| name == format);
+                known.map_or_else(|| format!("a text of the form `{format}`"), |(.., words)| words.to_owned())
+            }
+            ValidationErrorKind::MinItems { limit } => format!("a list of at least {limit}"),
+            ValidationErrorKind::MaxItems { limit } => format!("a list of at most {limit}"),
+            ValidationErrorKind::UniqueItems => "a list in which nothing comes twice".to_owned(),
+            ValidationErrorKind::Required { property } => format!("a mapping with `{}`", plain(property)),
+            other => format!("what the function's signature says ({})", other.keyword()),
+        }
+    }
+
+    /// A type of a union; `None` where it has no words.
+    fn in_words(&self, member: &Value) -> Option<String> {
+        let reference = member.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+        let member = reference.and_then(|pointer| self.schema.pointer(pointer)).unwrap_or(member);
+        if let Some(format) = member.get("format")
+            && let Some((.., words)) = FORMATS.into_iter().find(|(name, ..)| format == name)
+        {
+            return Some(words.to_owned());
+        }
+        match (member.get("enum"), member.get("const"), member.get("type")) {
+            (Some(options), ..) => Some(one_of(options)),
+            (_, Some(constant), _) => Some(format!("`{}`", plain(constant))),
+            (_, _, Some(Value::String(kind))) => Some(type_in_words(kind).to_owned()),
+            _ => None,
         }
     }
 }
 
-/// One problem at the value that the validator refused.
-fn report(node: &Node<'_>, error: &ValidationError<'_>, properties: &JsonMap) {
-    let pointer = error.instance_path().to_string();
-    let steps: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-    let Some(name) = steps.first() else { return };
-    let expected = expected(error.kind(), properties.get(name));
-    let message = format!("the parameter {} is {}; expected {expected}", shown(&steps.join(".")), described(error.instance()));
-    node.report.push(Problem::error("wrong-parameter", message, place_below(&node.path, &steps)));
-}
-
-fn place_below(path: &Path<'_>, steps: &[String]) -> super::report::Place {
+fn place_below(path: &Path<'_>, steps: &[String]) -> Place {
     match steps.split_first() {
         None => path.place(At::Value),
         // A list index stands in a pointer as its digits, as a key does.
@@ -117,28 +240,8 @@ fn place_below(path: &Path<'_>, steps: &[String]) -> super::report::Place {
     }
 }
 
-fn expected(kind: &ValidationErrorKind, property: Option<&Value>) -> String {
-    match kind {
-        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => type_in_words(&kind.to_string()).to_owned(),
-        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
-            or_list(kinds.iter().map(|kind| type_in_words(&kind.to_string()).to_owned()).collect())
-        }
-        ValidationErrorKind::Enum { options } => {
-            or_list(options.as_array().into_iter().flatten().map(|option| format!("`{}`", plain(option))).collect())
-        }
-        ValidationErrorKind::Constant { expected_value } => format!("`{}`", plain(expected_value)),
-        ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
-            let options = property.and_then(|property| property.get("anyOf").or_else(|| property.get("oneOf"))).and_then(Value::as_array);
-            let kinds: Vec<String> = options
-                .into_iter()
-                .flatten()
-                .filter_map(|option| option.get("type").and_then(Value::as_str))
-                .map(|kind| type_in_words(kind).to_owned())
-                .collect();
-            if kinds.is_empty() { "one of the types in the function's signature".to_owned() } else { or_list(kinds) }
-        }
-        other => format!("what the function's signature says ({})", other.keyword()),
-    }
+fn one_of(options: &Value) -> String {
+    or_list(options.as_array().into_iter().flatten().map(|option| format!("`{}`", plain(option))).collect())
 }
 
 fn plain(value: &Value) -> String {

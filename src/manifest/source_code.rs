@@ -142,7 +142,10 @@ impl<'a> SourceCode<'a> {
             self.missing_function(field, path, module, text, name, elsewhere);
             return None;
         };
-        let flow = Rc::new(flow(&function, module));
+        let line = text.lines().nth(function.line.saturating_sub(1)).unwrap_or("");
+        let (column, length) = (line.len() - line.trim_start().len() + 1, line.trim().chars().count());
+        let place = Place::Exact(Exact::new(path, function.line as u32, column as u32, line, length as u32));
+        let flow = Rc::new(flow(&function, module, place));
         self.flows.borrow_mut().entry(path.to_owned()).or_default().insert(name.to_owned(), Rc::clone(&flow));
         Some(flow)
     }
@@ -174,13 +177,13 @@ impl<'a> SourceCode<'a> {
     }
 }
 
-fn flow(function: &Function, module: &Module) -> Flow {
+fn flow(function: &Function, module: &Module, place: Place) -> Flow {
     let decorator = function.flow.as_ref();
     let text = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
     Flow {
         name: text(decorator.and_then(|decorator| decorator.name.as_ref())),
         description: text(decorator.and_then(|decorator| decorator.description.as_ref())).or_else(|| text(function.docstring.as_ref())),
-        signature: Some(Signature::new(python::parameter_schema(function, module))),
+        signature: Some(Signature::new(python::parameter_schema(function, module)).at(place)),
     }
 }
 

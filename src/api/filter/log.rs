@@ -1,7 +1,7 @@
 //! `LogFilter`.
 use super::criteria::{AnyOf, AnyOrNull, Operator, TimeCriterion};
 use super::text::TextQuery;
-use crate::api::wire::log::{LOGGER, level};
+use crate::api::wire::log::LOGGER;
 use crate::executor::log::LogLine;
 use crate::model::id::FlowRunId;
 use serde::{Deserialize, Deserializer};
@@ -55,7 +55,7 @@ impl LogFilter {
 
     pub fn matches(&self, run: FlowRunId, line: &LogLine) -> bool {
         const NO_TASK: Option<&Uuid> = None;
-        let level = i64::from(level(line.stream));
+        let level = i64::from(line.level());
         self.operator.over([
             self.level.as_ref().map(|wanted| {
                 wanted.ge_.is_none_or(|least| level >= least) && wanted.le_.is_none_or(|most| level <= most)

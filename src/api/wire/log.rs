@@ -9,15 +9,6 @@ use uuid::Uuid;
 /// The logger's name in every record: Prefect's for what a flow run says.
 pub(in crate::api) const LOGGER: &str = "flow_runs";
 
-/// A stream as one of Python's levels. Standard output, and reeve's own remarks, are INFO (20), as is what Prefect's `log_prints` logs;
-/// standard error is WARNING (30): programs put both progress and trouble there, so that ERROR would say too much.
-pub(in crate::api) fn level(stream: Stream) -> u8 {
-    match stream {
-        Stream::Output | Stream::Reeve => 20,
-        Stream::Error => 30,
-    }
-}
-
 #[derive(Debug, Serialize)]
 pub(in crate::api) struct LogResponse {
     id: Uuid,
@@ -44,7 +35,7 @@ impl LogResponse {
             created: line.timestamp.into(),
             updated: line.timestamp.into(),
             name: LOGGER,
-            level: level(line.stream),
+            level: line.level(),
             message: line.message,
             timestamp: line.timestamp.into(),
             flow_run_id: run,
@@ -79,7 +70,7 @@ impl StreamedLine {
         };
         StreamedLine {
             timestamp: line.timestamp.into(),
-            level: level(line.stream),
+            level: line.level(),
             stream,
             message: line.message,
             continues: line.continues,

@@ -52,8 +52,7 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
     let recorded = recorded_daemon(&home);
     if let Some(daemon) = &recorded {
         let transport = Transport::http(&daemon.api)?;
-        let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None, &Asker::default())).await;
-        if answer.is_ok_and(|answer| answer.is_ok()) {
+        if answers(&transport).await {
             return Ok(transport);
         }
     }
@@ -63,6 +62,23 @@ pub async fn find(connection: &Connection, access: Access) -> Result<Transport, 
         Access::Create => daemon::offline(&home),
     };
     router.map(Transport::InProcess).map_err(|error| cannot_open(&home, recorded, &error))
+}
+
+/// Whoever answers now, at `--api` or as the daemon of this home.
+pub async fn answering(connection: &Connection) -> Result<Option<Transport>, CliError> {
+    let transport = match connection.api.as_deref().filter(|api| !api.is_empty()) {
+        Some(api) => Transport::http_with(api, token())?,
+        None => match recorded_daemon(&Home::from_environment().map_err(CliError::new)?) {
+            Some(daemon) => Transport::http(&daemon.api)?,
+            None => return Ok(None),
+        },
+    };
+    Ok(answers(&transport).await.then_some(transport))
+}
+
+async fn answers(transport: &Transport) -> bool {
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send("GET", "/health", None, &Asker::default())).await;
+    answer.is_ok_and(|answer| answer.is_ok())
 }
 
 /// What an API elsewhere may ask for. It is sent nowhere else: the daemon of this home needs none.

@@ -28,6 +28,8 @@ const MAX_LISTED: usize = 100_000;
 pub struct Client {
     transport: Transport,
     asker: Asker,
+    /// How it was found, where it was looked for.
+    connection: Option<Connection>,
 }
 
 impl Client {
@@ -37,22 +39,36 @@ impl Client {
     /// The address is wrong or nobody answers there; the home is locked by something that does not answer, or
     /// cannot be opened.
     pub async fn connect(connection: &Connection, access: Access) -> Result<Self, CliError> {
-        Ok(Client { transport: discovery::find(connection, access).await?, asker: Asker::of_process() })
+        let transport = discovery::find(connection, access).await?;
+        Ok(Client { transport, asker: Asker::of_process(), connection: Some(connection.clone()) })
+    }
+
+    /// The daemon as it can be found now, maybe at another address; `None` while none answers. Never opens the home itself, which
+    /// would keep a daemon that is being started from it.
+    ///
+    /// # Errors
+    /// There is no home or no such address to look at.
+    pub async fn find_again(&self) -> Result<Option<Self>, CliError> {
+        let transport = match &self.connection {
+            Some(connection) => discovery::answering(connection).await?,
+            None => Some(self.transport.clone()),
+        };
+        Ok(transport.map(|transport| Client { transport, ..self.clone() }))
     }
 
     /// The API at an address, without looking for any other.
     pub fn at(api: &str) -> Result<Self, CliError> {
-        Ok(Client { transport: Transport::http(api)?, asker: Asker::of_process() })
+        Ok(Client { transport: Transport::http(api)?, asker: Asker::of_process(), connection: None })
     }
 
     /// The API as a router in this process.
     pub fn in_process(router: axum::Router) -> Self {
-        Client { transport: Transport::InProcess(router), asker: Asker::default() }
+        Client { transport: Transport::InProcess(router), asker: Asker::default(), connection: None }
     }
 
     /// The same connection, with a reason for what is changed through it, and its end.
     pub fn because(&self, why: Option<&String>, until: Until) -> Self {
-        Client { transport: self.transport.clone(), asker: Asker { why: why.cloned(), until, ..self.asker.clone() } }
+        Client { asker: Asker { why: why.cloned(), until, ..self.asker.clone() }, ..self.clone() }
     }
 
     /// Whether a daemon answers: without one nothing that is due will start.

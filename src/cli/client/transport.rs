@@ -110,7 +110,7 @@ impl Body {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CliError> {
         match self {
             Body::Http(response) => {
-                response.chunk().await.map_err(|error| CliError::at_root("the connection to the API broke", &error))
+                response.chunk().await.map_err(|error| CliError::at_root("the connection to the API broke", &error).unreachable())
             }
             Body::InProcess(body) => loop {
                 match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
@@ -150,7 +150,7 @@ async fn over_http(
         request = request.json(body);
     }
     let response = request.send().await.map_err(|error| {
-        CliError::at_root(format!("failed to reach the API at {api}"), &error).hint("does a daemon run there? `reeve daemon` starts one")
+        CliError::at_root(format!("failed to reach the API at {api}"), &error).hint("does a daemon run there? `reeve daemon` starts one").unreachable()
     })?;
     Ok(Answer { status: response.status().as_u16(), body: Body::Http(Box::new(response)) })
 }

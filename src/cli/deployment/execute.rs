@@ -2,7 +2,7 @@
 //!
 //! What runs is what stands in the project's file now. Where there is a home, the run is recorded in it through the API, as
 //! any other; its dispatcher does not touch it, since the run is never Scheduled.
-use super::super::client::{Access, Client, Connection, view};
+use super::super::client::{Access, Client, Connection, segment, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::follow::exit_of;
@@ -13,11 +13,12 @@ use super::super::wire::{self, FlowRun};
 use super::super::words::{alternatives, nearest};
 use super::super::{foreground, validate};
 use super::Name;
-use crate::daemon::job;
+use crate::daemon::parameters as run_parameters;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, DeploymentSpec, Entrypoint, FullName};
-use crate::model::id::{DeploymentId, FlowId, FlowRunId};
+use crate::model::id::{DeploymentId, FlowId, FlowRunId, WorkPoolId};
 use crate::model::state::{Proposed, StateType};
+use crate::model::work_pool::{WorkPool, WorkPoolSpec};
 use crate::settings::Home;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -44,6 +45,10 @@ struct Subject {
     name: FullName,
     spec: DeploymentSpec,
     root: PathBuf,
+    /// What its work pool makes of job variables, where the files say so.
+    template: Option<JsonMap>,
+    /// A file says so, else a client made it.
+    is_declared: bool,
     /// Where the home knows it.
     known: Option<wire::Deployment>,
 }
@@ -84,17 +89,24 @@ pub async fn with_client(
     let deployment = model_of(&subject, screen.now);
     let run = foreground::run_of(id, name, &deployment, given, screen.now);
     screen.line(foreground::said(screen, "reeve", &format!("Created flow run '{}' for deployment '{}'", run.name, subject.name)));
-    let end = foreground::to_the_end(&run, &deployment, client, home, screen).await?;
+    let pool = pool_of(&subject, client, screen.now).await?;
+    let end = foreground::to_the_end(&run, &deployment, pool.as_ref(), client, home, screen).await?;
     screen.line(ending(&run.name, &end, screen));
     Ok(exit_of(end.kind))
 }
 
 /// What the API checks where it creates a run; here there may be no API, and what runs is the file's deployment.
 fn check(subject: &Subject, given: &JsonMap) -> Result<(), CliError> {
-    let schema = subject.spec.parameter_schema.as_ref().filter(|_| subject.spec.enforce_parameter_schema);
-    match schema.and_then(|schema| job::misfit(schema, given)) {
-        None => Ok(()),
-        Some((field, reason)) => Err(CliError::new(format!("the parameter '{field}' of '{}' does not fit: {reason}", subject.name))),
+    if !subject.spec.enforce_parameter_schema {
+        return Ok(());
+    }
+    let misfits = run_parameters::misfits(&subject.spec, subject.is_declared, given);
+    match misfits.is_empty() {
+        true => Ok(()),
+        false => {
+            let sentences = run_parameters::sentences(&subject.spec, &misfits).join("\n  ");
+            Err(CliError::new(format!("the parameters of '{}' do not fit:\n  {sentences}", subject.name)))
+        }
     }
 }
 
@@ -127,25 +139,25 @@ fn of_home(found: Found<wire::Deployment>) -> Result<Subject, CliError> {
     match (extra.and_then(|extra| extra.root.as_ref()), extra.and_then(|extra| extra.file.as_ref())) {
         (Some(root), Some(file)) => {
             let root = PathBuf::from(root);
-            let spec = declared(&root, &[PathBuf::from(file)], &found.full_name)?.1;
-            Ok(Subject { name, spec, root, known: Some(found.view) })
+            let (_, spec, template) = declared(&root, &[PathBuf::from(file)], &found.full_name)?;
+            Ok(Subject { name, spec, root, template, is_declared: true, known: Some(found.view) })
         }
         _ => {
             let here = std::env::current_dir().map_err(|error| CliError::because("failed to find the working directory", &error))?;
             let spec = as_made(&found.json, &name)?;
-            Ok(Subject { name, spec, root: here, known: Some(found.view) })
+            Ok(Subject { name, spec, root: here, template: None, is_declared: false, known: Some(found.view) })
         }
     }
 }
 
 fn of_working_directory(wanted: &str) -> Result<Subject, CliError> {
     let root = super::super::daemon::absolute(Path::new("."))?;
-    let (name, spec) = declared(&root, &[], wanted)?;
-    Ok(Subject { name, spec, root, known: None })
+    let (name, spec, template) = declared(&root, &[], wanted)?;
+    Ok(Subject { name, spec, root, template, is_declared: true, known: None })
 }
 
-/// The deployment `wanted` in the files of a project.
-fn declared(root: &Path, files: &[PathBuf], wanted: &str) -> Result<(FullName, DeploymentSpec), CliError> {
+/// The deployment `wanted` in the files of a project, with the base job template of its work pool where they declare that, too.
+fn declared(root: &Path, files: &[PathBuf], wanted: &str) -> Result<(FullName, DeploymentSpec, Option<JsonMap>), CliError> {
     let loaded = validate::load(root, files, false)?;
     let Some(mut desired) = loaded.desired else {
         let first = loaded.problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
@@ -157,7 +169,8 @@ fn declared(root: &Path, files: &[PathBuf], wanted: &str) -> Result<(FullName, D
     match names.as_slice() {
         [name] => {
             let spec = desired.deployments.remove(name).map(|declared| declared.spec).unwrap_or_default();
-            Ok((name.clone(), spec))
+            let pool = spec.work_pool.as_ref().and_then(|pool| desired.work_pools.remove(pool));
+            Ok((name.clone(), spec, pool.and_then(|pool| pool.spec.base_job_template)))
         }
         [] => {
             let known: Vec<String> = desired.deployments.keys().map(FullName::to_string).collect();
@@ -211,6 +224,26 @@ fn model_of(subject: &Subject, now: Timestamp) -> Deployment {
         created: now,
         updated: now,
     }
+}
+
+/// The work pool as `daemon::job` takes it: as the files have it, else as the home knows it.
+async fn pool_of(subject: &Subject, client: Option<&Client>, now: Timestamp) -> Result<Option<WorkPool>, CliError> {
+    let Some(name) = &subject.spec.work_pool else { return Ok(None) };
+    let template = match (&subject.template, client) {
+        (Some(template), _) => Some(template.clone()),
+        (None, None) => None,
+        (None, Some(client)) => match client.get(&format!("/work_pools/{}", segment(name))).await {
+            Ok(pool) => pool["base_job_template"].as_object().cloned(),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        },
+    };
+    let declared = WorkPoolSpec {
+        kind: crate::executor::process::KIND.to_owned(), description: None, concurrency_limit: None, paused: false, base_job_template: template, protect: false,
+    };
+    Ok(Some(WorkPool {
+        id: WorkPoolId(Uuid::nil()), name: name.clone(), declared, owner: None, overrides: Default::default(), declared_digest: None, created: now, updated: now,
+    }))
 }
 
 /// Records a run that is Pending, so that no dispatcher takes it.

@@ -2,7 +2,7 @@
 use super::Commands;
 use crate::clock;
 use crate::control::{ControlError, Made, RunPatch, RunRequest};
-use crate::daemon::job;
+use crate::daemon::parameters;
 use crate::model::deployment::Deployment;
 use crate::model::id::{self, FlowId, FlowRunId, of_state};
 use crate::model::name;
@@ -46,10 +46,11 @@ impl Commands {
         randomness.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..10]);
         let id = id::of_requested_run(now, randomness);
         let spec = deployment.map(|deployment| &deployment.declared);
-        let mut parameters = spec.map(|spec| spec.parameters.clone()).unwrap_or_default();
-        parameters.extend(request.parameters);
+        let mut values = spec.map(|spec| spec.parameters.clone()).unwrap_or_default();
+        values.extend(request.parameters);
         if let Some(deployment) = deployment {
-            check_parameters(deployment, &parameters, request.enforce_parameter_schema)?;
+            let owned = deployment.owner.is_some();
+            parameters::check_when_made(&deployment.declared, owned, &values, request.enforce_parameter_schema).map_err(ControlError::Conflict)?;
         }
         let mut tags = spec.map(|spec| spec.tags.clone()).unwrap_or_default();
         tags.extend(request.tags.into_iter().filter(|tag| !spec.is_some_and(|spec| spec.tags.contains(tag))));
@@ -66,7 +67,7 @@ impl Commands {
             deployment_id: deployment.map(|deployment| deployment.id),
             deployment: deployment.map(|deployment| deployment.name.clone()),
             deployment_version: spec.and_then(|spec| spec.version.clone()),
-            parameters,
+            parameters: values,
             tags,
             labels: request.labels,
             job_variables: request.job_variables,
@@ -203,24 +204,6 @@ fn first_state(
         message: proposed.message,
         data: proposed.data,
         details: proposed.details,
-    }
-}
-
-/// The parameters against the function's schema, with Prefect's text for the first that does not fit.
-fn check_parameters(
-    deployment: &Deployment,
-    parameters: &crate::model::JsonMap,
-    enforce: Option<bool>,
-) -> Result<(), ControlError> {
-    let Some(schema) = &deployment.declared.parameter_schema else { return Ok(()) };
-    if !enforce.unwrap_or(deployment.declared.enforce_parameter_schema) {
-        return Ok(());
-    }
-    match job::misfit(schema, parameters) {
-        None => Ok(()),
-        Some((field, reason)) => Err(ControlError::Conflict(format!(
-            "Error creating flow run: Validation failed for field '{field}'. Failure reason: {reason}"
-        ))),
     }
 }
 
