@@ -190,7 +190,8 @@ impl AskedToStop {
 fn print(run: &FlowRun, line: &LogLine, screen: &mut Screen) {
     let word = if line.stream == Stream::Error { "WARNING" } else { "INFO" };
     let text = telemetry::line(line.timestamp, &screen.zone, word, &telemetry::source_of_run(&run.name), &line.message);
-    screen.line(if line.stream == Stream::Error { screen.paint(Style::Warning, &text) } else { text });
+    let painted = if line.stream == Stream::Error { screen.paint(Style::Warning, &text) } else { text };
+    screen.raw(&format!("{painted}\n"));
 }
 
 async fn propose(record: Option<&Client>, run: &FlowRun, state: &Proposed) -> Result<(), CliError> {

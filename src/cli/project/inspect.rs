@@ -7,13 +7,14 @@ use super::super::status;
 use super::super::words::fire;
 use super::Project;
 use super::ls::in_words;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Show one project: where its files are, which state of them is in force, what it owns, and what stands against it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  reeve project inspect etl")]
 pub struct Arguments {
     /// The project's name, as `reeve project ls` shows it.
-    #[arg(value_name = "PROJECT")]
+    #[arg(value_name = "PROJECT", value_parser = NonEmptyStringValueParser::new())]
     pub project: String,
     #[command(flatten)]
     pub output: OutputOption,
@@ -42,6 +43,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     fields.extend([("Objects", project.objects.words()), ("State", state)]);
     screen.fields(&fields);
     if let Some(status) = &project.status {
+        status::stands_against(status, screen);
         status::conditions(status, screen);
     }
     Ok(Exit::Done)
