@@ -65,7 +65,9 @@ fn what_cannot_be_compared_says_why() {
     against(&host, "HEAD", &[]).exits(1).says(&["the project's files at HEAD are wrong themselves"]);
     against(&host, "nowhere", &[]).exits(1).says(&["git knows no commit `nowhere` here"]);
     host.cli(&["reconcile", "--against", "HEAD"]).exits(1).says(&["--dry-run"]);
-    // The project is new: everything is to create.
+    // A file, or the whole project, is new: what it declares is to create.
+    host.write("other.yaml", NOW);
+    against(&host, "HEAD", &["-f", "other.yaml"]).exits(2).says(&["3 to create", "+ fresh/fresh"]);
     let fresh = repository("name: etl\n", NOW);
     git(&fresh.project(), &["rm", "-q", "-f", "deployment.yaml"]);
     git(&fresh.project(), &["commit", "-q", "--allow-empty", "-m", "none"]);

@@ -113,7 +113,7 @@ async fn undeclared(missing: &[&Wanted], plan: &Plan, client: &Client, screen: &
     let deployments: Vec<Uuid> = missing.iter().filter_map(|wanted| wanted.id).collect();
     let work_pools: Vec<&String> = missing.iter().filter(|wanted| wanted.kind == Kind::WorkPool).map(|wanted| &wanted.name).collect();
     let entries: Entries = view(&client.post("/reeve/entries", json!({"deployments": deployments, "work_pools": work_pools})).await?)?;
-    screen.write(&entries.yaml);
+    screen.raw(&entries.yaml);
     let names: Vec<String> = missing.iter().map(|wanted| format!("'{}'", wanted.name)).collect();
     let mut error = CliError::new(format!("the files of project '{}' in {} do not declare {}", plan.project, plan.root, alternatives(&names)))
         .hint("add what is printed to the lists of its file, then say the same again: only whose they are will change");

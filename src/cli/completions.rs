@@ -17,5 +17,5 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, mut command: clap::Command, screen: &mut Screen) {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "reeve", &mut script);
-    screen.write(&String::from_utf8_lossy(&script));
+    screen.raw(&String::from_utf8_lossy(&script));
 }

@@ -2,6 +2,7 @@
 //!
 //! Messages are lower-case sentences; they go to standard error, never to standard output.
 use super::exit::Exit;
+use crate::model::name::visible;
 use std::fmt;
 use std::io::Write;
 
@@ -92,12 +93,14 @@ impl CliError {
     /// Writes it for people; a closed standard error is nobody's loss.
     pub fn report(&self, to: &mut dyn Write, colour: bool) {
         let (red, cyan, reset) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
-        let mut text = format!("{red}error{reset}: {}\n", self.message);
+        // Names from files and answers of servers stand in it.
+        let shown = |text: &str| text.chars().map(|letter| if letter == '\n' { letter } else { visible(letter) }).collect::<String>();
+        let mut text = format!("{red}error{reset}: {}\n", shown(&self.message));
         for cause in &self.causes {
-            text += &format!("  caused by: {cause}\n");
+            text += &format!("  caused by: {}\n", shown(cause));
         }
         for hint in &self.hints {
-            text += &format!("{cyan}hint{reset}: {hint}\n");
+            text += &format!("{cyan}hint{reset}: {}\n", shown(hint));
         }
         let _ = to.write_all(text.as_bytes());
     }

@@ -99,11 +99,12 @@ pub fn print(run: &FlowRun, log: &Log, screen: &mut Screen) {
     let source = telemetry::source_of_run(&run.name);
     let zone = screen.zone.clone();
     let line = telemetry::line(log.timestamp, &zone, telemetry::level_word(log.level), &source, &log.message);
-    screen.line(match log.level {
+    let painted = match log.level {
         40.. => screen.paint(Style::Bad, &line),
         30.. => screen.paint(Style::Warning, &line),
         _ => line,
-    });
+    };
+    screen.raw(&format!("{painted}\n"));
 }
 
 pub fn exit_of(state: StateType) -> Exit {

@@ -191,11 +191,12 @@ impl AskedToStop {
 fn print(run: &FlowRun, line: &LogLine, screen: &mut Screen) {
     let level = line.level();
     let text = telemetry::line(line.timestamp, &screen.zone, telemetry::level_word(level.into()), &telemetry::source_of_run(&run.name), &line.message);
-    screen.line(match level {
+    let painted = match level {
         40.. => screen.paint(Style::Bad, &text),
         30.. => screen.paint(Style::Warning, &text),
         _ => text,
-    });
+    };
+    screen.raw(&format!("{painted}\n"));
 }
 
 async fn propose(record: Option<&Client>, run: &FlowRun, state: &Proposed) -> Result<(), CliError> {

@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long = "project", value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
     /// Let this many objects go, where a guard would refuse it; must be exactly the number in the plan.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number_of_prunes, allow_negative_numbers = true)]
     pub allow_prune: Option<usize>,
     /// Show only what has drifted: what differs from what was declared although no file and no override says so. Changes nothing.
     #[arg(long, conflicts_with_all = ["against", "out", "allow_prune"])]
@@ -69,6 +69,12 @@ pub struct Arguments {
     /// `text` for people, `json` for programs, `markdown` for a comment on a pull request, `github` for a workflow's annotations.
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
+}
+
+/// # Errors
+/// What was expected.
+pub(super) fn number_of_prunes(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected the number of objects that the plan prunes, such as 7".to_owned())
 }
 
 /// How the report is written.
@@ -301,7 +307,9 @@ fn show_units(units: &[UnitReport], screen: &mut Screen) {
         let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         screen.line(format!("{:<9} {unit}{reason}", outcome.word()));
     }
-    screen.line(format!("{} unchanged", super::words::count(unchanged.len(), "unit")));
+    if !unchanged.is_empty() {
+        screen.line(format!("{} unchanged", super::words::count(unchanged.len(), "unit")));
+    }
 }
 
 fn exit(report: &ReconcileReport, arguments: &Arguments) -> Exit {

@@ -3,11 +3,13 @@
 //! A reader that goes away (`reeve ... | head`) is not an error: what follows is not written, and the command ends
 //! with the exit code of what it did. Tests write into memory with a fixed clock and zone.
 use crate::model::JsonMap;
+use crate::model::name::{is_invisible, visible};
 use clap::ValueEnum;
 use comfy_table::{Color, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
@@ -107,12 +109,31 @@ impl Screen {
         self.write("\n");
     }
 
+    /// Letters that would be obeyed and not seen stand in JSON as `\\uXXXX`, which means the same.
     pub fn json(&mut self, value: &Value) {
         // A `Value` always serialises: its keys are strings.
-        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        let mut plain = String::with_capacity(text.len() + 1);
+        for letter in text.chars() {
+            match letter {
+                '\n' => plain.push(letter),
+                letter if is_invisible(letter) => plain.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+                letter => plain.push(letter),
+            }
+        }
+        plain.push('\n');
+        self.raw(&plain);
     }
 
+    /// Writes text. What files and other people wrote may stand in it: their control characters are shown and not obeyed, and only
+    /// the colours of this program are.
     pub fn write(&mut self, text: &str) {
+        let shown = shown(text, self.colour);
+        self.raw(&shown);
+    }
+
+    /// Writes text as it is: what programs are to read, and what runs print.
+    pub fn raw(&mut self, text: &str) {
         if self.gone {
             return;
         }
@@ -287,7 +308,72 @@ pub fn one_line(map: &JsonMap) -> String {
     format!("{{{}}}", parts.join(", "))
 }
 
+/// The colours that are written here, by the tables and by the problems of files.
+const OWN_COLOURS: [&str; 18] = [
+    "0", "1", "2", "31", "32", "33", "36", "39", "1;31", "1;36", "38;5;9", "38;5;10", "38;5;11", "91", "94", "1;91", "1;94", "1;93",
+];
+
+fn shown(text: &str, colour: bool) -> Cow<'_, str> {
+    let harmless = |letter: char| matches!(letter, '\n' | '\t') || !is_invisible(letter);
+    if text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(letter) = rest.chars().next() {
+        let own = rest.strip_prefix("\u{1b}[").filter(|_| colour).and_then(|code| code.split_once('m'));
+        if let Some((code, after)) = own.filter(|(code, _)| OWN_COLOURS.contains(code)) {
+            plain.extend(["\u{1b}[", code, "m"]);
+            rest = after;
+            continue;
+        }
+        plain.push(if harmless(letter) { letter } else { visible(letter) });
+        rest = &rest[letter.len_utf8()..];
+    }
+    Cow::Owned(plain)
+}
+
 fn centred(text: &str, width: usize) -> String {
     let free = width.saturating_sub(text.chars().count());
     format!("{:pad$}{text}", "", pad = free / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_bring_in_is_shown_and_not_obeyed() {
+        for (text, colour, expected) in [
+            ("plain äöü\t\n", false, "plain äöü\t\n"),
+            ("a\u{1b}[2Jb\rc\u{202e}d\u{9b}31m", true, "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}31m"),
+            ("\u{1b}[32mgood\u{1b}[0m", true, "\u{1b}[32mgood\u{1b}[0m"),
+            ("\u{1b}[32mgood\u{1b}[0m", false, "\u{fffd}[32mgood\u{fffd}[0m"),
+            ("\u{1b}[8mhidden", true, "\u{fffd}[8mhidden"),
+        ] {
+            assert_eq!(shown(text, colour), expected, "{text:?}");
+        }
+    }
+
+    /// Every colour that is written somewhere must be one of those that are let through.
+    #[test]
+    fn own_colours_are_obeyed() {
+        let problem = |severity| crate::model::problem::Problem {
+            severity,
+            code: "code".to_owned(),
+            message: "message".to_owned(),
+            position: Some(crate::model::position::Position { file: "f.yaml".to_owned(), line: 1, column: 2 }),
+            help: Some("help".to_owned()),
+            source: Some(crate::model::problem::SourceLine { text: "a: b".to_owned(), length: 1 }),
+        };
+        use crate::model::problem::Severity;
+        let text = crate::manifest::render_problems(&[problem(Severity::Error), problem(Severity::Warning)], true);
+        assert!(text.contains('\u{1b}') && shown(&text, true) == text, "{text:?}");
+        let mut table = Table::new();
+        table.enforce_styling();
+        for style in [Style::Good, Style::Bad, Style::Warning] {
+            table.add_row([comfy_table::Cell::from(&Cell::styled("x", style))]);
+        }
+        let text = table.to_string();
+        assert!(text.contains('\u{1b}') && shown(&text, true) == text, "{text:?}");
+    }
 }

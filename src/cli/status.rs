@@ -74,6 +74,7 @@ fn projects(projects: &[ProjectStatus], screen: &mut Screen) {
         let about = [count(project.deployments, "deployment")].into_iter().chain(generation(project)).chain(source(project));
         let about = about.collect::<Vec<_>>().join(", ");
         screen.line(format!("project {} ({}): {phase}, {about}", project.name, project.root));
+        stands_against(project, screen);
         conditions(project, screen);
         if let Phase::Rejected { problems, .. } = &project.phase {
             list(problems, screen);
@@ -121,6 +122,16 @@ pub(super) fn conditions(project: &ProjectStatus, screen: &mut Screen) {
     }
 }
 
+/// Why it is held back or fails, as sentences of their own.
+pub(super) fn stands_against(project: &ProjectStatus, screen: &mut Screen) {
+    match &project.phase {
+        Phase::Refused { reason, .. } => screen.line(format!("  refused: {reason}")),
+        Phase::Failing { error, .. } => screen.line(format!("  error: {error}")),
+        _ => {}
+    }
+}
+
+/// In a few words; what [`stands_against`] it is said apart.
 pub(super) fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String) {
     let ago = |at| relative(at, screen.now);
     // A pass that finds the same again does not begin it anew.
@@ -136,9 +147,9 @@ pub(super) fn phase(project: &ProjectStatus, screen: &Screen) -> (Style, String)
         Phase::Rejected { since, .. } => {
             (Style::Bad, format!("its files are wrong for {}; what was last good stays in force", elapsed(*since, screen.now)))
         }
-        Phase::Refused { reason, since } => (Style::Warning, format!("held back for {}: {reason}", elapsed(*since, screen.now))),
+        Phase::Refused { since, .. } => (Style::Warning, format!("held back for {}", elapsed(*since, screen.now))),
         Phase::Suspended(suspension) => (Style::Warning, format!("suspended {suspension}; schedules go on")),
-        Phase::Failing { error, retry_at } => (Style::Bad, format!("failing: {error}; next try {}", ago(*retry_at))),
+        Phase::Failing { retry_at, .. } => (Style::Bad, format!("failing, next try {}", ago(*retry_at))),
     }
 }
 

@@ -6,6 +6,7 @@ use super::pause;
 use super::screen::Screen;
 use serde::Deserialize;
 use serde_json::json;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Stop reconciling a project: what its files say from now on waits. Its schedules go on as they are.
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ use serde_json::json;
   reeve suspend")]
 pub struct SuspendArguments {
     /// The project; may be left out where there is only one.
-    #[arg(value_name = "PROJECT")]
+    #[arg(value_name = "PROJECT", value_parser = NonEmptyStringValueParser::new())]
     pub project: Option<String>,
     /// The reason, for whoever wonders.
     #[arg(long, value_name = "TEXT")]
@@ -29,7 +30,7 @@ pub struct SuspendArguments {
 #[command(after_help = "Examples:\n  reeve resume etl")]
 pub struct ResumeArguments {
     /// The project; may be left out where there is only one.
-    #[arg(value_name = "PROJECT")]
+    #[arg(value_name = "PROJECT", value_parser = NonEmptyStringValueParser::new())]
     pub project: Option<String>,
 }
 

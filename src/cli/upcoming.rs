@@ -68,7 +68,7 @@ pub async fn call(arguments: &Arguments, client: &Client, screen: &mut Screen) -
         let _nobody_reads = writeln!(std::io::stderr(), "{cut}");
     }
     match arguments.ical {
-        true => screen.write(&calendar::of(&fires)),
+        true => screen.raw(&calendar::of(&fires)),
         false => table(&fires, client.is_daemon(), screen),
     }
     Ok(Exit::Done)

@@ -53,8 +53,11 @@ impl Include {
         if plain.contains(['{', '}']) {
             return wrong("holds braces, which globs here do not know", "write a list of globs");
         }
-        if plain.starts_with('/') || plain.split('/').any(|part| part == "..") {
+        if plain.starts_with('/') || leads_out(plain) {
             return wrong("leads out of the project", RELATIVE);
+        }
+        if plain.split('/').any(|part| part == "..") {
+            return wrong("holds `..`, and a glob leads only downwards", "write it without: `teams/*.yaml` for `teams/../teams/*.yaml`");
         }
         if plain.split('/').any(|part| part.is_empty() || part == ".") {
             return wrong("has an empty part", "name files: `teams/*.yaml`");
@@ -67,6 +70,22 @@ impl Include {
         }
         Ok(Include { pattern: pattern.to_owned(), segments })
     }
+}
+
+/// Whether `..` leads higher than the project's root, as far as can be told from the text.
+fn leads_out(path: &str) -> bool {
+    let mut depth = 0_usize;
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).any(|part| match part {
+        ".." if depth == 0 => true,
+        ".." => {
+            depth -= 1;
+            false
+        }
+        _ => {
+            depth += 1;
+            false
+        }
+    })
 }
 
 fn segment(text: &str) -> Result<Segment, String> {
@@ -154,6 +173,7 @@ mod tests {
             ("", "is empty"),
             ("/etc/*.yaml", "leads out"),
             ("jobs/../../x.yaml", "leads out"),
+            ("t/../t/*.yaml", "holds `..`"),
             ("jobs/", "empty part"),
             ("jobs//x.yaml", "empty part"),
             ("jobs/{a,b}.yaml", "braces"),

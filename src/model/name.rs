@@ -33,6 +33,11 @@ pub fn is_invisible(letter: char) -> bool {
     formats || letter.is_control()
 }
 
+/// What is shown of a character that somebody else wrote: one that would be obeyed and not seen is marked.
+pub fn visible(letter: char) -> char {
+    if is_invisible(letter) { '\u{fffd}' } else { letter }
+}
+
 /// A name as it is typed in a shell: in quotes where the shell would take it apart.
 pub fn typed(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));

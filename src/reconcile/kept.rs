@@ -110,8 +110,8 @@ impl Planner<'_> {
         }
         Note {
             level: NoteLevel::Warning,
-            message: format!("nothing is pruned while {} cannot be read: {are} declared nowhere else, and {stay} until it can", files.join(", ")),
-            help: Some("put the errors in it right".to_owned()),
+            message: format!("nothing is pruned while there are errors in {}: {are} declared nowhere else, and {stay} meanwhile", files.join(", ")),
+            help: Some("put the errors right".to_owned()),
             file: self.desired.failed.first().map(|unit| unit.file.clone()),
             pointer: self.desired.failed.first().and_then(|unit| unit.pointer.clone()),
             ..self.of_project("prune-blocked")

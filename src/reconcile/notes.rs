@@ -202,7 +202,7 @@ pub(super) fn rename_blocked(name: &FullName, earlier: &FullName, declared: &Dec
         code: "rename-blocked".to_owned(),
         kind: Kind::Deployment,
         name: name.to_string(),
-        message: format!("`{earlier}` goes on under its old name, and `{name}` is not made, until all files can be read"),
+        message: format!("`{earlier}` goes on under its old name, and `{name}` is not made, until the errors in the files are put right"),
         help: None,
         file: Some(declared.file.clone()),
         pointer: Some(declared.pointer.clone()),

@@ -133,7 +133,8 @@ pub fn read_directory(root: &Path, named: &[PathBuf]) -> Result<SourceSet, Sourc
 /// The same as a revision of the directory's git repository has them.
 ///
 /// # Errors
-/// As above; no repository or no such revision; a named file that is not below the root.
+/// As above; no repository or no such revision; a named file that is not below the root. Named files that the revision has not got
+/// are left out.
 pub fn read_revision(root: &Path, named: &[PathBuf], revision: &str) -> Result<SourceSet, SourceError> {
     let root = normal(root)?;
     let no_revision = |why| SourceError::NoRevision { directory: root.clone(), revision: revision.to_owned(), why };
@@ -142,7 +143,13 @@ pub fn read_revision(root: &Path, named: &[PathBuf], revision: &str) -> Result<S
         [] => by_name(&tree, &root)?.into_iter().map(str::to_owned).collect(),
         named => {
             let named = distinct(named.iter().map(|file| plain(&within(&root, file))).collect())?;
-            named.into_iter().map(|file| below(&root, file)).collect::<Result<_, _>>()?
+            let names = named.into_iter().map(|file| below(&root, file)).collect::<Result<Vec<_>, _>>()?;
+            // A file that is new since was not there yet, as a whole project may not have been.
+            let there: Vec<String> = names.into_iter().filter(|name| tree.has(name).unwrap_or(true)).collect();
+            if there.is_empty() {
+                return Err(SourceError::NoManifest { directory: root });
+            }
+            there
         }
     };
     SourceSet::read(root, names, Box::new(tree))

@@ -161,7 +161,7 @@ fn declared(root: &Path, files: &[PathBuf], wanted: &str) -> Result<(FullName, D
     let loaded = validate::load(root, files, false)?;
     let Some(mut desired) = loaded.desired else {
         let first = loaded.problems.first().map(|problem| format!(": {problem}")).unwrap_or_default();
-        return Err(CliError::new(format!("the project in {} cannot be read{first}", root.display()))
+        return Err(CliError::new(format!("the files of the project in {} are wrong{first}", root.display()))
             .hint("`reeve validate` shows every problem"));
     };
     let fits = |name: &&FullName| name.to_string() == wanted || name.deployment == wanted;

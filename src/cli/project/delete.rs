@@ -2,11 +2,13 @@
 use super::super::client::{Client, segment, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
+use super::super::reconcile::number_of_prunes;
 use super::super::screen::{OutputOption, Screen};
 use crate::control::{ProjectDeletion, ReconcileReport};
 use crate::reconcile::{Plan, Refusal};
 use crate::reconcile::explain::{self, Tense};
 use serde_json::json;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Prune all that a project owns, and forget the project: for one whose files are gone.
 ///
@@ -16,10 +18,10 @@ use serde_json::json;
 #[command(after_help = "Examples:\n  reeve project delete etl --dry-run\n  reeve project delete etl --allow-prune=12")]
 pub struct Arguments {
     /// The project's name, as `reeve project ls` shows it.
-    #[arg(value_name = "PROJECT")]
+    #[arg(value_name = "PROJECT", value_parser = NonEmptyStringValueParser::new())]
     pub project: String,
     /// Let this many objects go; must be exactly the number in the plan.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number_of_prunes, allow_negative_numbers = true)]
     pub allow_prune: Option<usize>,
     /// Show what would go, and change nothing.
     #[arg(short = 'n', long)]

@@ -8,6 +8,7 @@ use super::super::words::{fire, local};
 use super::Project;
 use super::ls::in_words;
 use crate::model::event::Event;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Show one project: where its files are, which state of them is in force, what it owns, what stands against it, and what was done
 /// to it last.
@@ -15,7 +16,7 @@ use crate::model::event::Event;
 #[command(after_help = "Examples:\n  reeve project inspect etl")]
 pub struct Arguments {
     /// The project's name, as `reeve project ls` shows it.
-    #[arg(value_name = "PROJECT")]
+    #[arg(value_name = "PROJECT", value_parser = NonEmptyStringValueParser::new())]
     pub project: String,
     #[command(flatten)]
     pub output: OutputOption,
@@ -51,6 +52,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     fields.extend([("Objects", project.objects.words()), ("State", state)]);
     screen.fields(&fields);
     if let Some(status) = &project.status {
+        status::stands_against(status, screen);
         status::conditions(status, screen);
     }
     let events: Vec<Event> = view(&events)?;

@@ -3,6 +3,7 @@
 //! The form is that of workflow commands: `::error file=F,line=L,col=C,title=T::message`, with `%`, line ends and, in properties,
 //! `:` and `,` percent-encoded.
 use super::text;
+use crate::model::name::visible;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
 use crate::reconcile::plan::{Action, NoteLevel, Plan};
@@ -61,9 +62,29 @@ fn line(level: &str, position: Option<&Position>, file: Option<&str>, code: &str
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let mut encoded = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '%' => encoded.push_str("%25"),
+            '\r' => encoded.push_str("%0D"),
+            '\n' => encoded.push_str("%0A"),
+            other => encoded.push(visible(other)),
+        }
+    }
+    encoded
 }
 
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_command_and_nothing_in_it_is_obeyed() {
+        let said = annotation_of_error("50 % of a:b,\r\nc\u{1b}[2J\u{202e}d\u{7f}");
+        assert_eq!(said, "::error title=reeve%3A error::50 %25 of a:b,%0D%0Ac\u{fffd}[2J\u{fffd}d\u{fffd}\n");
+    }
 }

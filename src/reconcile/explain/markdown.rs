@@ -1,7 +1,7 @@
 //! A plan as a comment on a pull request: GitHub's Markdown, short enough to be posted.
 use super::text::{changes, summary};
-use super::paint::visible;
 use super::{Style, Tense};
+use crate::model::name::visible;
 use crate::model::problem::Problem;
 use crate::reconcile::plan::{Fate, Note, NoteLevel, Plan};
 

@@ -1,6 +1,6 @@
 //! Lines of text: colour where it is asked for, clipped to the width, and never an escape code that a file brought in.
 use super::Style;
-use crate::model::name::is_invisible;
+use crate::model::name::visible;
 
 /// What a piece of text is; decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,8 @@ impl Page {
         Page { style, text: String::new() }
     }
 
-    /// Adds a line of pieces. What does not fit the width is cut off and marked with `…`.
+    /// Adds a line of pieces. Control characters would move the cursor or repaint the terminal, others turn the direction of text: they
+    /// are shown, not obeyed. What does not fit the width is cut off and marked with `…`.
     pub fn line(&mut self, pieces: &[(Ink, &str)]) {
         let mut left = self.style.width.unwrap_or(usize::MAX);
         let whole: usize = pieces.iter().map(|(_, text)| text.chars().count()).sum();
@@ -102,9 +103,4 @@ impl Page {
             None => self.text.push_str(shown),
         }
     }
-}
-
-/// Control characters would move the cursor or repaint the terminal, others turn the direction of text: they are shown, not obeyed.
-pub(super) fn visible(letter: char) -> char {
-    if is_invisible(letter) { '\u{fffd}' } else { letter }
 }

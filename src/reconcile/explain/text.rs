@@ -2,6 +2,7 @@
 use super::paint::{Ink, Page};
 use super::{Style, Tense};
 use crate::model::id::Kind;
+use crate::model::name::typed;
 use crate::model::overrides::Override;
 use super::flow;
 use crate::reconcile::plan::{Action, Drift, Fate, FieldChange, InProgress, Note, NoteLevel, Plan, Shadow, Step};
@@ -59,6 +60,8 @@ pub fn summary(plan: &Plan, tense: Tense) -> String {
             objects => format!("In sync: nothing to change, {} objects{kept}", thousands(objects)),
         };
     }
+    // What is refused was not done, whatever was asked for.
+    let tense = if plan.is_refused() { Tense::Planned } else { tense };
     let mut parts = Vec::new();
     if plan.moved.is_some() && counts.changes() == 0 {
         parts.push(in_tense(tense, "the project's root", "update"));
@@ -89,11 +92,7 @@ pub fn summary(plan: &Plan, tense: Tense) -> String {
     }
     match (plan.is_refused(), parts.is_empty()) {
         (true, true) => "Refused: nothing is written".to_owned(),
-        (true, false) => {
-            // What is refused was not done, whatever was asked for.
-            let parts = summary(&Plan { refusals: Vec::new(), steps: Vec::new(), ..plan.clone() }, Tense::Planned);
-            format!("Refused: nothing is written ({parts})")
-        }
+        (true, false) => format!("Refused: nothing is written ({})", parts.join(", ")),
         (false, _) => parts.join(", "),
     }
 }
@@ -137,7 +136,7 @@ fn group(page: &mut Page, plan: &Plan, style: Style, kind: Kind, title: &str) {
         step(page, shown, plan, style);
     }
     if hidden > 0 {
-        page.line(&[(Ink::Faint, &format!("  ... and {} more (--verbose lists them)", thousands(hidden)))]);
+        page.line(&[(Ink::Faint, &format!("  ... and {} more ({} lists them)", thousands(hidden), verbose(plan, style)))]);
     }
     if let [first, ..] = moved[..] {
         let what = match moved.len() {
@@ -264,7 +263,12 @@ fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     if changes.len() > most {
         page.line(&[(
             Ink::Faint,
-            &format!("      ... and {} more {} (--verbose lists them)", changes.len() - most, one_or_many(changes.len() - most, "field")),
+            &format!(
+                "      ... and {} more {} ({} lists them)",
+                changes.len() - most,
+                one_or_many(changes.len() - most, "field"),
+                verbose(plan, style)
+            ),
         )]);
     }
 }
@@ -373,7 +377,11 @@ fn shadows(page: &mut Page, plan: &Plan, style: Style) {
     page.gap();
     page.line(&[(Ink::Strong, "overrides in force")]);
     for Shadow { name, field, declared, by, .. } in &plan.shadowed {
-        let declared = declared.as_ref().map_or("nothing".to_owned(), Value::to_string);
+        let declared = match declared {
+            Some(value) if *value == by.value => "the same".to_owned(),
+            Some(value) => value.to_string(),
+            None => "nothing".to_owned(),
+        };
         let line = format!("{}: {}; the file says {declared}", label(field), by_whom(by));
         page.line(&[(Ink::Plain, "  "), (Ink::Strong, name), (Ink::Plain, &format!("  {line}"))]);
     }
@@ -408,7 +416,7 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
             page.paragraph(Ink::Faint, "  help: ", 4, help);
         }
     }
-    more(page, told.len().saturating_sub(most), "note");
+    more(page, told.len().saturating_sub(most), "note", &verbose(plan, style));
     kept(page, plan, style);
 }
 
@@ -424,7 +432,7 @@ fn kept(page: &mut Page, plan: &Plan, style: Style) {
     let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     let what = if all == 1 { "1 object is no longer declared and stays" } else { &format!("{} objects are no longer declared and stay", thousands(all)) };
     page.gap();
-    page.paragraph(Ink::Plain, "note: ", 2, &format!("{what}: {shown}{more} (--verbose says why)"));
+    page.paragraph(Ink::Plain, "note: ", 2, &format!("{what}: {shown}{more} ({} says why)", verbose(plan, style)));
 }
 
 /// Notes of which the text makes one line.
@@ -454,15 +462,24 @@ fn refusals(page: &mut Page, plan: &Plan, style: Style) {
     let most = if style.verbose { usize::MAX } else { MOST_NOTES };
     for refusal in plan.refusals.iter().take(most) {
         page.gap();
-        page.paragraph(Ink::Bad, "refused: ", 2, &refusal.to_string());
+        let told = if style.in_log { refusal.in_full(&plan.root) } else { refusal.to_string() };
+        page.paragraph(Ink::Bad, "refused: ", 2, &told);
     }
-    more(page, plan.refusals.len().saturating_sub(most), "refusal");
+    more(page, plan.refusals.len().saturating_sub(most), "refusal", &verbose(plan, style));
 }
 
-fn more(page: &mut Page, hidden: usize, what: &str) {
+/// What shows everything, to be typed.
+fn verbose(plan: &Plan, style: Style) -> String {
+    match style.in_log {
+        true => format!("`reeve reconcile --dry-run --verbose --project {}`", typed(&plan.root)),
+        false => "--verbose".to_owned(),
+    }
+}
+
+fn more(page: &mut Page, hidden: usize, what: &str, verbose: &str) {
     if hidden > 0 {
         page.gap();
-        page.line(&[(Ink::Faint, &format!("... and {} more {} (--verbose lists them)", thousands(hidden), one_or_many(hidden, what)))]);
+        page.line(&[(Ink::Faint, &format!("... and {} more {} ({verbose} lists them)", thousands(hidden), one_or_many(hidden, what)))]);
     }
 }
 

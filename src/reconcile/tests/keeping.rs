@@ -112,7 +112,7 @@ fn while_something_cannot_be_read_nothing_is_pruned_or_reset() {
     assert_eq!(note.level, NoteLevel::Warning);
     assert_eq!(
         note.message,
-        "nothing is pruned while `deployment.yaml`, `pools.yaml` cannot be read: 4 objects are declared nowhere else, and they stay until it can"
+        "nothing is pruned while there are errors in `deployment.yaml`, `pools.yaml`: 4 objects are declared nowhere else, and they stay meanwhile"
     );
     assert!(home.plan(&next).is_empty());
 }
