@@ -53,7 +53,7 @@ fn a_project_whose_files_are_gone_is_deleted_with_exactly_what_was_said() {
 
     host.cli(&["project", "delete", "etl"]).exits(3).says(&["- one/one", "- two/two", "- local", "Refused", "say `reeve project delete etl --allow-prune=3`"]);
     host.cli(&["project", "delete", "etl", "--allow-prune=2"]).exits(3).says(&["--allow-prune=2 was given, but 3 would be pruned"]);
-    host.cli(&["project", "delete", "etl", "--allow-prune=3", "--dry-run"]).exits(4).says(&["3 to prune"]);
+    host.cli(&["project", "delete", "etl", "--allow-prune=3", "--dry-run"]).exits(4).says(&["3 to prune", "runs to come: 24 vanish"]);
     assert_eq!(daemon.get("/reeve/projects").as_array().unwrap().len(), 1);
     host.cli(&["project", "delete", "etl", "--allow-prune=3"]).exits(0).says(&["3 pruned", "Deleted project 'etl'", "reeve restore"]);
     assert!(daemon.get("/reeve/projects").as_array().unwrap().is_empty());
