@@ -279,7 +279,7 @@ mod tests {
         let error = |named: &[&str], of: &str| revision(directory.path(), named, of).unwrap_err().to_string();
         assert!(error(&[], "no-such").contains("git knows no commit `no-such` here"), "{}", error(&[], "no-such"));
         assert!(error(&[], "--help").contains("git knows no commit `--help` here"), "{}", error(&[], "--help"));
-        assert!(error(&["gone.yaml"], "HEAD").contains("gone.yaml` cannot be read"), "{}", error(&["gone.yaml"], "HEAD"));
+        assert!(error(&["new.yaml"], "HEAD").contains("holds no project file"), "{}", error(&["new.yaml"], "HEAD"));
         assert!(error(&["../x.yaml"], "HEAD").contains("is not below"), "{}", error(&["../x.yaml"], "HEAD"));
         let none = tempfile::tempdir().unwrap();
         fs::create_dir(none.path().join("etl")).unwrap();
