@@ -2,11 +2,11 @@
 use super::client::{Access, Client, Connection, view};
 use super::error::CliError;
 use super::exit::Exit;
-use super::reconcile::{self, show};
+use super::reconcile::{self, ask, show};
 use super::resolve;
 use super::screen::Screen;
 use super::words::alternatives;
-use crate::control::{ReconcileReport, ReconcileRequest};
+use crate::control::ReconcileRequest;
 use crate::model::id::Kind;
 use crate::reconcile::{Action, Plan, Refusal};
 use serde::Deserialize;
@@ -91,11 +91,6 @@ async fn wanted(arguments: &Arguments, client: &Client) -> Result<Vec<Wanted>, C
         all.push(Wanted { kind: Kind::Deployment, name: found.full_name, id: Some(found.view.id), owner });
     }
     Ok(all)
-}
-
-async fn ask(request: &ReconcileRequest, client: &Client) -> Result<ReconcileReport, CliError> {
-    let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
-    view(&client.post("/reeve/reconcile", body).await?)
 }
 
 /// Whether the files declare it: the plan does something with it but prune it, refuses it, or leaves what is the project's as it is.

@@ -1,8 +1,8 @@
 //! `reeve apply`: carries out a plan that was saved and looked at, or refuses because it is stale.
-use super::client::{Access, Client, Connection, view};
+use super::client::{Access, Client, Connection};
 use super::error::CliError;
 use super::exit::Exit;
-use super::reconcile::{self, show};
+use super::reconcile::{self, ask, show, show_as_json};
 use super::screen::{OutputOption, Screen};
 use crate::control::{ReconcileReport, ReconcileRequest, Stamp, UnitOutcome};
 use crate::reconcile::Plan;
@@ -100,7 +100,7 @@ async fn carry_out(arguments: &Arguments, connection: &Connection, screen: &mut 
         // A plan that is refused makes no home.
         let looking = Client::connect(connection, Access::Read).await?;
         let request = ReconcileRequest { dry_run: true, ..request(&saved) };
-        refuse_stale(arguments, &view(&ask(&request, &looking).await?)?)?;
+        refuse_stale(arguments, &ask(&request, &looking).await?)?;
     }
     let client = Client::connect(connection, Access::Create).await?;
     call(arguments, saved, &client, screen).await
@@ -113,11 +113,6 @@ pub async fn call_with(arguments: &Arguments, client: &Client, screen: &mut Scre
 
 fn request(saved: &SavedPlan) -> ReconcileRequest {
     ReconcileRequest { expect: Some(saved.stamp.clone()), ..saved.request.clone() }
-}
-
-async fn ask(request: &ReconcileRequest, client: &Client) -> Result<Value, CliError> {
-    let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
-    client.post("/reeve/reconcile", body).await
 }
 
 fn refuse_stale(arguments: &Arguments, report: &ReconcileReport) -> Result<(), CliError> {
@@ -137,10 +132,9 @@ fn refuse_stale(arguments: &Arguments, report: &ReconcileReport) -> Result<(), C
 }
 
 async fn call(arguments: &Arguments, saved: SavedPlan, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
-    let json = ask(&request(&saved), client).await?;
-    let report: ReconcileReport = view(&json)?;
+    let report = ask(&request(&saved), client).await?;
     if arguments.output.is_json() {
-        screen.json(&json);
+        show_as_json(&report, screen);
     }
     refuse_stale(arguments, &report)?;
     if !arguments.output.is_json() {

@@ -1,6 +1,6 @@
 //! `reeve reconcile`: makes the home equal to the files, or shows what that would change.
 use super::apply;
-use super::client::{Access, Client, Connection, view};
+use super::client::{Access, Client, Connection};
 use super::daemon::{absolute, to_come};
 use super::error::CliError;
 use super::exit::Exit;
@@ -177,13 +177,25 @@ fn show_failure(arguments: &Arguments, error: &CliError, problems: &[Problem], s
 pub(super) fn show_error_as_json(error: &CliError, problems: &[Problem], screen: &mut Screen) {
     let (sentence, exit_code) = (Some(error.sentence()), Some(error.exit().code()));
     let report = ReconcileReport { error: sentence, exit_code, problems: problems.to_vec(), ..ReconcileReport::default() };
-    screen.json(&serde_json::to_value(report).unwrap_or_default());
+    show_as_json(&report, screen);
 }
 
 async fn at_revision(request: &ReconcileRequest, revision: &str) -> Result<AtRevision, CliError> {
     let home = Home::from_environment().map_err(CliError::new)?;
     let there = daemon::at_revision(&home, request.root.clone(), request.files.clone(), revision.to_owned());
     there.await.map_err(|error| CliError::new(error.to_string()))
+}
+
+/// Has the daemon, or the home, make the pass.
+pub(super) async fn ask(request: &ReconcileRequest, client: &Client) -> Result<ReconcileReport, CliError> {
+    let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
+    client.post_as("/reeve/reconcile", body).await
+}
+
+/// The report as `--output json` shows it.
+pub(super) fn show_as_json(report: &ReconcileReport, screen: &mut Screen) {
+    // Nothing in it has keys that JSON could not have.
+    screen.json(&serde_json::to_value(report).unwrap_or_default());
 }
 
 /// The same over a connection that is there already.
@@ -193,14 +205,12 @@ pub async fn call(
     client: &Client,
     screen: &mut Screen,
 ) -> Result<Exit, CliError> {
-    let body = serde_json::to_value(request).map_err(|error| CliError::because("failed to write the request", &error))?;
-    let json = client.post("/reeve/reconcile", body).await?;
-    let report: ReconcileReport = view(&json)?;
+    let report = ask(request, client).await?;
     if let Some(file) = &arguments.out {
         apply::save(file, request, &report)?;
     }
     match arguments.format() {
-        Format::Json => screen.json(&json),
+        Format::Json => show_as_json(&report, screen),
         Format::Markdown => screen.write(&explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref())),
         Format::Github => {
             show(&report, arguments.verbose, client, screen);
