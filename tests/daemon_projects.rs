@@ -77,7 +77,7 @@ fn what_others_use_stays_and_is_nobodys() {
     host.cli(&["reconcile"]).exits(3).says(&["reeve project delete etl --allow-prune=2"]);
     host.cli(&["project", "delete", "etl", "--allow-prune=2"]).exits(0).says(&["work pool `local` is no longer declared, but stays"]);
     host.cli(&["project", "ls"]).exits(0).says(&["other"]);
-    host.cli(&["work-pool", "delete", "local"]).exits(0);
+    host.cli(&["work-pool", "delete", "local"]).exits(3).says(&["work pool 'local' is named by 'three/three'"]);
     fs::remove_dir(&kept).unwrap();
     let mut elsewhere = host.command();
     let gone = kept.join("other");

@@ -330,7 +330,7 @@ impl<'a> Node<'a> {
             let meant = words::closest(key, known.iter().copied().flatten().copied());
             let decides = |meant: &&str| decisive.contains(meant) && words::is_slip(key, meant) && !map.contains_key(*meant);
             if let Some(meant) = meant.filter(decides).filter(|_| !map[key].is_null()) {
-                let help = format!("did you mean `{meant}`? If it is a note of your own, call it `x-{key}`");
+                let help = format!("did you mean `{meant}`? If it is a note of your own, call it {}", shown(&format!("x-{key}")));
                 self.report.push(Problem::error("misspelt-key", message, place).help(help).unless_anchored());
                 continue;
             }
