@@ -24,6 +24,10 @@ pub(super) const CURSOR: u8 = b'c';
 pub(super) const RUN: u8 = b'r';
 /// A row for every run that is not over, so that a start reads only those.
 pub(super) const ACTIVE: u8 = b'a';
+/// A small row for every run that is over, for lists (`ledger::history`).
+pub(super) const OVER: u8 = b'o';
+/// There is such a row for every run that is over: a home that an older reeve made lacks them.
+pub(super) const OVER_COMPLETE: &[u8] = b"O";
 /// A client's idempotency key -> run id, for runs that somebody asked for.
 pub(super) const IDEMPOTENCY: u8 = b'i';
 
@@ -73,6 +77,10 @@ pub(super) fn run(id: FlowRunId) -> Key {
 
 pub(super) fn active(id: FlowRunId) -> Key {
     with_id(ACTIVE, id.0)
+}
+
+pub(super) fn over(id: FlowRunId) -> Key {
+    with_id(OVER, id.0)
 }
 
 pub(super) fn idempotency(deployment: DeploymentId, key: &str) -> Key {

@@ -8,10 +8,11 @@
 //!   that was overtaken gets `Conflict` and looks again, it never overwrites;
 //! * definitions change only together with the revision, so that a plan made for another revision is refused;
 //! * a name points to a record that exists, and the record bears that name;
-//! * what is over has no row among the active runs.
+//! * what is over has no row among the active runs, and one among those that are over, which tells the same as the run.
 mod definitions;
 mod feed;
 mod future;
+mod history;
 mod key;
 mod record;
 mod runs;
@@ -20,6 +21,7 @@ mod unit;
 
 pub use feed::{Changed, Feed};
 pub use future::VirtualRun;
+pub use history::{OverRun, OverRuns};
 pub use runs::ProposalOutcome;
 pub use unit::Unit;
 
@@ -35,6 +37,7 @@ pub struct Reader {
     home: HomeId,
     future: future::Known,
     counted: totals::Counted,
+    history: history::History,
 }
 
 /// What can be read and written.
@@ -80,7 +83,7 @@ impl From<CommitError> for LedgerError {
 impl Reader {
     pub fn new(store: Arc<dyn ReadStore>) -> Self {
         let home = HomeId(store.home().id);
-        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default() }
+        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default(), history: history::History::default() }
     }
 
     pub fn home(&self) -> HomeId {
