@@ -69,6 +69,9 @@
 //!   `reconcile::units` parts a plan's writes, what deployments share first, and each part is a commit (`daemon::units`).
 //! * Each owned record carries a digest of what was declared: a difference from the file without a change of the file is drift.
 //! * Runs of a pruned deployment that asks for it are cancelled by the dispatcher, which reads the tombstone: so also after a restart.
+//! * Lists and counts are answered from memory for runs that are over (`store::ledger::history`, 56 bytes each), read behind readiness
+//!   from one small row per run. Until then, and without a daemon, they read the runs, no further than the latest ones need: the id of a
+//!   run carries when it was to start.
 //! * What is counted for `/metrics` is counted where it is committed, in `store::ledger`.
 //! * A run is claimed, and its supervisor started, 100 ms before it is due; the supervisor starts the process at the instant.
 //! * Supervisors are forked by a spawner that exists before the daemon has threads (`executor::spawner`); where it is gone,
