@@ -8,9 +8,12 @@
 //! * 5,000 runs queued through a limit of 50, of a tag and of a pool, beside a bare spawn loop with 50 at once;
 //! * a home with 100,000 schedules: time to ready, processor time between due instants;
 //! * 1,000 slots due in the same second, beside the same bare loop;
-//! * a home with 1,000,000 runs that are over: time to ready, lists and counts, resident memory, beside a home with 1,000.
+//! * a home with 1,000,000 runs that are over: time to ready, lists and counts, resident memory, beside a home with 1,000;
+//! * a run's supervisor: its memory while the run goes on, and the time that it adds, beside a bare spawn-and-wait loop.
 #[path = "figures/history.rs"]
 mod history;
+#[path = "figures/supervisor.rs"]
+mod supervisor;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -66,6 +69,9 @@ fn main() {
     }
     if wanted("burst") {
         burst(&directory.join("burst"));
+    }
+    if wanted("supervisor") {
+        supervisor::supervisor(&directory.join("supervisor"));
     }
     if wanted("history") {
         history::history(&directory.join("history"));

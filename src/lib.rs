@@ -69,6 +69,9 @@
 //!   `reconcile::units` parts a plan's writes, what deployments share first, and each part is a commit (`daemon::units`).
 //! * Each owned record carries a digest of what was declared: a difference from the file without a change of the file is drift.
 //! * Runs of a pruned deployment that asks for it are cancelled by the dispatcher, which reads the tombstone: so also after a restart.
+//! * Lists and counts are answered from memory for runs that are over (`store::ledger::history`, 56 bytes each), read behind readiness
+//!   from one small row per run. Until then, and without a daemon, they read the runs, no further than the latest ones need: the id of a
+//!   run carries when it was to start.
 //! * What is counted for `/metrics` is counted where it is committed, in `store::ledger`.
 //! * What is done to a project is an event in the same commit (`store::ledger::events`, the last 1,000 of a home) and a line of the log;
 //!   a daemon that starts reads from them since when things are as it finds them.

@@ -291,7 +291,9 @@ deployments:
     let expected = [
         "reeve_flow_runs_running{work_pool=\"local\",work_queue=\"default\"} 1", "reeve_flow_runs_waiting{work_pool=\"local\",work_queue=\"\"} 1",
         "reeve_flow_runs_ended_total{state=\"Completed\"} 1", "reeve_flow_runs_ended_total{state=\"Failed\"} 1", "reeve_flow_run_lateness_seconds_count 3",
-        "reeve_flow_run_duration_seconds_count 2", "reeve_work_pool_slots{work_pool=\"local\"} 1", "reeve_project_in_sync{project=\"etl\"} 1", "reeve_ready 1",
+        "reeve_flow_run_duration_seconds_count 2", "reeve_flow_run_queue_wait_seconds_count 3", "reeve_flow_runs{state=\"Scheduled\"} 1",
+        "reeve_work_pool_slots_taken{work_pool=\"local\"} 1", "reeve_project_reconciles_total{project=\"etl\",outcome=\"applied\"} 1",
+        "reeve_project_reconciles_total{project=\"etl\",outcome=\"rejected\"} 0", "reeve_work_pool_slots{work_pool=\"local\"} 1", "reeve_project_in_sync{project=\"etl\"} 1", "reeve_ready 1",
     ];
     until("one run holds the slot, and one waits for it", || {
         let text = daemon.text("/metrics");

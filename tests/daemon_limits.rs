@@ -1,7 +1,7 @@
-//! Concurrency limits of tags, and the fate of what waits in a deleted queue, beside a daemon.
+//! Limits and order beside a daemon: of deployments, pools, queues and tags; what is paused; the fate of what waits in what is deleted.
 mod common;
 
-use common::daemon::id;
+use common::daemon::{id, message, state};
 use common::{Host, until};
 use serde_json::{Value, json};
 
@@ -149,4 +149,145 @@ fn a_queue_that_a_deployment_names_is_not_deleted_under_it() {
     until("the deployment names the queue", || (daemon.deployment("a")["work_queue_name"] == "fast").then_some(()));
     host.cli(&["work-queue", "delete", "by-hand/fast"]).exits(3).says(&["is named by 'a/a'", "another work_queue_name"]);
     assert_eq!(daemon.outcome("a")["state_type"], "COMPLETED");
+}
+
+#[test]
+fn what_waits_in_a_deleted_pool_goes_where_its_deployment_runs_now() {
+    let host = Host::new("deployments: [{name: a, command: 'true'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    host.cli(&["work-pool", "create", "old"]).exits(0);
+    host.cli(&["work-pool", "pause", "old"]).exits(0);
+    host.write("deployment.yaml", "deployments: [{name: a, command: 'true', work_pool: {name: old}}]");
+    until("the deployment names the pool", || (daemon.deployment("a")["work_pool_name"] == "old").then_some(()));
+    let waiting = daemon.run("a");
+    host.cli(&["work-pool", "delete", "old"]).exits(3).says(&["is named by 'a/a'", "another work pool"]);
+    host.write("deployment.yaml", "deployments: [{name: a, command: 'true'}]");
+    until("the deployment names no pool", || (daemon.deployment("a")["work_pool_name"] == Value::Null).then_some(()));
+    host.cli(&["work-pool", "delete", "old", "--dry-run"]).exits(0).says(&["Would delete work pool 'old'", "1 run that waits in it would go"]);
+    daemon.counts(0, 1);
+    host.cli(&["work-pool", "delete", "old"]).exits(0).says(&["Deleted work pool 'old' with its 1 work queue (default)", "1 run that waits in it goes where its deployment runs now"]);
+    let ended = daemon.end_of(&waiting);
+    assert_eq!((&ended["state_type"], &ended["work_pool_name"]), (&json!("COMPLETED"), &Value::Null));
+}
+
+#[test]
+fn a_deployments_limit_makes_runs_wait_or_cancels_them() {
+    let host = Host::new(&format!("
+deployments:
+  - {{name: queued, command: '{HOLD}', concurrency_limit: 1}}
+  - {{name: refused, command: '{HOLD}', concurrency_limit: {{limit: 1, collision_strategy: CANCEL_NEW}}}}
+"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let (first, held) = (daemon.run("queued"), daemon.run("refused"));
+    daemon.logged(&first, "begun");
+    daemon.logged(&held, "begun");
+    let second = daemon.run("queued");
+    let cancelled = daemon.end_of(&daemon.run("refused"));
+    assert_eq!(state(&cancelled), ("CANCELLED", "Cancelled"), "{cancelled:#}");
+    assert!(message(&cancelled).contains("concurrency limit"), "{}", message(&cancelled));
+    daemon.counts(2, 1);
+    assert_eq!(daemon.look(&second)["state_type"], "SCHEDULED");
+    host.write("release", "");
+    let ends = [first, held, second].map(|run| daemon.end_of(&run));
+    assert!(ends.iter().all(|run| run["state_type"] == "COMPLETED"), "{ends:#?}");
+    assert!(ends[2]["start_time"].as_str() >= ends[0]["end_time"].as_str(), "the second began before the first had ended");
+}
+
+#[test]
+fn a_pool_starts_no_more_than_its_limit_and_its_urgent_queue_first() {
+    let host = Host::new(&format!("
+work_pools:
+  - name: narrow
+    type: process
+    concurrency_limit: 1
+    work_queues: [{{name: urgent, priority: 1}}, {{name: bulk, priority: 10}}]
+deployments:
+  - {{name: hold, command: '{HOLD}', work_pool: {{name: narrow, work_queue_name: bulk}}}}
+  - {{name: bulk, command: 'echo bulk >> order', work_pool: {{name: narrow, work_queue_name: bulk}}}}
+  - {{name: urgent, command: 'echo urgent >> order', work_pool: {{name: narrow, work_queue_name: urgent}}}}
+"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let hold = daemon.run("hold");
+    daemon.logged(&hold, "begun");
+    let runs = [daemon.run("bulk"), daemon.run("bulk"), daemon.run("urgent")];
+    daemon.counts(1, 3);
+    host.write("release", "");
+    for run in &runs {
+        assert_eq!(daemon.end_of(run)["state_type"], "COMPLETED");
+    }
+    assert_eq!(host.read("order"), "urgent\nbulk\nbulk\n");
+    let by_queue: Vec<Value> = runs.iter().map(|run| daemon.look(run)["work_queue_name"].clone()).collect();
+    assert_eq!(by_queue, ["bulk", "bulk", "urgent"]);
+}
+
+#[test]
+fn paused_pools_and_queues_hold_their_runs_until_they_are_resumed() {
+    let host = Host::new("
+work_pools:
+  - {name: pool, type: process, work_queues: [{name: side}]}
+deployments:
+  - {name: main, command: 'true', work_pool: {name: pool}}
+  - {name: side, command: 'true', work_pool: {name: pool, work_queue_name: side}}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    host.cli(&["work-queue", "pause", "--pool", "pool", "side"]).exits(0);
+    let side = daemon.run("side");
+    daemon.counts(0, 1);
+    assert_eq!(daemon.outcome("main")["state_type"], "COMPLETED", "the other queue goes on");
+    host.cli(&["work-pool", "pause", "pool"]).exits(0);
+    host.cli(&["work-queue", "resume", "--pool", "pool", "side"]).exits(0);
+    let main = daemon.run("main");
+    daemon.counts(0, 2);
+    host.cli(&["work-pool", "resume", "pool"]).exits(0);
+    assert_eq!(daemon.end_of(&side)["state_type"], "COMPLETED");
+    assert_eq!(daemon.end_of(&main)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn a_run_waits_for_a_pool_that_is_missing_and_starts_once_it_is_there() {
+    let host = Host::new("deployments: [{name: homeless, command: 'true', work_pool: {name: tomorrow}}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("homeless");
+    daemon.counts(0, 1);
+    host.cli(&["work-pool", "create", "--type", "process", "tomorrow"]).exits(0);
+    assert_eq!(daemon.end_of(&run)["state_type"], "COMPLETED");
+}
+
+#[test]
+fn a_pool_of_another_type_leaves_its_runs_to_a_worker() {
+    let host = Host::new("
+work_pools: [{name: cluster, type: kubernetes}]
+deployments: [{name: far, command: 'true', work_pool: {name: cluster}}]
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let run = daemon.run("far");
+    daemon.counts(0, 1);
+    assert_eq!(daemon.look(&run)["state_type"], "SCHEDULED");
+}
+
+#[test]
+fn a_queue_with_a_filter_serves_the_runs_that_carry_its_tags() {
+    let host = Host::new("
+work_queues: [{name: tutorial_queue, filter: {tags: [tutorial]}}]
+deployments:
+  - {name: leo, command: 'echo \"Hello Leo!\"', tags: [tutorial]}
+  - {name: other, command: 'echo other'}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let leo = daemon.outcome("leo");
+    assert_eq!((state(&leo).0, &leo["work_queue_name"]), ("COMPLETED", &json!("tutorial_queue")), "{leo:#}");
+    host.cli(&["work-queue", "pause", "tutorial_queue"]).exits(0);
+    let held = daemon.run("leo");
+    daemon.counts(0, 1);
+    let other = daemon.outcome("other");
+    assert_eq!((state(&other).0, &other["work_queue_name"]), ("COMPLETED", &Value::Null));
+    host.cli(&["work-queue", "resume", "tutorial_queue"]).exits(0);
+    assert_eq!(daemon.end_of(&held)["state_type"], "COMPLETED");
 }

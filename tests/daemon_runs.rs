@@ -1,18 +1,11 @@
 //! Runs through the real daemon: every end that a run can have, what it is given, what bounds it, and how it is stopped.
 mod common;
 
-use common::{Daemon, Host, daemon::id, process, until};
+use common::daemon::{id, message, state};
+use common::{Daemon, Host, process, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-
-fn state(run: &Value) -> (&str, &str) {
-    (run["state_type"].as_str().unwrap(), run["state_name"].as_str().unwrap())
-}
-
-fn message(run: &Value) -> &str {
-    run["state"]["message"].as_str().unwrap_or_default()
-}
 
 /// Waits until a file `release` is made in the project.
 const HOLD: &str = "echo begun; while [ ! -e release ]; do sleep 0.02; done";
@@ -440,127 +433,6 @@ fn a_run_that_goes_on_cannot_be_deleted_and_one_that_is_over_can() {
 }
 
 #[test]
-fn a_deployments_limit_makes_runs_wait_or_cancels_them() {
-    let host = Host::new(&format!("
-deployments:
-  - {{name: queued, command: '{HOLD}', concurrency_limit: 1}}
-  - {{name: refused, command: '{HOLD}', concurrency_limit: {{limit: 1, collision_strategy: CANCEL_NEW}}}}
-"));
-    let daemon = host.daemon();
-    daemon.reconciled();
-    let (first, held) = (daemon.run("queued"), daemon.run("refused"));
-    daemon.logged(&first, "begun");
-    daemon.logged(&held, "begun");
-    let second = daemon.run("queued");
-    let cancelled = daemon.end_of(&daemon.run("refused"));
-    assert_eq!(state(&cancelled), ("CANCELLED", "Cancelled"), "{cancelled:#}");
-    assert!(message(&cancelled).contains("concurrency limit"), "{}", message(&cancelled));
-    daemon.counts(2, 1);
-    assert_eq!(daemon.look(&second)["state_type"], "SCHEDULED");
-    host.write("release", "");
-    let ends = [first, held, second].map(|run| daemon.end_of(&run));
-    assert!(ends.iter().all(|run| run["state_type"] == "COMPLETED"), "{ends:#?}");
-    assert!(ends[2]["start_time"].as_str() >= ends[0]["end_time"].as_str(), "the second began before the first had ended");
-}
-
-#[test]
-fn a_pool_starts_no_more_than_its_limit_and_its_urgent_queue_first() {
-    let host = Host::new(&format!("
-work_pools:
-  - name: narrow
-    type: process
-    concurrency_limit: 1
-    work_queues: [{{name: urgent, priority: 1}}, {{name: bulk, priority: 10}}]
-deployments:
-  - {{name: hold, command: '{HOLD}', work_pool: {{name: narrow, work_queue_name: bulk}}}}
-  - {{name: bulk, command: 'echo bulk >> order', work_pool: {{name: narrow, work_queue_name: bulk}}}}
-  - {{name: urgent, command: 'echo urgent >> order', work_pool: {{name: narrow, work_queue_name: urgent}}}}
-"));
-    let daemon = host.daemon();
-    daemon.reconciled();
-    let hold = daemon.run("hold");
-    daemon.logged(&hold, "begun");
-    let runs = [daemon.run("bulk"), daemon.run("bulk"), daemon.run("urgent")];
-    daemon.counts(1, 3);
-    host.write("release", "");
-    for run in &runs {
-        assert_eq!(daemon.end_of(run)["state_type"], "COMPLETED");
-    }
-    assert_eq!(host.read("order"), "urgent\nbulk\nbulk\n");
-    let by_queue: Vec<Value> = runs.iter().map(|run| daemon.look(run)["work_queue_name"].clone()).collect();
-    assert_eq!(by_queue, ["bulk", "bulk", "urgent"]);
-}
-
-#[test]
-fn paused_pools_and_queues_hold_their_runs_until_they_are_resumed() {
-    let host = Host::new("
-work_pools:
-  - {name: pool, type: process, work_queues: [{name: side}]}
-deployments:
-  - {name: main, command: 'true', work_pool: {name: pool}}
-  - {name: side, command: 'true', work_pool: {name: pool, work_queue_name: side}}
-");
-    let daemon = host.daemon();
-    daemon.reconciled();
-    host.cli(&["work-queue", "pause", "--pool", "pool", "side"]).exits(0);
-    let side = daemon.run("side");
-    daemon.counts(0, 1);
-    assert_eq!(daemon.outcome("main")["state_type"], "COMPLETED", "the other queue goes on");
-    host.cli(&["work-pool", "pause", "pool"]).exits(0);
-    host.cli(&["work-queue", "resume", "--pool", "pool", "side"]).exits(0);
-    let main = daemon.run("main");
-    daemon.counts(0, 2);
-    host.cli(&["work-pool", "resume", "pool"]).exits(0);
-    assert_eq!(daemon.end_of(&side)["state_type"], "COMPLETED");
-    assert_eq!(daemon.end_of(&main)["state_type"], "COMPLETED");
-}
-
-#[test]
-fn a_run_waits_for_a_pool_that_is_missing_and_starts_once_it_is_there() {
-    let host = Host::new("deployments: [{name: homeless, command: 'true', work_pool: {name: tomorrow}}]");
-    let daemon = host.daemon();
-    daemon.reconciled();
-    let run = daemon.run("homeless");
-    daemon.counts(0, 1);
-    host.cli(&["work-pool", "create", "--type", "process", "tomorrow"]).exits(0);
-    assert_eq!(daemon.end_of(&run)["state_type"], "COMPLETED");
-}
-
-#[test]
-fn a_pool_of_another_type_leaves_its_runs_to_a_worker() {
-    let host = Host::new("
-work_pools: [{name: cluster, type: kubernetes}]
-deployments: [{name: far, command: 'true', work_pool: {name: cluster}}]
-");
-    let daemon = host.daemon();
-    daemon.reconciled();
-    let run = daemon.run("far");
-    daemon.counts(0, 1);
-    assert_eq!(daemon.look(&run)["state_type"], "SCHEDULED");
-}
-
-#[test]
-fn a_queue_with_a_filter_serves_the_runs_that_carry_its_tags() {
-    let host = Host::new("
-work_queues: [{name: tutorial_queue, filter: {tags: [tutorial]}}]
-deployments:
-  - {name: leo, command: 'echo \"Hello Leo!\"', tags: [tutorial]}
-  - {name: other, command: 'echo other'}
-");
-    let daemon = host.daemon();
-    daemon.reconciled();
-    let leo = daemon.outcome("leo");
-    assert_eq!((state(&leo).0, &leo["work_queue_name"]), ("COMPLETED", &json!("tutorial_queue")), "{leo:#}");
-    host.cli(&["work-queue", "pause", "tutorial_queue"]).exits(0);
-    let held = daemon.run("leo");
-    daemon.counts(0, 1);
-    let other = daemon.outcome("other");
-    assert_eq!((state(&other).0, &other["work_queue_name"]), ("COMPLETED", &Value::Null));
-    host.cli(&["work-queue", "resume", "tutorial_queue"]).exits(0);
-    assert_eq!(daemon.end_of(&held)["state_type"], "COMPLETED");
-}
-
-#[test]
 fn an_idempotency_key_makes_one_run_however_often_it_is_sent() {
     let host = Host::new("deployments: [{name: once, command: 'echo x >> times'}]");
     let daemon = host.daemon();
@@ -589,8 +461,36 @@ deployments:
     let run = run_named(&daemon, "good");
     host.cli(&["flow-run", "logs", "-f", run["name"].as_str().unwrap()]).exits(0).says(&["- one", "Completed"]);
     host.cli(&["flow-run", "ls"]).exits(0).says(&["good/good", "bad/bad", "Completed", "Failed"]);
-    let usage = &daemon.look(&run)["reeve"]["usage"];
-    assert!(usage["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{usage:#}");
+}
+
+#[test]
+fn each_run_is_measured() {
+    let host = Host::new("
+work_pools: [{name: one, concurrency_limit: 1}]
+deployments:
+  - {name: hold, command: 'echo begun; until [ -e release ]; do sleep 0.02; done', work_pool: {name: one}}
+  - {name: twice, command: 'exit 3', retries: 1, work_pool: {name: one}}
+  - {name: killed, command: 'kill -9 $$'}
+");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let hold = daemon.run("hold");
+    daemon.logged(&hold, "begun");
+    let waits = daemon.run("twice");
+    host.cli(&["flow-run", "why", id(&waits)]).exits(0).says(&["the only slot of work pool 'one' is taken"]);
+    until("its wait shows", || daemon.look(&waits)["reeve"]["queue_wait_seconds"].as_f64().filter(|seconds| *seconds > 0.3));
+    host.cli(&["flow-run", "inspect", id(&waits)]).exits(0).says(&["Queue wait:", "so far"]);
+    host.write("release", "");
+    let twice = daemon.end_of(&waits);
+    let (wait, usage) = (&twice["reeve"]["queue_wait_seconds"], &twice["reeve"]["usage"]);
+    // It was claimed after the wait that was seen, and it started after it was claimed.
+    assert!(wait.as_f64().is_some_and(|seconds| seconds > 0.3 && twice["estimated_start_time_delta"].as_f64().unwrap() > 0.3), "{twice:#}");
+    assert_eq!((&usage["exit_code"], &usage["signal"], &twice["run_count"]), (&json!(3), &Value::Null, &json!(2)), "{usage:#}");
+    assert!(usage["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0) && usage["user_cpu_seconds"].is_f64(), "{usage:#}");
+    host.cli(&["flow-run", "inspect", id(&twice)]).exits(0).says(&["Late by:", "Queue wait:", "Exit code:", "CPU time:", "Peak memory:"]);
+    let killed = daemon.outcome("killed");
+    assert_eq!((&killed["reeve"]["usage"]["signal"], &killed["reeve"]["usage"]["exit_code"]), (&json!(9), &Value::Null), "{killed:#}");
+    host.cli(&["flow-run", "inspect", id(&killed)]).exits(0).says(&["SIGKILL (signal 9)"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn figures(directory: &Path, count: usize) -> Figures {
     let questions = vec![
         ("flow-run ls", list(&[])),
         ("flow-run ls of a state", list(&["--state", "Failed"])),
-        ("flow-run ls of a deployment", list(&["--deployment", "many/d7"])),
+        ("flow-run ls of a deployment", list(&["--deployment", "d7/d7"])),
         ("the latest starts", asked("/flow_runs/filter", json!({"sort": "START_TIME_DESC", "limit": 15}))),
         ("a part of a name", asked("/flow_runs/filter", json!({"flow_runs": {"name": {"like_": "otter"}}, "sort": "START_TIME_DESC", "limit": 15}))),
         ("a count of a state", asked("/flow_runs/count", failed)),

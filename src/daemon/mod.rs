@@ -38,7 +38,7 @@ use crate::api::{self, Api};
 use crate::clock;
 use crate::model::status::{Phase, ProjectStatus, RunCounts, Status};
 use crate::settings::{DEFAULT_PORT, DaemonAddress, Home};
-use crate::store::ledger::Reader;
+use crate::store::ledger::{Ledger, Reader};
 use commands::Commands;
 use dispatcher::Dispatcher;
 use narrator::Narrator;
@@ -134,6 +134,7 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
     }
     tasks.spawn("welcome", welcome(reconciler.clone(), control.clone(), stop.clone()));
     tasks.spawn("expiry", expiry::run(ledger.clone(), stop.clone()));
+    tasks.spawn("history", read_history(ledger.clone(), stop.clone()));
     tasks.spawn("janitor", janitor::run(ledger.clone(), settings.home.clone(), stop.clone()));
 
     let reason = tasks.until_stopped(signals).await?;
@@ -195,6 +196,23 @@ fn announce(settings: &DaemonSettings, address: &str) -> Result<(), DaemonError>
     let temporary = file.with_extension("json.tmp");
     std::fs::write(&temporary, serde_json::to_vec_pretty(&address).map_err(std::io::Error::other)?)?;
     std::fs::rename(&temporary, &file)?;
+    Ok(())
+}
+
+/// Reads what lists ask of the runs that are over. It may take seconds: nothing waits for it.
+async fn read_history(ledger: Ledger, stop: state::Receiver<bool>) -> Result<(), DaemonError> {
+    let read = async {
+        ledger.complete_history().await?;
+        let (reading, stopped) = (ledger.clone(), stop.clone());
+        let read = tokio::task::spawn_blocking(move || reading.read_history(|| !*stopped.borrow()));
+        Ok::<_, DaemonError>(read.await.map_err(std::io::Error::other)??)
+    };
+    let mut stopping = stop.clone();
+    tokio::select! {
+        read = read => read?,
+        () = told(&mut stopping) => return Ok(()),
+    }
+    told(&mut stopping).await;
     Ok(())
 }
 

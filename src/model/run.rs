@@ -212,3 +212,57 @@ impl FlowRun {
         self.updated = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// States as (type, name, minute entered, scheduled minute); the last is the present one.
+    fn run(states: &[(&str, &str, u8, u8)]) -> FlowRun {
+        let nil = uuid::Uuid::nil();
+        let at = |minute: u8| format!("2026-11-21T09:{minute:02}:00Z");
+        let mut states: Vec<_> = states
+            .iter()
+            .map(|(kind, name, entered, due)| json!({"id": nil, "type": kind, "name": name, "timestamp": at(*entered), "details": {"scheduled_time": at(*due)}}))
+            .collect();
+        let state = states.pop().unwrap();
+        let run = json!({"id": nil, "name": "n", "flow_id": nil, "expected_start_time": at(0), "state": state, "past_states": states, "state_count": 1,
+            "created": at(0), "updated": at(0)});
+        serde_json::from_value(run).unwrap()
+    }
+
+    #[test]
+    fn an_attempt_waits_from_when_it_was_due_or_put_there_until_it_is_claimed() {
+        let now = "2026-11-21T09:10:00Z".parse().unwrap();
+        let scheduled = ("SCHEDULED", "Scheduled", 2, 5);
+        let table: [(&[(&str, &str, u8, u8)], f64); 6] = [
+            (&[scheduled], 300.0),
+            // Marked late, it waits all the same.
+            (&[scheduled, ("SCHEDULED", "Late", 6, 5)], 300.0),
+            // Asked for with a time that had passed.
+            (&[("SCHEDULED", "Scheduled", 8, 1)], 120.0),
+            (&[("SCHEDULED", "Scheduled", 2, 30)], 0.0),
+            (&[scheduled, ("RUNNING", "Running", 6, 5), ("SCHEDULED", "AwaitingRetry", 7, 9)], 60.0),
+            (&[scheduled, ("RUNNING", "Running", 6, 5)], 0.0),
+        ];
+        for (states, expected) in table {
+            assert_eq!(run(states).queue_wait(now), expected, "{states:?}");
+        }
+        let mut claimed = run(&[scheduled]);
+        claimed.enter(Proposed::new(StateType::Pending), now);
+        claimed.enter(Proposed::new(StateType::Running), "2026-11-21T09:30:00Z".parse().unwrap());
+        assert_eq!(claimed.queue_wait_seconds, 300.0);
+        let mut cancelled = run(&[scheduled]);
+        cancelled.enter(Proposed::new(StateType::Cancelled), now);
+        assert_eq!(cancelled.queue_wait_seconds, 0.0);
+    }
+
+    #[test]
+    fn usage_adds_up_over_attempts() {
+        let one = Usage { user_cpu_seconds: 1.0, system_cpu_seconds: 0.5, peak_memory_bytes: 9, exit_code: Some(1), signal: None };
+        let other = Usage { user_cpu_seconds: 2.0, system_cpu_seconds: 0.5, peak_memory_bytes: 4, exit_code: None, signal: Some(9) };
+        let both = Usage { user_cpu_seconds: 3.0, system_cpu_seconds: 1.0, peak_memory_bytes: 9, exit_code: None, signal: Some(9) };
+        assert_eq!(one.and(other), both);
+    }
+}

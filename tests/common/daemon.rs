@@ -301,6 +301,16 @@ pub fn id(object: &Value) -> &str {
     object["id"].as_str().unwrap_or_else(|| panic!("it has no id: {object:#}"))
 }
 
+/// Type and name of a run's state.
+pub fn state(run: &Value) -> (&str, &str) {
+    (run["state_type"].as_str().unwrap(), run["state_name"].as_str().unwrap())
+}
+
+/// The message of a run's state.
+pub fn message(run: &Value) -> &str {
+    run["state"]["message"].as_str().unwrap_or_default()
+}
+
 fn full(name: &str) -> String {
     if name.contains('/') { name.to_owned() } else { format!("{name}/{name}") }
 }

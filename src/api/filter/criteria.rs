@@ -25,6 +25,15 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// The same where some criteria cannot be told (`Some(None)`): `None` where the whole depends on them.
+    pub fn over_known<const N: usize>(self, criteria: [Option<Option<bool>>; N]) -> Option<bool> {
+        let with = |unknown: bool| self.over(criteria.map(|criterion| criterion.map(|holds| holds.unwrap_or(unknown))));
+        let (low, high) = (with(false), with(true));
+        (low == high).then_some(low)
+    }
+}
+
 /// `any_`: one of these.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

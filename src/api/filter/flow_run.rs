@@ -6,7 +6,7 @@ use crate::model::id::{self, DeploymentId, FlowRunId};
 use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
-use crate::store::ledger::VirtualRun;
+use crate::store::ledger::{OverRun, VirtualRun};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::cmp::Reverse;
@@ -148,6 +148,28 @@ impl FlowRunFilter {
         ])
     }
 
+    /// Whether a run that is over matches; `None` where only its record tells.
+    pub fn matches_over(&self, run: &OverRun<'_>) -> Option<bool> {
+        let none = None::<&Uuid>;
+        self.operator.over_known([
+            self.id.as_ref().map(|id| Some(id.holds(Some(&run.id())))),
+            self.name.as_ref().map(|name| Some(name.holds(&run.name()?))),
+            self.tags.as_ref().map(|tags| Some(tags.holds(run.tags()))),
+            self.deployment_id.as_ref().map(|id| Some(id.holds(run.deployment().as_ref()))),
+            self.work_queue_name.as_ref().map(|queue| Some(queue.holds(run.work_queue()))),
+            self.state.as_ref().map(|state| Some(state.holds(run.kind(), run.state_name()))),
+            self.flow_version.as_ref().map(|version| Some(version.holds(None::<&str>))),
+            self.start_time.as_ref().map(|time| Some(time.holds(run.start_time()))),
+            self.end_time.as_ref().map(|time| Some(time.holds(run.end_time()))),
+            self.expected_start_time.as_ref().map(|time| Some(time.holds(Some(run.expected_start_time())))),
+            self.next_scheduled_start_time.as_ref().map(|time| Some(time.holds(None))),
+            self.parent_flow_run_id.as_ref().map(|parent| Some(parent.any_.is_none())),
+            self.parent_task_run_id.as_ref().map(|parent| Some(parent.holds(none))),
+            self.idempotency_key.as_ref().map(|_| None),
+            self.created_by.as_ref().map(|_| None),
+        ])
+    }
+
     /// Which virtual runs to look at. What is the same for all of them (their state, that they have not started) is told at once.
     pub fn virtual_reach(&self) -> VirtualReach {
         let fixed = [
@@ -253,6 +275,24 @@ impl FlowRunSort {
             FlowRunSort::EndTimeDesc => Place::Latest(Reverse(run.end_time)),
         };
         Rank(place, Reverse(run.id))
+    }
+
+    /// The same of a run that is over; `None` where only its record tells.
+    pub fn rank_of_over(self, run: &OverRun<'_>) -> Option<Rank> {
+        let expected = run.expected_start_time();
+        let started = Some(run.start_time().unwrap_or(expected));
+        let place = match self {
+            FlowRunSort::IdDesc => Place::Same,
+            FlowRunSort::StartTimeAsc => Place::Earliest(started),
+            FlowRunSort::StartTimeDesc => Place::Latest(Reverse(started)),
+            FlowRunSort::ExpectedStartTimeAsc => Place::Earliest(Some(expected)),
+            FlowRunSort::ExpectedStartTimeDesc => Place::Latest(Reverse(Some(expected))),
+            FlowRunSort::NameAsc => Place::First(run.name()?),
+            FlowRunSort::NameDesc => Place::Last(Reverse(run.name()?)),
+            FlowRunSort::NextScheduledStartTimeAsc => Place::Earliest(None),
+            FlowRunSort::EndTimeDesc => Place::Latest(Reverse(run.end_time())),
+        };
+        Some(Rank(place, Reverse(run.id())))
     }
 
     /// The best place that a run of this id or an older one can have; `None` where ids tell nothing of it.

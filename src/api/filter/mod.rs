@@ -6,6 +6,7 @@ mod criteria;
 mod deployment;
 mod flow;
 mod flow_run;
+mod known;
 mod like;
 mod log;
 mod task_run;

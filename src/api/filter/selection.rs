@@ -2,14 +2,15 @@
 //!
 //! A filter on a related object means that such an object exists (a run whose flow matches). The related objects are gathered into
 //! sets once; then each candidate is one pure test. Everything here may scan: call it off the async threads.
-use super::union::{self, Union};
+use super::known::{self, Known};
+use super::union::{self, Seen, Union};
 use super::{Candidates, DeploymentFilter, FlowFilter, FlowRunFilter, FlowRunSort, TaskRunFilter, WorkPoolFilter, WorkQueueFilter};
 use crate::api::page::Page;
 use crate::model::deployment::{Deployment, Flow};
 use crate::model::id::{self, DeploymentId, FlowId};
 use crate::model::run::FlowRun;
 use crate::model::work_pool::DEFAULT_QUEUE;
-use crate::store::ledger::{LedgerError, Reader};
+use crate::store::ledger::{LedgerError, OverRun, Reader};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -30,7 +31,7 @@ pub(in crate::api) struct Selection<S> {
 }
 
 /// Ids and names of the related objects that pass; `None` where nothing is asked of them.
-struct Related {
+pub(super) struct Related {
     flows: Option<HashSet<FlowId>>,
     deployments: Option<HashSet<DeploymentId>>,
     pools: Option<HashSet<String>>,
@@ -52,10 +53,16 @@ impl Related {
             && self.queues.as_ref().is_none_or(|queues| queues.contains(&(pool.to_owned(), queue.to_owned())))
     }
 
-    fn allows_run(&self, run: &FlowRun) -> bool {
+    pub(super) fn allows_run(&self, run: &FlowRun) -> bool {
         self.flows.as_ref().is_none_or(|flows| flows.contains(&run.flow_id))
             && self.deployments.as_ref().is_none_or(|set| run.deployment_id.is_some_and(|id| set.contains(&id)))
             && self.allows_place(run.work_pool.as_deref(), run.work_queue.as_deref())
+    }
+
+    pub(super) fn allows_over(&self, run: &OverRun<'_>) -> bool {
+        self.flows.as_ref().is_none_or(|flows| flows.contains(&run.flow()))
+            && self.deployments.as_ref().is_none_or(|set| run.deployment().is_some_and(|id| set.contains(&id)))
+            && self.allows_place(run.work_pool(), run.work_queue())
     }
 
     fn allows_deployment(&self, deployment: &Deployment) -> bool {
@@ -99,7 +106,7 @@ impl<S> Selection<S> {
         }
         let Some(filter) = &self.flow_runs else { return Ok(None) };
         let mut found = HashSet::new();
-        for run in candidates(reader, filter.candidates())? {
+        for run in stored_runs(reader, filter.candidates())? {
             let run = run?;
             if filter.matches(&run) {
                 found.extend(of(&run));
@@ -126,7 +133,7 @@ impl<S> Selection<S> {
     }
 
     /// The runs that match, stored and virtual.
-    fn runs<'a>(&'a self, reader: &'a Reader, now: Timestamp) -> Result<Union<'a>, LedgerError> {
+    fn runs<'a>(&'a self, reader: &'a Reader, history: &'a Known, now: Timestamp) -> Result<Union<'a>, LedgerError> {
         if self.task_runs.is_some() {
             return Ok(Union::nothing(reader, now));
         }
@@ -137,11 +144,15 @@ impl<S> Selection<S> {
             true => union::virtual_runs(reader, filter, now)?,
             false => union::virtual_runs_tested(reader, filter, now, |run| related.allows_run(run))?,
         };
-        let found = candidates(reader, filter.map_or(Candidates::All, FlowRunFilter::candidates))?;
-        let stored = found.filter(move |run| match run {
+        let candidates = filter.map_or(Candidates::All, FlowRunFilter::candidates);
+        if let (Candidates::All | Candidates::From(_), Some(over)) = (&candidates, &history.over) {
+            return Ok(Union::new(reader, now, known::matching(reader, &history.active, over, filter, related), to_come));
+        }
+        let stored = stored_runs(reader, candidates)?.filter(move |run| match run {
             Ok(run) => filter.is_none_or(|filter| filter.matches(run)) && related.allows_run(run),
             Err(_) => true,
         });
+        let stored = stored.map(|run| run.map(|run| Seen::Read(Box::new(run))));
         Ok(Union::new(reader, now, Box::new(stored), to_come))
     }
 }
@@ -149,11 +160,13 @@ impl<S> Selection<S> {
 impl Selection<FlowRunSort> {
     /// One page of the matching runs. Under `ID_DESC` no more of the stored ones is read than the page needs.
     pub fn find_runs(&self, reader: &Reader, page: Page, now: Timestamp) -> Result<Vec<FlowRun>, LedgerError> {
-        self.runs(reader, now)?.page(self.sort.unwrap_or_default(), page)
+        let history = Known::of(reader)?;
+        self.runs(reader, &history, now)?.page(self.sort.unwrap_or_default(), page)
     }
 
     pub fn count_runs(&self, reader: &Reader, now: Timestamp) -> Result<usize, LedgerError> {
-        self.runs(reader, now)?.count()
+        let history = Known::of(reader)?;
+        self.runs(reader, &history, now)?.count()
     }
 }
 
@@ -213,7 +226,7 @@ fn deployed_flows(filter: &FlowFilter, reader: &Reader) -> Result<HashSet<FlowId
 }
 
 /// The runs to look at, newest first.
-fn candidates(
+fn stored_runs(
     reader: &Reader,
     candidates: Candidates,
 ) -> Result<Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + '_>, LedgerError> {

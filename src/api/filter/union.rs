@@ -2,6 +2,7 @@
 //!
 //! Virtual runs are told apart by what a filter asks of them: one that no virtual run can fulfil costs nothing, one that all fulfil
 //! costs no look at any of them, and only what is left is computed run by run.
+use super::flow_run::Rank;
 use super::{FlowRunFilter, FlowRunSort, VirtualReach};
 use crate::api::page::Page;
 use crate::dispatch::upcoming::virtual_run;
@@ -9,7 +10,7 @@ use crate::model::id::FlowRunId;
 use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::schedule::Schedule;
-use crate::store::ledger::{LedgerError, Reader, VirtualRun};
+use crate::store::ledger::{LedgerError, OverRun, Reader, VirtualRun};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 
@@ -18,7 +19,7 @@ pub(super) struct Union<'a> {
     reader: &'a Reader,
     now: Timestamp,
     /// Newest first, none of which is among the virtual ones.
-    stored: Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + 'a>,
+    stored: Stored<'a>,
     /// Newest first.
     to_come: Vec<VirtualRun>,
 }
@@ -31,6 +32,35 @@ enum Listed {
     Virtual(FlowRunId),
 }
 
+/// A stored run that matches.
+pub(super) enum Seen<'a> {
+    Read(Box<FlowRun>),
+    Over(OverRun<'a>),
+}
+
+impl Seen<'_> {
+    fn id(&self) -> FlowRunId {
+        match self {
+            Seen::Read(run) => run.id,
+            Seen::Over(run) => run.id(),
+        }
+    }
+
+    /// `None`: it was deleted meanwhile.
+    fn rank(&self, sort: FlowRunSort, reader: &Reader) -> Result<Option<Rank>, LedgerError> {
+        match self {
+            Seen::Read(run) => Ok(Some(sort.rank(run))),
+            Seen::Over(run) => match sort.rank_of_over(run) {
+                Some(rank) => Ok(Some(rank)),
+                None => Ok(reader.run(run.id())?.map(|run| sort.rank(&run))),
+            },
+        }
+    }
+}
+
+/// Stored runs, newest first.
+pub(super) type Stored<'a> = Box<dyn Iterator<Item = Result<Seen<'a>, LedgerError>> + 'a>;
+
 impl<'a> Union<'a> {
     pub fn nothing(reader: &'a Reader, now: Timestamp) -> Self {
         Union { reader, now, stored: Box::new(std::iter::empty()), to_come: Vec::new() }
@@ -40,7 +70,7 @@ impl<'a> Union<'a> {
     pub fn new(
         reader: &'a Reader,
         now: Timestamp,
-        stored: Box<dyn Iterator<Item = Result<FlowRun, LedgerError>> + 'a>,
+        stored: Stored<'a>,
         mut to_come: Vec<VirtualRun>,
     ) -> Self {
         to_come.sort_unstable_by_key(|run| Reverse(run.id));
@@ -50,7 +80,7 @@ impl<'a> Union<'a> {
     pub fn count(self) -> Result<usize, LedgerError> {
         let mut count = self.to_come.len();
         for run in self.stored {
-            count += usize::from(!is_among(run?.id, &self.to_come));
+            count += usize::from(!is_among(run?.id(), &self.to_come));
         }
         Ok(count)
     }
@@ -63,10 +93,11 @@ impl<'a> Union<'a> {
             _ => {
                 let Union { stored, to_come, .. } = self;
                 let ranks_to_come: Vec<_> = to_come.iter().map(|run| Ok((sort.rank_of_virtual(run), Listed::Virtual(run.id)))).collect();
-                let stored = stored.filter(|run| run.as_ref().map_or(true, |run| !is_among(run.id, &to_come)));
+                let stored = stored.filter(|run| run.as_ref().map_or(true, |run| !is_among(run.id(), &to_come)));
+                let ranked = |run: Seen<'_>| Ok(run.rank(sort, reader)?.map(|rank| (rank, Listed::Known(run.id()))));
+                let ranked = stored.filter_map(|run| run.and_then(ranked).transpose());
                 // Those to come first: they are in no order, and what is stored is then read no further than it can matter.
-                let ranked = ranks_to_come.into_iter().chain(stored.map(|run| run.map(|run| (sort.rank(&run), Listed::Known(run.id)))));
-                page.sorted(ranked, |last, next| match next {
+                page.sorted(ranks_to_come.into_iter().chain(ranked), |last, next| match next {
                     Listed::Known(id) => sort.best_from(*id).is_some_and(|best| *last <= best),
                     _ => false,
                 })?
@@ -81,13 +112,13 @@ impl<'a> Union<'a> {
 
     fn newest_first(self) -> impl Iterator<Item = Result<Listed, LedgerError>> + 'a {
         let Union { mut stored, to_come, .. } = self;
-        let mut next_stored: Option<Option<Result<FlowRun, LedgerError>>> = None;
+        let mut next_stored: Option<Option<Result<Seen<'_>, LedgerError>>> = None;
         let mut place = 0;
         std::iter::from_fn(move || {
             loop {
                 let next = next_stored.get_or_insert_with(|| stored.next());
                 let soonest = to_come.get(place).map(|run| run.id);
-                let stored_id = next.as_ref().and_then(|run| run.as_ref().ok()).map(|run| run.id);
+                let stored_id = next.as_ref().and_then(|run| run.as_ref().ok()).map(Seen::id);
                 match (soonest, stored_id) {
                     (Some(id), Some(stored)) if id > stored => {
                         place += 1;
@@ -99,7 +130,13 @@ impl<'a> Union<'a> {
                         place += 1;
                         return Some(Ok(Listed::Virtual(id)));
                     }
-                    _ => return next_stored.take()?.map(|run| run.map(|run| Listed::Stored(Box::new(run)))),
+                    _ => {
+                        let listed = |run| match run {
+                            Seen::Read(run) => Listed::Stored(run),
+                            Seen::Over(run) => Listed::Known(run.id()),
+                        };
+                        return next_stored.take()?.map(|run| run.map(listed));
+                    }
                 }
             }
         })

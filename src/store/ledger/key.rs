@@ -26,6 +26,10 @@ pub(super) const RUN: u8 = b'r';
 pub(super) const ACTIVE: u8 = b'a';
 /// A number, big endian -> an event; they grow by one.
 pub(super) const EVENT: u8 = b'e';
+/// A small row for every run that is over, for lists (`ledger::history`).
+pub(super) const OVER: u8 = b'o';
+/// There is such a row for every run that is over: a home that an older reeve made lacks them.
+pub(super) const OVER_COMPLETE: &[u8] = b"O";
 /// A client's idempotency key -> run id, for runs that somebody asked for.
 pub(super) const IDEMPOTENCY: u8 = b'i';
 
@@ -75,6 +79,10 @@ pub(super) fn run(id: FlowRunId) -> Key {
 
 pub(super) fn active(id: FlowRunId) -> Key {
     with_id(ACTIVE, id.0)
+}
+
+pub(super) fn over(id: FlowRunId) -> Key {
+    with_id(OVER, id.0)
 }
 
 pub(super) fn idempotency(deployment: DeploymentId, key: &str) -> Key {

@@ -9,11 +9,12 @@
 //! * definitions change only together with the revision, so that a plan made for another revision is refused;
 //! * an override that has ended is read no more, whether or not it was taken away (`dispatch::ended`);
 //! * a name points to a record that exists, and the record bears that name;
-//! * what is over has no row among the active runs.
+//! * what is over has no row among the active runs, and one among those that are over, which tells the same as the run.
 mod definitions;
 mod events;
 mod feed;
 mod future;
+mod history;
 mod key;
 mod record;
 mod runs;
@@ -22,6 +23,7 @@ mod unit;
 
 pub use feed::{Changed, Feed};
 pub use future::VirtualRun;
+pub use history::{OverRun, OverRuns};
 pub use runs::ProposalOutcome;
 pub use unit::Unit;
 
@@ -39,6 +41,7 @@ pub struct Reader {
     counted: totals::Counted,
     /// Whether overrides that have ended are read, too.
     with_ended: bool,
+    history: history::History,
 }
 
 /// What can be read and written.
@@ -84,7 +87,14 @@ impl From<CommitError> for LedgerError {
 impl Reader {
     pub fn new(store: Arc<dyn ReadStore>) -> Self {
         let home = HomeId(store.home().id);
-        Reader { store, home, future: future::Known::default(), counted: totals::Counted::default(), with_ended: false }
+        Reader {
+            store,
+            home,
+            future: future::Known::default(),
+            counted: totals::Counted::default(),
+            history: history::History::default(),
+            with_ended: false,
+        }
     }
 
     pub fn home(&self) -> HomeId {

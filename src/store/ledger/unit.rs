@@ -1,4 +1,5 @@
 //! A unit: several changes of runs that become true together, or not at all.
+use super::history::{Change, Summary};
 use super::record::{decode, encode};
 use super::runs::ProposalOutcome;
 use super::{Ledger, LedgerError, key};
@@ -18,15 +19,16 @@ pub struct Unit {
     store: Arc<dyn Store>,
     batch: Batch,
     measured: Vec<Measured>,
+    over: Vec<Change>,
 }
 
-/// The rows that one change writes at most: a run, its active row, a cursor, an idempotency row.
-const ROWS_PER_CHANGE: usize = 4;
+/// The rows that one change writes at most: a run, its rows among the active ones and those that are over, a cursor, an idempotency row.
+const ROWS_PER_CHANGE: usize = 5;
 
 impl Ledger {
     /// An empty unit.
     pub fn unit(&self) -> Unit {
-        Unit { ledger: self.clone(), store: self.store.clone(), batch: Batch::default(), measured: Vec::new() }
+        Unit { ledger: self.clone(), store: self.store.clone(), batch: Batch::default(), measured: Vec::new(), over: Vec::new() }
     }
 }
 
@@ -45,8 +47,9 @@ impl Unit {
         self.batch.expect.push((key::run(run.id), Expect::Absent));
         self.batch.put.push((key::run(run.id), encode(run)?));
         self.measured.push(Measured::of(None, Some(run)));
-        if !run.is_over() {
-            self.batch.put.push((key::active(run.id), encode(&())?));
+        match Summary::of(run) {
+            None => self.batch.put.push((key::active(run.id), encode(&())?)),
+            summary => self.put_over(run.id, None, summary)?,
         }
         if let (Some(deployment), Some(idempotency_key), None) = (run.deployment_id, &run.idempotency_key, &run.slot) {
             let row_key = key::idempotency(deployment, idempotency_key);
@@ -113,6 +116,7 @@ impl Unit {
         self.batch.expect.push((key::run(id), Expect::Equals(bytes)));
         self.batch.delete.push(key::run(id));
         self.batch.delete.push(key::active(id));
+        self.put_over(id, Summary::of(&run), None)?;
         self.measured.push(Measured::of(Some(&run), None));
         if let (Some(deployment), Some(idempotency_key), None) = (run.deployment_id, &run.idempotency_key, &run.slot) {
             self.batch.delete.push(key::idempotency(deployment, idempotency_key));
@@ -141,8 +145,9 @@ impl Unit {
         if self.is_empty() {
             return Ok(());
         }
-        self.store.commit(self.batch).await?;
+        let sequence = self.store.commit(self.batch).await?;
         self.ledger.counted.add(self.measured);
+        self.ledger.history.note(sequence, self.over);
         Ok(())
     }
 
@@ -162,6 +167,17 @@ impl Unit {
             (true, false) => self.batch.put.push((key::active(after.id), encode(&())?)),
             _ => {}
         }
+        self.put_over(after.id, Summary::of(before), Summary::of(after))
+    }
+
+    /// The small row of a run that is over; `None`: it is not, or is gone.
+    fn put_over(&mut self, id: FlowRunId, before: Option<Summary>, after: Option<Summary>) -> Result<(), LedgerError> {
+        match &after {
+            _ if before == after => return Ok(()),
+            Some(summary) => self.batch.put.push((key::over(id), encode(summary)?)),
+            None => self.batch.delete.push(key::over(id)),
+        }
+        self.over.push((id, after));
         Ok(())
     }
 }

@@ -1,0 +1,225 @@
+//! Python functions: called, drained, and what is said when they cannot be.
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use reeve::executor::{End, Job, Program};
+use reeve::executor::log::Stream;
+use super::house::House;
+
+fn python(house: &House, source: &str, function: &str, parameters: serde_json::Value) -> Job {
+    fs::write(house.directory.path().join("flow.py"), source).unwrap();
+    let serde_json::Value::Object(parameters) = parameters else {
+        panic!("parameters are an object")
+    };
+    house.job(Program::Python {
+        interpreter: None,
+        file: "flow.py".into(),
+        function: function.into(),
+        parameters,
+    })
+}
+
+#[tokio::test]
+async fn python_functions_of_every_kind_return_their_value() {
+    let source = "
+import asyncio, sys
+def plain(a, /, b=2, *, c): print('called', a, b, c); return {'sum': a + b + c}
+async def later(): await asyncio.sleep(0); return [1]
+def steps():
+    yield print('one')
+    yield print('two')
+    return 'done'
+async def stream():
+    yield print('first')
+class Group:
+    @staticmethod
+    def inside(): return sys.argv[0].endswith('flow.py')
+def large(): return 'x' * 100000
+def thing(): return object()
+";
+    let table = [
+        (
+            "plain",
+            serde_json::json!({"a": 1, "c": 3}),
+            serde_json::json!({"sum": 6}),
+            vec!["called 1 2 3"],
+        ),
+        (
+            "later",
+            serde_json::json!({}),
+            serde_json::json!([1]),
+            vec![],
+        ),
+        (
+            "steps",
+            serde_json::json!({}),
+            serde_json::json!("done"),
+            vec!["one", "two"],
+        ),
+        (
+            "stream",
+            serde_json::json!({}),
+            serde_json::Value::Null,
+            vec!["first"],
+        ),
+        (
+            "Group.inside",
+            serde_json::json!({}),
+            serde_json::json!(true),
+            vec![],
+        ),
+        (
+            "large",
+            serde_json::json!({}),
+            serde_json::Value::Null,
+            vec![],
+        ),
+        (
+            "thing",
+            serde_json::json!({}),
+            serde_json::Value::Null,
+            vec![],
+        ),
+    ];
+    for (function, parameters, value, printed) in table {
+        let mut house = House::new();
+        let outcome = house
+            .run(python(&house, source, function, parameters))
+            .await;
+        assert!(
+            outcome.is_success(),
+            "{function}: {outcome:?} {:?}",
+            house.output(Stream::Error)
+        );
+        assert_eq!(outcome.value.unwrap_or_default(), value, "{function}");
+        assert_eq!(house.output(Stream::Output), printed, "{function}");
+        assert_eq!(
+            house.output(Stream::Reeve)[0],
+            "python interpreter: python3 from PATH (the working directory has no .venv)"
+        );
+    }
+}
+
+#[tokio::test]
+async fn python_failures_say_what_is_wrong() {
+    let source = "
+import sys
+def raises(): raise ValueError('the disk is on fire')
+def leaves(): sys.exit(3)
+def takes(a, b, c=1): pass
+number = 5
+";
+    let table = [
+        (
+            "raises",
+            serde_json::json!({}),
+            "exited with code 1: ValueError: the disk is on fire",
+        ),
+        ("leaves", serde_json::json!({}), "exited with code 3"),
+        (
+            "takes",
+            serde_json::json!({"a": 1, "z": 2, "y": 3}),
+            "exited with code 1: parameters of takes do not fit (missing: b; unexpected: z, y); it takes: a, b, c",
+        ),
+        (
+            "absent",
+            serde_json::json!({}),
+            "exited with code 1: FILE has no function absent; it has leaves, raises, takes",
+        ),
+        (
+            "number",
+            serde_json::json!({}),
+            "exited with code 1: number in FILE is not a function but int",
+        ),
+    ];
+    for (function, parameters, message) in table {
+        let mut house = House::new();
+        let outcome = house
+            .run(python(&house, source, function, parameters))
+            .await;
+        let file = house.directory.path().join("flow.py").display().to_string();
+        assert_eq!(outcome.message, message.replace("FILE", &file));
+        if function == "raises" {
+            let error = house.output(Stream::Error);
+            assert_eq!(error[0], "Traceback (most recent call last):");
+            assert_eq!(error[1], format!("  File \"{file}\", line 3, in raises"));
+            assert_eq!(
+                outcome.exception.as_deref(),
+                Some("ValueError: the disk is on fire")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_returned_secret_is_masked() {
+    let mut house = House::new();
+    let job = python(
+        &house,
+        "def main(key): return {'keys': [key], 'count': 1}",
+        "main",
+        serde_json::json!({"key": "correct horse"}),
+    );
+    let outcome = house
+        .run(Job {
+            secrets: vec!["correct horse".into()],
+            ..job
+        })
+        .await;
+    assert_eq!(
+        outcome.value,
+        Some(serde_json::json!({"keys": ["***"], "count": 1}))
+    );
+    house.left_alone().await;
+    for file in fs::read_dir(house.run_directory()).unwrap() {
+        let path = file.unwrap().path();
+        assert!(
+            !fs::read_to_string(&path).unwrap().contains("correct horse"),
+            "{path:?} holds the secret"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_prefect_flow_is_refused() {
+    let mut house = House::new();
+    let prefect = house.directory.path().join("prefect");
+    fs::create_dir(&prefect).unwrap();
+    fs::write(prefect.join("__init__.py"), "from .flows import flow\n").unwrap();
+    fs::write(prefect.join("flows.py"), "class Flow:\n    def __init__(self, fn): self.fn = fn\n    def __call__(self): raise SystemExit('a server was started')\ndef flow(fn): return Flow(fn)\n").unwrap();
+    let outcome = house
+        .run(python(
+            &house,
+            "from prefect import flow\n@flow\ndef main(): pass\n",
+            "main",
+            serde_json::json!({}),
+        ))
+        .await;
+    assert_eq!(outcome.end, End::Exited { code: 1 });
+    assert!(
+        outcome
+            .message
+            .contains("flow.py is a Prefect flow; this version of reeve runs plain functions"),
+        "{}",
+        outcome.message
+    );
+}
+
+#[tokio::test]
+async fn the_interpreter_of_the_project_is_preferred() {
+    let mut house = House::new();
+    let bin = house.directory.path().join(".venv/bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("python"), "#!/bin/sh\necho the project\n").unwrap();
+    fs::set_permissions(bin.join("python"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(
+        house
+            .run(python(&house, "", "f", serde_json::json!({})))
+            .await
+            .is_success()
+    );
+    assert_eq!(house.output(Stream::Output), ["the project"]);
+    assert!(
+        house.output(Stream::Reeve)[0]
+            .ends_with(".venv/bin/python (the working directory's .venv)")
+    );
+}
