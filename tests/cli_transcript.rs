@@ -196,7 +196,6 @@ const OFFLINE: &[&[&str]] = &[
     &["deployment", "run", "leonardo-deployment", "-p", "count=3"],
     &["deployment", "run", "leonardo-deployment", "-p", "cuont=3"],
     &["deployment", "run", "leonardo-deployment", "--watch"],
-    &["flow-run", "ls", "--state", "Runing"],
     &["flow-run", "ls"],
     &["flow-run", "inspect", RUN],
     &["flow-run", "inspect", "beautiful-nyala"],

@@ -461,6 +461,9 @@ deployments:
     let run = run_named(&daemon, "good");
     host.cli(&["flow-run", "logs", "-f", run["name"].as_str().unwrap()]).exits(0).says(&["- one", "Completed"]);
     host.cli(&["flow-run", "ls"]).exits(0).says(&["good/good", "bad/bad", "Completed", "Failed"]);
+    host.cli(&["flow-run", "ls", "--state", "failed"]).exits(0).says(&["bad/bad", "Failed"]);
+    host.cli(&["flow-run", "ls", "--state", "Late"]).exits(0).says(&["There are no such flow runs."]);
+    host.cli(&["flow-run", "ls", "--state", "Runing"]).exits(1).says(&["there is no state 'Runing'", "did you mean Running?", "AwaitingRetry"]);
 }
 
 #[test]

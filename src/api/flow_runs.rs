@@ -18,12 +18,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
+use serde::Serialize;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/flow_runs", post(create))
         .route("/flow_runs/filter", post(filter))
         .route("/flow_runs/count", post(count))
+        .route("/flow_runs/paginate", post(paginate))
         .route("/flow_runs/{id}", get(by_id).patch(update).delete(delete))
         .route("/flow_runs/{id}/set_state", post(set_state))
         .route("/flow_runs/{id}/labels", patch(set_labels))
@@ -75,6 +77,30 @@ async fn count(
     OptionalBody(selection): OptionalBody<Selection<FlowRunSort>>,
 ) -> Result<Json<usize>, ApiError> {
     Ok(Json(api.read(move |api| Ok(selection.count_runs(&api.reader, clock::now())?)).await?))
+}
+
+/// A page by its number, from 1 on, and how many there are.
+#[derive(Debug, Serialize)]
+struct Paginated {
+    results: Vec<FlowRunResponse>,
+    count: usize,
+    limit: usize,
+    pages: usize,
+    page: usize,
+}
+
+async fn paginate(
+    State(api): State<Api>,
+    OptionalBody(selection): OptionalBody<Selection<FlowRunSort>>,
+) -> Result<Json<Paginated>, ApiError> {
+    let (page, number) = Page::numbered(selection.limit, selection.page)?;
+    let paginated = api.read(move |api| {
+        let now = clock::now();
+        let count = selection.count_runs(&api.reader, now)?;
+        let results = shown(api, selection.find_runs(&api.reader, page, now)?)?;
+        Ok(Paginated { results, count, limit: page.limit, pages: count.div_ceil(page.limit.max(1)), page: number })
+    });
+    Ok(Json(paginated.await?))
 }
 
 async fn set_state(

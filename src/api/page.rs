@@ -25,19 +25,20 @@ impl Page {
         if limit > MAX_LIMIT {
             return Err(ApiError::meaningless(format!("Invalid limit: must be less than or equal to {MAX_LIMIT}.")));
         }
-        let offset = offset.unwrap_or(0);
-        if offset < 0 {
-            let defect = super::error::Defect {
-                kind: "greater_than_equal",
-                loc: vec!["body".into(), "offset".into()],
-                msg: "Input should be greater than or equal to 0".to_owned(),
-                input: offset.into(),
-                ctx: Some(serde_json::json!({ "ge": 0 })),
-            };
-            return Err(ApiError::invalid(vec![defect], Value::Null));
-        }
+        let offset = at_least("offset", offset.unwrap_or(0), 0)?;
         let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Page { offset: count(offset), limit: count(limit) })
+    }
+
+    /// The page of this number, from 1 on; with the number.
+    ///
+    /// # Errors
+    /// As `new`, and 422 for a number below 1.
+    pub fn numbered(limit: Option<i64>, number: Option<i64>) -> Result<(Self, usize), ApiError> {
+        let number = at_least("page", number.unwrap_or(1), 1)?;
+        let page = Page::new(limit, None)?;
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        Ok((Page { offset: page.limit.saturating_mul(number - 1), ..page }, number))
     }
 
     /// How many rows of the sorted whole are needed to cut this page from it.
@@ -97,6 +98,21 @@ impl Page {
     }
 }
 
+/// A field of the body that must not be smaller.
+fn at_least(field: &str, value: i64, least: i64) -> Result<i64, ApiError> {
+    if value >= least {
+        return Ok(value);
+    }
+    let defect = super::error::Defect {
+        kind: "greater_than_equal",
+        loc: vec!["body".into(), field.into()],
+        msg: format!("Input should be greater than or equal to {least}"),
+        input: value.into(),
+        ctx: Some(serde_json::json!({ "ge": least })),
+    };
+    Err(ApiError::invalid(vec![defect], Value::Null))
+}
+
 /// An item that compares by its key alone.
 struct Ranked<K, T> {
     key: K,
@@ -136,6 +152,8 @@ mod tests {
         let text = |limit, offset| Page::new(limit, offset).unwrap_err().body;
         assert_eq!(text(Some(201), None)["detail"], "Invalid limit: must be less than or equal to 200.");
         assert_eq!(text(Some(-1), None)["detail"], "Invalid limit: must be greater than or equal to 0.");
+        assert_eq!(Page::numbered(Some(20), Some(3)).unwrap(), (Page { offset: 40, limit: 20 }, 3));
+        assert_eq!(Page::numbered(None, Some(0)).unwrap_err().body["exception_detail"][0]["loc"][1], "page");
         assert_eq!(text(None, Some(-1))["exception_detail"][0]["type"], "greater_than_equal");
     }
 

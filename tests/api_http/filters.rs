@@ -72,6 +72,10 @@ async fn flow_run_filters() {
     for (filter, expected) in &table {
         let count = server.post("/flow_runs/count", json!({"flow_runs": filter})).await.expect(200);
         assert_eq!(count, json!(expected.len()), "{filter}");
+        let page = server.post("/flow_runs/paginate", json!({"flow_runs": filter, "limit": 2, "page": 2})).await.expect(200);
+        let results = page["results"].as_array().map(Vec::len);
+        assert_eq!((&page["count"], &page["pages"], results), (&count, &json!(expected.len().div_ceil(2)), Some(expected.len().saturating_sub(2).min(2))), "{filter}");
+        assert_eq!((&page["page"], &page["limit"]), (&json!(2), &json!(2)));
     }
     check(&server, "/flow_runs/filter", "flow_runs", table).await;
 }

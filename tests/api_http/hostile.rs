@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
 /// Every route with its method; `{id}` and `{name}` are filled in.
-const ROUTES: [(&str, &str); 67] = [
+const ROUTES: [(&str, &str); 68] = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/hello"),
@@ -31,6 +31,7 @@ const ROUTES: [(&str, &str); 67] = [
     ("POST", "/flow_runs/"),
     ("POST", "/flow_runs/filter"),
     ("POST", "/flow_runs/count"),
+    ("POST", "/flow_runs/paginate"),
     ("GET", "/flow_runs/{id}"),
     ("PATCH", "/flow_runs/{id}"),
     ("DELETE", "/flow_runs/{id}"),

@@ -28,6 +28,8 @@ pub(in crate::api) struct Selection<S> {
     pub sort: Option<S>,
     pub limit: Option<i64>,
     pub offset: Option<i64>,
+    /// Of `paginate`, in place of an offset.
+    pub page: Option<i64>,
 }
 
 /// Ids and names of the related objects that pass; `None` where nothing is asked of them.
