@@ -98,6 +98,10 @@ const LEVEL_SUFFIX: &str = "\x1b\\";
 
 /// The text before the first level that is said in it, that level (10 to 50), and the text after it.
 pub(super) fn split_level(text: &str) -> Option<(&str, u8, &str)> {
+    // Few lines hold an escape at all, and looking for one byte is far quicker.
+    if !text.as_bytes().contains(&0x1b) {
+        return None;
+    }
     let (before, rest) = text.split_once(LEVEL_PREFIX)?;
     let (digits, after) = rest.split_once(LEVEL_SUFFIX)?;
     let level = digits.parse::<u8>().ok().filter(|level| (10..=50).contains(level) && level % 10 == 0)?;
