@@ -6,13 +6,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reeve::executor::confinement::Confinement;
 use reeve::executor::directory;
 use reeve::executor::follow::Follower;
 use reeve::executor::log::{MINIMUM_LOG_BYTES, Stream, read_all};
 use reeve::executor::outcome::{NotStarted, StoppedBy};
 use reeve::executor::process::ProcessExecutor;
 use reeve::executor::{
-    Adoption, Context, End, Executor, Handle, Job, Outcome, Program, RUN_ID_VARIABLE, Report,
+    Adoption, Context, End, Executor, Handle, Interpreter, Job, Outcome, Program, RUN_ID_VARIABLE, Report,
     StartError,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -519,6 +520,41 @@ async fn a_flood_without_a_line_end_grows_neither_file_nor_memory() {
         remarks.iter().any(|line| line.ends_with("bytes dropped]")),
         "{remarks:?}"
     );
+}
+
+#[tokio::test]
+async fn a_flood_keeps_head_and_tail_hides_its_secrets_and_costs_no_other_run_a_line() {
+    const SECRET: &str = "sk-1234567890";
+    let mut flooded = House::new();
+    let flood = format!(
+        "echo first; echo {SECRET}; head -c 4000000 /dev/urandom; echo; yes 'the key is {SECRET}.' | head -n 1500000; \
+         printf 'cut\\n\\377\\n'; printf sk-12345; sleep 0.01; echo 67890; echo last"
+    );
+    let max_log_bytes = 1 << 20;
+    flooded.start(Job { secrets: vec![SECRET.to_owned()], max_log_bytes, ..flooded.shell(&flood) }).await;
+    let mut other = House::new();
+    let job = other.shell("seq 1 20000");
+    assert!(other.run(job).await.is_success());
+    assert_eq!(other.output(Stream::Output), (1..=20_000).map(|number| number.to_string()).collect::<Vec<_>>());
+
+    let outcome = flooded.outcome().await;
+    assert!(outcome.is_success() && outcome.notes.is_empty(), "{outcome:?}");
+    flooded.left_alone().await;
+    let mut size = 0;
+    for file in fs::read_dir(flooded.run_directory()).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(file.path()).expect("logs are UTF-8, whatever the run writes");
+        assert!(!text.contains(SECRET), "{file:?} holds the secret");
+        size += text.len() as u64;
+    }
+    // The record of the end is not the log's.
+    let room = max_log_bytes + 32 * 1024;
+    assert!((max_log_bytes / 2..room).contains(&size), "{size} bytes");
+    let lines = flooded.output(Stream::Output);
+    assert_eq!(lines[..2], ["first", "***"]);
+    let tail = lines.iter().rev().take_while(|line| !line.contains("\\x00")).cloned().collect::<Vec<_>>();
+    assert_eq!(tail[..2], ["last", "***"]);
+    assert_eq!(tail[2..4], ["\\xff", "cut"]);
+    assert!(tail.len() > 3000 && tail[4..].iter().all(|line| line == "the key is ***."), "{} lines", tail.len());
 }
 
 #[tokio::test]
@@ -1065,6 +1101,64 @@ async fn a_prefect_flow_is_refused() {
     );
 }
 
+/// Only root can start runs as others; everybody as themselves.
+#[tokio::test]
+async fn a_result_arrives_whoever_runs_the_function() {
+    let user = rustix::process::geteuid().is_root().then(|| "65534".to_owned());
+    let source = "
+import os
+def value(): return os.getuid()
+def raises(): raise ValueError('the disk is on fire')
+";
+    for function in ["value", "raises"] {
+        let mut house = House::new();
+        fs::set_permissions(house.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let job = python(&house, source, function, serde_json::json!({}));
+        let confinement = Confinement { user: user.clone(), ..Confinement::default() };
+        let outcome = house.run(Job { confinement, ..job }).await;
+        let expected = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.parse().unwrap());
+        match function {
+            "value" => assert_eq!(outcome.value, Some(expected.into()), "{outcome:?} {:?}", house.output(Stream::Error)),
+            _ => assert_eq!(outcome.message, "exited with code 1: ValueError: the disk is on fire"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_the_result_is_the_runners_alone() {
+    let source = "
+import os, stat, subprocess
+def memory(number):
+    return os.path.exists('/proc/self/fd/%d' % number) and 'memfd:' in os.readlink('/proc/self/fd/%d' % number)
+def inherits():
+    names = subprocess.run(['sh', '-c', 'ls -l /proc/self/fd; env'], stdout=subprocess.PIPE, close_fds=False).stdout.decode()
+    return 'memfd' in names or 'REEVE_RESULT' in names
+def closes():
+    for number in range(3, 64):
+        if memory(number):
+            os.dup2(os.open('mine', os.O_CREAT | os.O_RDWR), number)
+    return 'lost'
+def fills():
+    number = next(number for number in range(3, 64) if memory(number))
+    try:
+        while os.write(number, b'x' * 4096): pass
+    except OSError as error:
+        print(error.strerror)
+";
+    let run = async |function: &str| {
+        let mut house = House::new();
+        let outcome = house.run(python(&house, source, function, serde_json::json!({}))).await;
+        assert!(outcome.is_success(), "{function}: {outcome:?} {:?}", house.output(Stream::Error));
+        (house, outcome)
+    };
+    assert_eq!(run("inherits").await.1.value, Some(false.into()));
+    let (house, outcome) = run("closes").await;
+    assert_eq!((outcome.value, fs::read_to_string(house.directory.path().join("mine")).unwrap().as_str()), (None, ""));
+    assert_eq!(house.output(Stream::Error), ["reeve: the result was not kept: its file was closed"]);
+    let (house, outcome) = run("fills").await;
+    assert_eq!((outcome.value, house.output(Stream::Output)), (None, vec!["Operation not permitted".to_owned()]));
+}
+
 #[tokio::test]
 async fn the_interpreter_of_the_project_is_preferred() {
     let mut house = House::new();
@@ -1083,6 +1177,17 @@ async fn the_interpreter_of_the_project_is_preferred() {
         house.output(Stream::Reeve)[0]
             .ends_with(".venv/bin/python (the working directory's .venv)")
     );
+    for (interpreter, why) in [
+        (Interpreter::OfProject(bin.join("python")), "the project's .venv"),
+        (Interpreter::Configured(bin.join("python")), "as configured"),
+    ] {
+        let mut elsewhere = House::new();
+        let Program::Python { file, function, parameters, .. } = python(&elsewhere, "", "f", serde_json::json!({})).program else { panic!() };
+        let program = Program::Python { interpreter: Some(interpreter), file, function, parameters };
+        let job = elsewhere.job(program);
+        assert!(elsewhere.run(job).await.is_success());
+        assert!(elsewhere.output(Stream::Reeve)[0].ends_with(&format!(".venv/bin/python ({why})")), "{why}");
+    }
 }
 
 #[tokio::test]
