@@ -1,5 +1,5 @@
 //! What a run gets of the daemon's environment, and that none of its secrets stands in an argument list.
-use crate::executor::Program;
+use crate::executor::{Interpreter, Program};
 use crate::model::JsonMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,14 +32,14 @@ pub fn inherited(daemon: &BTreeMap<String, String>, job_variables: &JsonMap) -> 
 
 /// The Python interpreter: as the job variable `python` says (from the project's directory, where it is a path), else the project's
 /// `.venv` where the run starts elsewhere in the project and finds none there; `None`: the supervisor looks for one.
-pub fn interpreter(job_variables: &JsonMap, root: Option<&Path>, working_directory: &Path) -> Option<PathBuf> {
+pub fn interpreter(job_variables: &JsonMap, root: Option<&Path>, working_directory: &Path) -> Option<Interpreter> {
     const OF_PROJECT: &str = ".venv/bin/python";
     match job_variables.get("python").and_then(Value::as_str) {
         // A bare name is looked up in PATH.
-        Some(python) if !python.contains('/') => Some(PathBuf::from(python)),
-        Some(python) => Some(root.map_or_else(|| PathBuf::from(python), |root| root.join(python))),
+        Some(python) if !python.contains('/') => Some(Interpreter::Configured(python.into())),
+        Some(python) => Some(Interpreter::Configured(root.map_or_else(|| PathBuf::from(python), |root| root.join(python)))),
         None if working_directory.join(OF_PROJECT).exists() => None,
-        None => root.filter(|root| *root != working_directory).map(|root| root.join(OF_PROJECT)).filter(|python| python.exists()),
+        None => root.filter(|root| *root != working_directory).map(|root| root.join(OF_PROJECT)).filter(|python| python.exists()).map(Interpreter::OfProject),
     }
 }
 
@@ -96,14 +96,14 @@ mod tests {
         let project = tempfile::tempdir().unwrap();
         let (root, below) = (project.path(), project.path().join("below"));
         let named = |python: &str| JsonMap::from_iter([("python".to_owned(), json!(python))]);
-        assert_eq!(interpreter(&named("python3.12"), Some(root), root), Some("python3.12".into()));
-        assert_eq!(interpreter(&named("env/bin/python"), Some(root), &below), Some(root.join("env/bin/python")));
-        assert_eq!(interpreter(&named("/usr/bin/python3"), Some(root), root), Some("/usr/bin/python3".into()));
+        assert_eq!(interpreter(&named("python3.12"), Some(root), root), Some(Interpreter::Configured("python3.12".into())));
+        assert_eq!(interpreter(&named("env/bin/python"), Some(root), &below), Some(Interpreter::Configured(root.join("env/bin/python"))));
+        assert_eq!(interpreter(&named("/usr/bin/python3"), Some(root), root), Some(Interpreter::Configured("/usr/bin/python3".into())));
         assert_eq!(interpreter(&JsonMap::new(), Some(root), &below), None);
         for directory in [root, &below] {
             std::fs::create_dir_all(directory.join(".venv/bin")).unwrap();
             std::fs::write(directory.join(".venv/bin/python"), "").unwrap();
-            let expected = (directory == root).then(|| root.join(".venv/bin/python"));
+            let expected = (directory == root).then(|| Interpreter::OfProject(root.join(".venv/bin/python")));
             assert_eq!(interpreter(&JsonMap::new(), Some(root), &below), expected, "the nearer one is the supervisor's to find");
         }
         assert_eq!(interpreter(&JsonMap::new(), Some(root), root), None);

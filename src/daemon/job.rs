@@ -7,7 +7,7 @@
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::prepare::{self, Preparation};
-use crate::executor::{Job, Program};
+use crate::executor::{Interpreter, Job, Program};
 use crate::model::secret::looks_secret;
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
@@ -124,7 +124,7 @@ fn program(
     entrypoint: &Entrypoint,
     deployment: &Deployment,
     job_variables: &JsonMap,
-    (parameters, interpreter): (JsonMap, Option<PathBuf>),
+    (parameters, interpreter): (JsonMap, Option<Interpreter>),
     renderer: &mut Renderer<'_>,
 ) -> Result<Program, String> {
     // Prefect's process pool: a `command` among the job variables replaces what would be run.
@@ -172,7 +172,7 @@ fn starts_fresh(deployment: &Deployment, job_variables: &JsonMap) -> bool {
 fn preparation(
     deployment: &Deployment,
     fresh: bool,
-    interpreter: Option<PathBuf>,
+    interpreter: Option<Interpreter>,
     renderer: &mut Renderer<'_>,
 ) -> Result<Option<Preparation>, String> {
     let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };

@@ -1,13 +1,15 @@
 //! What the daemon says on its terminal: what reconciles did, what each run prints and how it ends.
 //!
 //! It only reads. A run's log is followed from its files, so that a slow terminal slows no run; with more runs at once
-//! than `MOST_FOLLOWED`, the others' lines stand only in their logs, and that is said.
+//! than `MOST_FOLLOWED`, the others' lines stand only in their logs, and that is said. Of a run that prints without measure only the
+//! first lines of every window of time are shown (see [`Allowance`]); the rest is not even read.
 use super::reconciler::Outcome;
 use crate::clock;
 use crate::executor::follow::Follower;
-use crate::executor::log::Stream;
+use crate::executor::log::{LogLine, Stream};
 use crate::executor::watch::DirectoryWatcher;
 use crate::manifest::render_problems;
+use crate::model::id::FlowRunId;
 use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::StateType;
@@ -17,10 +19,22 @@ use crate::reconcile::explain::{self, Style, Tense};
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// How many runs' logs are followed at once.
 const MOST_FOLLOWED: usize = 64;
+
+/// Of one run's lines, this many are shown in a window of time.
+const MOST_LINES: usize = 1000;
+
+/// The same in bytes: long lines are few lines.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// How long a window is: at first, and at most, since it doubles for a run that used its last one up.
+const FIRST_WINDOW: Duration = Duration::from_secs(5);
+const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 
 /// Says things through `tracing`, where the terminal's form is decided.
 #[derive(Clone, Default)]
@@ -64,9 +78,9 @@ impl Narrator {
             tracing::info!(source, "{MOST_FOLLOWED} other runs are shown here: see its lines with `reeve flow-run logs -f {}`", run.id);
             return;
         };
-        let (watcher, directory) = (logs.watcher.clone(), directory.to_owned());
+        let (watcher, directory, id) = (logs.watcher.clone(), directory.to_owned(), run.id);
         tokio::spawn(async move {
-            if let Err(error) = show(&watcher, &directory, &source, since).await {
+            if let Err(error) = show(&watcher, &directory, &source, (id, since)).await {
                 tracing::debug!(source, "the log cannot be shown: {error}");
             }
             drop(permit);
@@ -155,20 +169,74 @@ fn attempt(number: u32) -> String {
     if number > 1 { format!(" (attempt {number})") } else { String::new() }
 }
 
-async fn show(watcher: &Arc<DirectoryWatcher>, directory: &Path, source: &str, since: Timestamp) -> std::io::Result<()> {
+async fn show(watcher: &Arc<DirectoryWatcher>, directory: &Path, source: &str, (run, since): (FlowRunId, Timestamp)) -> std::io::Result<()> {
     let mut follower = Follower::new(watcher, directory, 0)?;
+    let mut allowance = Allowance::new(Instant::now());
     while let Some(page) = follower.next().await? {
-        for line in page.lines.into_iter().filter(|line| line.timestamp >= since) {
-            match (line.stream, line.level()) {
-                // What the supervisor says stands in the run's state too.
-                (Stream::Reeve, _) | (_, ..20) => tracing::debug!(source, "{}", line.message),
-                (_, 20..30) => tracing::info!(source, "{}", line.message),
-                (_, 30..40) => tracing::warn!(source, "{}", line.message),
-                (_, 40..) => tracing::error!(source, "{}", line.message),
+        let mut lines = page.lines.iter().filter(|line| line.timestamp >= since);
+        let all_shown = lines.all(|line| {
+            let allowed = allowance.take(line.message.len(), Instant::now());
+            if allowed {
+                say(source, line);
             }
+            allowed
+        });
+        if all_shown {
+            continue;
         }
+        tracing::info!(source, "... and many more lines: see all of them with `reeve flow-run logs -f {run}`");
+        tokio::time::sleep_until(allowance.window_end()).await;
+        // What it printed meanwhile would be the next flood.
+        follower.skip().await?;
     }
     Ok(())
+}
+
+fn say(source: &str, line: &LogLine) {
+    match (line.stream, line.level()) {
+        // What the supervisor says stands in the run's state too.
+        (Stream::Reeve, _) | (_, ..20) => tracing::debug!(source, "{}", line.message),
+        (_, 20..30) => tracing::info!(source, "{}", line.message),
+        (_, 30..40) => tracing::warn!(source, "{}", line.message),
+        (_, 40..) => tracing::error!(source, "{}", line.message),
+    }
+}
+
+/// How much of a run's output may still be shown.
+struct Allowance {
+    began: Instant,
+    window: Duration,
+    lines: usize,
+    bytes: usize,
+}
+
+impl Allowance {
+    fn new(now: Instant) -> Self {
+        Allowance { began: now, window: FIRST_WINDOW, lines: 0, bytes: 0 }
+    }
+
+    fn window_end(&self) -> Instant {
+        self.began + self.window
+    }
+
+    /// Whether a line may be shown, which is counted then.
+    fn take(&mut self, bytes: usize, now: Instant) -> bool {
+        if now >= self.window_end() {
+            let used_up = self.is_used_up();
+            let window = if used_up { (self.window * 2).min(LONGEST_WINDOW) } else { FIRST_WINDOW };
+            *self = Allowance { window, ..Allowance::new(now) };
+        }
+        if self.is_used_up() {
+            return false;
+        }
+        self.lines += 1;
+        self.bytes += bytes;
+        true
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
+    }
 }
 
 fn say_problems(problems: &[Problem]) {
@@ -180,5 +248,36 @@ fn say_problems(problems: &[Problem]) {
                 Severity::Warning => tracing::warn!(source = "manifest", "{line}"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `lines` lines of so many bytes may be shown at an instant.
+    fn shown(allowance: &mut Allowance, lines: usize, bytes: usize, now: Instant) -> usize {
+        (0..lines).filter(|_| allowance.take(bytes, now)).count()
+    }
+
+    #[test]
+    fn a_flood_is_shown_in_part_and_less_and_less_of_it() {
+        let begin = Instant::now();
+        let mut allowance = Allowance::new(begin);
+        assert_eq!(shown(&mut allowance, MOST_LINES * 3, 1, begin), MOST_LINES);
+        assert_eq!(shown(&mut allowance, 5, 1, begin + FIRST_WINDOW / 2), 0);
+        let second = begin + FIRST_WINDOW;
+        assert_eq!(shown(&mut allowance, 100, MOST_BYTES / 2, second), 2);
+        assert_eq!(shown(&mut allowance, 5, 1, second + FIRST_WINDOW), 0, "the window is twice as long");
+        let third = second + FIRST_WINDOW * 2;
+        assert_eq!(shown(&mut allowance, 5, 1, third), 5);
+        let fourth = third + FIRST_WINDOW * 4;
+        assert_eq!(shown(&mut allowance, MOST_LINES, 1, fourth), MOST_LINES);
+        assert_eq!(allowance.window_end(), fourth + FIRST_WINDOW, "the third was not used up");
+        for _ in 0..20 {
+            let next = allowance.window_end();
+            shown(&mut allowance, MOST_LINES, 1, next);
+        }
+        assert_eq!(allowance.window_end().duration_since(allowance.began), LONGEST_WINDOW);
     }
 }

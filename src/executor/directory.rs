@@ -8,8 +8,7 @@
 //! 3. `exit.json`: [`Message::Finished`] is the next line. Once it exists nobody writes to the directory any more.
 //!
 //! One file and not three, because making files is what a short run costs most of on a busy disk. Beside it stand `log`,
-//! later `log.tail.*` (see `log.rs`), and `result.json`: what the Python runner leaves (value or exception), until the supervisor has
-//! put it into the outcome.
+//! and later `log.tail.*` (see `log.rs`).
 //!
 //! Only the end is flushed to the disk: after a power cut the boot id tells that the run is lost anyway.
 use std::fs::{self, File, OpenOptions};
@@ -25,7 +24,6 @@ use super::{Job, Outcome};
 const JOB_PREFIX: &str = "job-";
 const CLAIMED: &str = "claimed.json";
 pub const STARTED: &str = "started.json";
-pub const RESULT: &str = "result.json";
 pub const EXIT: &str = "exit.json";
 const EXIT_TEMPORARY: &str = "exit.json.tmp";
 

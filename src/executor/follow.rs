@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::directory::{EXIT, is_absent};
-use super::log::{LogPage, read_from};
+use super::log::{LogPage, end_of, read_from};
 use super::watch::{DirectoryWatcher, Subscription};
 
 /// Lines per page.
@@ -42,6 +42,17 @@ impl Follower {
     /// Where the next page begins.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Goes on after what is written now, where that is further: who shows only a part of a flood need not read all of it.
+    ///
+    /// # Errors
+    /// Those of [`end_of`].
+    pub async fn skip(&mut self) -> io::Result<()> {
+        let directory = self.run_directory.clone();
+        let end = tokio::task::spawn_blocking(move || end_of(&directory)).await.map_err(io::Error::other)??;
+        self.position = self.position.max(end);
+        Ok(())
     }
 
     /// Waits for the next lines. `None`: the run has ended and all of its log has been given (or the directory was removed).

@@ -25,13 +25,16 @@ impl Line {
             joined = whole;
             &joined
         };
+        // Far quicker than `utf8_chunks`, and what nearly every run prints.
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return self.push_text(text, emit);
+        }
         let mut chunks = bytes.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             self.push_text(chunk.valid(), emit);
             let invalid = chunk.invalid();
-            let incomplete =
-                std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if incomplete && chunks.peek().is_none() {
+            let incomplete = |bytes| std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
+            if chunks.peek().is_none() && incomplete(invalid) {
                 self.partial = invalid.to_vec();
             } else {
                 self.push_escaped(invalid, emit);
@@ -42,6 +45,14 @@ impl Line {
     fn push_text(&mut self, mut text: &str, emit: &mut impl FnMut(&str, bool)) {
         while !text.is_empty() {
             let plain = text.bytes().position(is_special).unwrap_or(text.len());
+            let whole = text.as_bytes().get(plain) == Some(&b'\n') && plain <= LINE_LIMIT;
+            if whole && self.text.is_empty() && !self.carriage_return {
+                // Nothing to join it with: it need not be copied.
+                emit(&text[..plain], false);
+                self.begun = false;
+                text = &text[plain + 1..];
+                continue;
+            }
             if plain > 0 {
                 self.push_plain(&text[..plain], emit);
                 text = &text[plain..];
@@ -68,6 +79,9 @@ impl Line {
     fn push_plain(&mut self, mut text: &str, emit: &mut impl FnMut(&str, bool)) {
         self.settle_carriage_return(emit);
         self.begun = true;
+        if self.text.len() + text.len() <= LINE_LIMIT {
+            return self.text.push_str(text);
+        }
         while !text.is_empty() {
             let room = LINE_LIMIT.saturating_sub(self.text.len());
             let cut = (0..=room.min(text.len()))
@@ -84,7 +98,8 @@ impl Line {
 
     fn push_escaped(&mut self, bytes: &[u8], emit: &mut impl FnMut(&str, bool)) {
         for byte in bytes {
-            self.push_plain(&format!("\\x{byte:02x}"), emit);
+            let at = usize::from(*byte) * ESCAPE_LENGTH;
+            self.push_plain(&ESCAPES[at..at + ESCAPE_LENGTH], emit);
         }
     }
 
@@ -110,6 +125,27 @@ impl Line {
         }
     }
 }
+
+const ESCAPE_LENGTH: usize = 4;
+
+/// `\xNN` for each byte, one after the other.
+const ESCAPES: &str = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const BYTES: [[u8; ESCAPE_LENGTH]; 256] = {
+        let mut escapes = [[b'\\', b'x', 0, 0]; 256];
+        let mut byte = 0;
+        while byte < escapes.len() {
+            escapes[byte][2] = DIGITS[byte >> 4];
+            escapes[byte][3] = DIGITS[byte & 15];
+            byte += 1;
+        }
+        escapes
+    };
+    match std::str::from_utf8(BYTES.as_flattened()) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    }
+};
 
 /// Control characters other than tab and escape; line ends are among them.
 fn is_special(byte: u8) -> bool {

@@ -40,6 +40,9 @@ pub(super) const CONTINUES: u8 = b'+';
 /// A page holds no more than this much of the files, whatever number of lines was asked for.
 const PAGE_BYTES: usize = 1024 * 1024;
 
+/// What is read at a time: room for several records of the longest kind, and not much more than a page of short ones takes.
+const BLOCK_BYTES: usize = 128 * 1024;
+
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -98,6 +101,10 @@ const LEVEL_SUFFIX: &str = "\x1b\\";
 
 /// The text before the first level that is said in it, that level (10 to 50), and the text after it.
 pub(super) fn split_level(text: &str) -> Option<(&str, u8, &str)> {
+    // Few lines hold an escape at all, and looking for one byte is far quicker.
+    if !text.as_bytes().contains(&0x1b) {
+        return None;
+    }
     let (before, rest) = text.split_once(LEVEL_PREFIX)?;
     let (digits, after) = rest.split_once(LEVEL_SUFFIX)?;
     let level = digits.parse::<u8>().ok().filter(|level| (10..=50).contains(level) && level % 10 == 0)?;
@@ -122,8 +129,8 @@ pub fn read_from(run_directory: &Path, position: u64, max_lines: usize) -> io::R
         lines: Vec::new(),
         next: position,
     };
-    let mut dropped = 0;
-    while page.lines.len() < max_lines {
+    let (mut dropped, mut read) = (0, 0);
+    while page.lines.len() < max_lines && read < PAGE_BYTES {
         let segments = segments(run_directory)?;
         let Some(place) = locate(&segments, page.next) else {
             break;
@@ -138,11 +145,30 @@ pub fn read_from(run_directory: &Path, position: u64, max_lines: usize) -> io::R
         };
         let taken = take_records(&bytes, max_lines, &mut dropped, &mut page.lines);
         page.next += taken as u64;
-        if taken == 0 || bytes.len() >= PAGE_BYTES {
+        read += taken;
+        if taken == 0 {
             break;
         }
     }
     Ok(page)
+}
+
+/// The position after the last whole record that is written now.
+///
+/// # Errors
+/// Those of the file system, other than a missing file.
+pub fn end_of(run_directory: &Path) -> io::Result<u64> {
+    loop {
+        let Some(last) = segments(run_directory)?.pop() else { return Ok(0) };
+        let end = last.start + last.length;
+        let from = last.start.max(end.saturating_sub(BLOCK_BYTES as u64));
+        match read_segment(&last, from) {
+            Ok(bytes) => return Ok(from + bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index as u64 + 1)),
+            // Removed since it was listed.
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 struct Segment {
@@ -208,8 +234,8 @@ fn locate(segments: &[Segment], position: u64) -> Option<Place> {
 fn read_segment(segment: &Segment, position: u64) -> io::Result<Vec<u8>> {
     let file = File::open(&segment.path)?;
     let wanted = usize::try_from(segment.start + segment.length - position)
-        .unwrap_or(PAGE_BYTES)
-        .min(PAGE_BYTES);
+        .unwrap_or(BLOCK_BYTES)
+        .min(BLOCK_BYTES);
     let mut bytes = vec![0; wanted];
     let mut filled = 0;
     while filled < wanted {
@@ -299,9 +325,14 @@ pub fn read_all(run_directory: &Path) -> io::Result<Vec<LogLine>> {
     }
 }
 
-/// Reads what is left of a small file; used where a bound is part of the contract.
+/// Reads a small file; used where a bound is part of the contract.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_at_most(&File::open(path)?, limit)
+}
+
+/// The same for one that is open.
+pub(super) fn read_at_most(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

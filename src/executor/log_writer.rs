@@ -135,6 +135,7 @@ fn add_record(
     if batch.len() + length > BATCH_BYTES || !file.has_room(batch.len() + length) {
         file.write_before(batch, length);
     }
+    batch.reserve(length);
     batch.extend_from_slice(stamp.as_bytes());
     batch.extend_from_slice(&[b' ', stream.letter()]);
     if continues {

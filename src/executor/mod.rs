@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod prepare;
 pub mod process;
 mod program;
+mod result;
 pub mod spawner;
 pub mod supervisor;
 mod tree;
@@ -95,6 +96,16 @@ pub struct Job {
     pub max_log_bytes: u64,
 }
 
+/// A Python interpreter, and who chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpreter {
+    /// The job variable `python`: a path, or a name to look up in the child's `PATH`.
+    Configured(PathBuf),
+    /// That of the `.venv` of the project, where the run starts elsewhere in it.
+    OfProject(PathBuf),
+}
+
 /// What is executed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,7 +117,7 @@ pub enum Program {
     /// A plain function of a Python file.
     Python {
         /// `None`: `.venv/bin/python` of the working directory, else `python3` on the child's `PATH`.
-        interpreter: Option<PathBuf>,
+        interpreter: Option<Interpreter>,
         /// Absolute, or relative to the working directory.
         file: PathBuf,
         /// A name in the file; may be dotted (`Class.method`).
@@ -116,7 +127,7 @@ pub enum Program {
     /// A plain function of a module that the interpreter can import from the working directory, or from its own packages.
     Module {
         /// As in `Python`.
-        interpreter: Option<PathBuf>,
+        interpreter: Option<Interpreter>,
         /// `package.module`
         module: String,
         function: String,

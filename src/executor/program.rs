@@ -2,7 +2,7 @@
 //!
 //! For whoever starts a run's program: the supervisor, or the process that prepared the code for it.
 use super::outcome::NotStarted;
-use super::Program;
+use super::{Interpreter, Program};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,15 +26,15 @@ pub fn choose(program: &Program, directory: &Path) -> Choice {
             Choice { program: words.next().unwrap_or_default(), arguments: words.collect(), remark: None }
         }
         Program::Python { interpreter, file, function, .. } => {
-            python(interpreter.as_deref(), directory, vec![directory.join(file).into(), function.into()])
+            python(interpreter.as_ref(), directory, vec![directory.join(file).into(), function.into()])
         }
         Program::Module { interpreter, module, function, .. } => {
-            python(interpreter.as_deref(), directory, vec![module.into(), function.into(), "module".into()])
+            python(interpreter.as_ref(), directory, vec![module.into(), function.into(), "module".into()])
         }
     }
 }
 
-fn python(interpreter: Option<&Path>, directory: &Path, of_runner: Vec<OsString>) -> Choice {
+fn python(interpreter: Option<&Interpreter>, directory: &Path, of_runner: Vec<OsString>) -> Choice {
     let (interpreter, remark) = choose_interpreter(interpreter, directory);
     let mut arguments = vec!["-u".into(), "-c".into(), RUNNER.into()];
     arguments.extend(of_runner);
@@ -42,12 +42,13 @@ fn python(interpreter: Option<&Path>, directory: &Path, of_runner: Vec<OsString>
 }
 
 /// The interpreter for code in a directory, and a sentence that says why.
-pub fn choose_interpreter(given: Option<&Path>, working_directory: &Path) -> (PathBuf, String) {
+pub fn choose_interpreter(given: Option<&Interpreter>, working_directory: &Path) -> (PathBuf, String) {
     if let Some(given) = given {
-        return (
-            given.to_path_buf(),
-            format!("python interpreter: {} (as configured)", given.display()),
-        );
+        let (path, why) = match given {
+            Interpreter::Configured(path) => (path, "as configured"),
+            Interpreter::OfProject(path) => (path, "the project's .venv"),
+        };
+        return (path.clone(), format!("python interpreter: {} ({why})", path.display()));
     }
     let project = working_directory.join(".venv/bin/python");
     if project.exists() {

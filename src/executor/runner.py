@@ -1,7 +1,7 @@
 """Calls one plain function for reeve: `python -u -c RUNNER FILE FUNCTION`, or `python -u -c RUNNER MODULE FUNCTION module`.
 
-Parameters come as JSON in REEVE_PARAMETERS; what the function returns (small JSON), or the exception that it raised, goes to the file
-named by REEVE_RESULT_FILE. Must run on Python 3.8, and must never import anything of the user's but the file itself.
+Parameters come as JSON in REEVE_PARAMETERS; what the function returns (small JSON), or the exception that it raised, goes to the
+unnamed file whose descriptor is REEVE_RESULT_DESCRIPTOR. Must run on Python 3.8, and must never import anything of the user's but the file itself.
 """
 import sys
 
@@ -32,18 +32,25 @@ def run(path, dotted, module_name=None):
         sys.path[:0] = list(dict.fromkeys([os.path.dirname(os.path.abspath(path)), os.getcwd()]))
     sys.argv[:] = [path]
 
+    # Of this process alone: programs that it starts neither inherit it nor hear of it.
+    descriptor = int(os.environ.pop("REEVE_RESULT_DESCRIPTOR", "-1"))
+    try:
+        os.set_inheritable(descriptor, False)
+        same = os.fstat(descriptor)
+    except OSError:
+        same = None
+
     def leave(**result):
         text = json.dumps(result)
         if len(text) > 8192:
             return
-        target = os.environ.get("REEVE_RESULT_FILE")
-        if target:
-            try:
-                with open(target + ".tmp", "w") as file:
-                    file.write(text)
-                os.replace(target + ".tmp", target)
-            except OSError as error:
-                print("reeve: the result was not kept: %s" % error, file=sys.stderr)
+        try:
+            # The function may have closed it, and opened something else in its place.
+            if same is None or not os.path.samestat(os.fstat(descriptor), same):
+                raise OSError("its file was closed")
+            os.write(descriptor, text.encode())
+        except OSError as error:
+            print("reeve: the result was not kept: %s" % error, file=sys.stderr)
 
     def refuse(message):
         print("reeve: " + message, file=sys.stderr)

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use reeve::executor::{End, Executor, Job, directory};
 use reeve::executor::follow::Follower;
-use reeve::executor::log::{MINIMUM_LOG_BYTES, Stream};
+use reeve::executor::log::{MINIMUM_LOG_BYTES, Stream, read_all};
 use super::house::{House, PATIENCE};
 
 #[tokio::test]
@@ -136,4 +136,40 @@ async fn a_small_bound_is_raised_to_the_minimum() {
     assert!(house.run(job).await.is_success());
     assert_eq!(house.output(Stream::Output), ["kept"]);
     const { assert!(MINIMUM_LOG_BYTES <= 1 << 20) };
+}
+
+#[tokio::test]
+async fn a_flood_keeps_head_and_tail_hides_its_secrets_and_costs_no_other_run_a_line() {
+    const SECRET: &str = "sk-1234567890";
+    let mut flooded = House::new();
+    let flood = format!(
+        "echo first; echo {SECRET}; head -c 4000000 /dev/urandom; echo; yes 'the key is {SECRET}.' | head -n 1500000; \
+         printf 'cut\\n\\377\\n'; printf sk-12345; sleep 0.01; echo 67890; echo last"
+    );
+    let max_log_bytes = 1 << 20;
+    flooded.start(Job { secrets: vec![SECRET.to_owned()], max_log_bytes, ..flooded.shell(&flood) }).await;
+    let mut other = House::new();
+    let job = other.shell("seq 1 20000");
+    assert!(other.run(job).await.is_success());
+    assert_eq!(other.output(Stream::Output), (1..=20_000).map(|number| number.to_string()).collect::<Vec<_>>());
+
+    let outcome = flooded.outcome().await;
+    assert!(outcome.is_success() && outcome.notes.is_empty(), "{outcome:?}");
+    flooded.left_alone().await;
+    let mut size = 0;
+    for file in fs::read_dir(flooded.run_directory()).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(file.path()).expect("logs are UTF-8, whatever the run writes");
+        assert!(!text.contains(SECRET), "{file:?} holds the secret");
+        size += text.len() as u64;
+    }
+    // The record of the end is not the log's.
+    let room = max_log_bytes + 32 * 1024;
+    assert!((max_log_bytes / 2..room).contains(&size), "{size} bytes");
+    let lines = flooded.output(Stream::Output);
+    assert_eq!(lines[..2], ["first", "***"]);
+    let after_gap = read_all(&flooded.run_directory()).unwrap().into_iter().rev().take_while(|line| !line.message.ends_with("bytes dropped]"));
+    let tail: Vec<String> = after_gap.filter(|line| line.stream == Stream::Output).map(|line| line.message).collect();
+    assert_eq!(tail[..2], ["last", "***"]);
+    assert_eq!(tail[2..4], ["\\xff", "cut"]);
+    assert!(tail.len() > 3000 && tail[4..].iter().all(|line| line == "the key is ***."), "{} lines", tail.len());
 }

@@ -1,7 +1,8 @@
 //! Python functions: called, drained, and what is said when they cannot be.
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use reeve::executor::{End, Job, Program};
+use reeve::executor::confinement::Confinement;
+use reeve::executor::{End, Interpreter, Job, Program};
 use reeve::executor::log::Stream;
 use super::house::House;
 
@@ -222,4 +223,73 @@ async fn the_interpreter_of_the_project_is_preferred() {
         house.output(Stream::Reeve)[0]
             .ends_with(".venv/bin/python (the working directory's .venv)")
     );
+    for (interpreter, why) in [
+        (Interpreter::OfProject(bin.join("python")), "the project's .venv"),
+        (Interpreter::Configured(bin.join("python")), "as configured"),
+    ] {
+        let mut elsewhere = House::new();
+        let Program::Python { file, function, parameters, .. } = python(&elsewhere, "", "f", serde_json::json!({})).program else { panic!() };
+        let program = Program::Python { interpreter: Some(interpreter), file, function, parameters };
+        let job = elsewhere.job(program);
+        assert!(elsewhere.run(job).await.is_success());
+        assert!(elsewhere.output(Stream::Reeve)[0].ends_with(&format!(".venv/bin/python ({why})")), "{why}");
+    }
+}
+
+/// Only root can start runs as others; everybody as themselves.
+#[tokio::test]
+async fn a_result_arrives_whoever_runs_the_function() {
+    let user = rustix::process::geteuid().is_root().then(|| "65534".to_owned());
+    let source = "
+import os
+def value(): return os.getuid()
+def raises(): raise ValueError('the disk is on fire')
+";
+    for function in ["value", "raises"] {
+        let mut house = House::new();
+        fs::set_permissions(house.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let job = python(&house, source, function, serde_json::json!({}));
+        let confinement = Confinement { user: user.clone(), ..Confinement::default() };
+        let outcome = house.run(Job { confinement, ..job }).await;
+        let expected = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.parse().unwrap());
+        match function {
+            "value" => assert_eq!(outcome.value, Some(expected.into()), "{outcome:?} {:?}", house.output(Stream::Error)),
+            _ => assert_eq!(outcome.message, "exited with code 1: ValueError: the disk is on fire"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_the_result_is_the_runners_alone() {
+    let source = "
+import os, stat, subprocess
+def memory(number):
+    return os.path.exists('/proc/self/fd/%d' % number) and 'memfd:' in os.readlink('/proc/self/fd/%d' % number)
+def inherits():
+    names = subprocess.run(['sh', '-c', 'ls -l /proc/self/fd; env'], stdout=subprocess.PIPE, close_fds=False).stdout.decode()
+    return 'memfd' in names or 'REEVE_RESULT' in names
+def closes():
+    for number in range(3, 64):
+        if memory(number):
+            os.dup2(os.open('mine', os.O_CREAT | os.O_RDWR), number)
+    return 'lost'
+def fills():
+    number = next(number for number in range(3, 64) if memory(number))
+    try:
+        while os.write(number, b'x' * 4096): pass
+    except OSError as error:
+        print(error.strerror)
+";
+    let run = async |function: &str| {
+        let mut house = House::new();
+        let outcome = house.run(python(&house, source, function, serde_json::json!({}))).await;
+        assert!(outcome.is_success(), "{function}: {outcome:?} {:?}", house.output(Stream::Error));
+        (house, outcome)
+    };
+    assert_eq!(run("inherits").await.1.value, Some(false.into()));
+    let (house, outcome) = run("closes").await;
+    assert_eq!((outcome.value, fs::read_to_string(house.directory.path().join("mine")).unwrap().as_str()), (None, ""));
+    assert_eq!(house.output(Stream::Error), ["reeve: the result was not kept: its file was closed"]);
+    let (house, outcome) = run("fills").await;
+    assert_eq!((outcome.value, house.output(Stream::Output)), (None, vec!["Operation not permitted".to_owned()]));
 }

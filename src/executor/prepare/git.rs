@@ -70,6 +70,12 @@ impl<'a> Git<'a> {
         if ended.status.success() { Ok(ended.output.kept()) } else { Err(refused(&ended)) }
     }
 
+    /// `2.47.3`
+    fn version(&self) -> Option<String> {
+        let said = self.ask(Path::new("/"), &["version"]).ok()?;
+        said.split_whitespace().nth(2).map(str::to_owned)
+    }
+
     /// Why it could not be reached, with what to do.
     pub fn explain(&self, refused: &Refused) -> String {
         let Refused { line, text } = refused;
@@ -77,6 +83,11 @@ impl<'a> Git<'a> {
         let hint = if any(&["Permission denied (publickey", "Host key verification failed"]) {
             "; the run's user needs a key that this host takes and the host in its known_hosts; or write the https:// address and an access_token"
         } else if any(&["could not read Username", "Authentication failed", "terminal prompts disabled", "403", "Invalid username or"]) {
+            if self.remote.has_login()
+                && let Some(version) = self.version().filter(|version| is_too_old(version))
+            {
+                return format!("{line}; git {version} cannot be given a token: install git 2.31 or newer");
+            }
             match self.remote.has_login() {
                 true => "; the host does not take the given token",
                 false => "; if it is private, set a token in the environment and write `access_token: \"{{ $NAME }}\"`",
@@ -86,6 +97,12 @@ impl<'a> Git<'a> {
         };
         format!("{line}{hint}")
     }
+}
+
+/// Those before 2.31 know nothing of `GIT_CONFIG_COUNT`, by which they would get the token.
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < (2, 31))
 }
 
 fn missing(error: &io::Error) -> Refused {
@@ -112,6 +129,13 @@ fn last_word(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_git_before_2_31_is_too_old_for_tokens() {
+        for (version, expected) in [("2.30.9", true), ("1.8.3.1", true), ("2.31.0", false), ("2.47.3", false), ("2.50.1.windows.1", false), ("3.0", false), ("unknown", false)] {
+            assert_eq!(is_too_old(version), expected, "{version}");
+        }
+    }
 
     #[test]
     fn what_git_said_last_without_its_advice() {

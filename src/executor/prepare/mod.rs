@@ -13,7 +13,8 @@ mod script;
 mod steps;
 
 use super::program::{self, Choice, Surroundings};
-use super::{Job, Program};
+use super::result;
+use super::{Interpreter, Job, Program};
 use rustix::fs::MemfdFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub struct Preparation {
     /// Where clones and work trees are kept; `None`: in the cache of the user whose run it is.
     pub cache: Option<PathBuf>,
     /// The interpreter that `pip_install_requirements` installs for, where one is configured.
-    pub interpreter: Option<PathBuf>,
+    pub interpreter: Option<Interpreter>,
 }
 
 /// All that the preparing process is told.
@@ -116,8 +117,11 @@ pub fn main() -> u8 {
             return FAILED;
         }
     };
+    // For the program, not for the steps.
+    let result = std::env::var(result::DESCRIPTOR_VARIABLE).ok().and_then(|number| number.parse().ok());
+    let result: Option<i32> = result.filter(|number| result::set_inherited(*number, false).is_ok());
     let failure = match steps::all(&order) {
-        Ok(prepared) => become_program(&order, prepared),
+        Ok(prepared) => become_program(&order, prepared, result),
         Err(failure) => failure,
     };
     fail(file, &failure);
@@ -139,7 +143,7 @@ fn take_order() -> io::Result<(Order, File)> {
 }
 
 /// Executes the program where the steps led. Returns only the reason why that failed.
-fn become_program(order: &Order, prepared: steps::Prepared) -> String {
+fn become_program(order: &Order, prepared: steps::Prepared, result: Option<i32>) -> String {
     let directory = prepared.directory;
     if let Err(message) = program::check_directory(&directory) {
         return format!("after the pull steps, the {message}");
@@ -151,6 +155,9 @@ fn become_program(order: &Order, prepared: steps::Prepared) -> String {
     for lock in &prepared.held {
         // The program holds on to its work tree as long as any of its processes lives.
         let _closed_with_the_exec_otherwise = rustix::io::fcntl_setfd(lock, rustix::io::FdFlags::empty());
+    }
+    if let Some(number) = result {
+        let _closed_otherwise = result::set_inherited(number, true);
     }
     let error = Command::new(&program).args(arguments).current_dir(&directory).env("PWD", &directory).exec();
     let search_path = std::env::var("PATH").ok();

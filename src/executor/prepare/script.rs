@@ -108,7 +108,7 @@ pub fn pip_install(workshop: &mut Workshop<'_>, inputs: &Inputs) -> Result<JsonM
     if !directory.join(file).exists() {
         return Err(format!("there is no {file} in {}", directory.display()));
     }
-    let (interpreter, remark) = program::choose_interpreter(workshop.order.preparation.interpreter.as_deref(), workshop.code_directory());
+    let (interpreter, remark) = program::choose_interpreter(workshop.order.preparation.interpreter.as_ref(), workshop.code_directory());
     say(&format!(" {remark}"));
     // Two at once into one environment break it.
     let root = cache::root(workshop.order.preparation.cache.as_deref())?;

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::time::Duration;
 use std::process::{Command, Stdio};
 
@@ -17,9 +16,9 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 use super::{fork, signals};
 use crate::executor::cgroup::Cgroup;
 use crate::executor::confinement::Resolved;
-use crate::executor::directory::RESULT;
 use crate::executor::outcome::NotStarted;
 use crate::executor::program::{self, Choice, Surroundings};
+use crate::executor::result::{self, ResultFile};
 use crate::executor::{Job, RUN_ID_VARIABLE, prepare};
 
 /// A run's process, just started.
@@ -29,6 +28,8 @@ pub struct Launched {
     pub error: PipeReader,
     /// What it was handed, where it has pull steps to do: there it says why it could not do them.
     pub order: Option<File>,
+    /// Where a Python function leaves its value or its exception.
+    pub result: Option<ResultFile>,
 }
 
 /// Why there is no process.
@@ -44,11 +45,12 @@ pub struct Plan {
     pub remark: Option<String>,
     /// What the process that prepares the code is to do; its standard input.
     order: Option<io::Result<File>>,
+    result: Option<ResultFile>,
     confinement: Resolved,
 }
 
 /// Decides what is executed. Only looks for the interpreter; starts nothing.
-pub fn plan(job: &Job, run_directory: &Path) -> Plan {
+pub fn plan(job: &Job) -> Plan {
     let (choice, order) = match &job.preparation {
         None => (program::choose(&job.program, &job.working_directory), None),
         Some(preparation) => (prepare::choice(), Some(prepare::order(job, preparation))),
@@ -65,7 +67,11 @@ pub fn plan(job: &Job, run_directory: &Path) -> Plan {
             "REEVE_PARAMETERS",
             serde_json::Value::Object(parameters.clone()).to_string(),
         );
-        command.env("REEVE_RESULT_FILE", run_directory.join(RESULT));
+    }
+    // Without one the function runs nevertheless, and its log says that the result was not kept.
+    let result = job.program.parameters().and_then(|_| ResultFile::create().ok());
+    if let Some(result) = &result {
+        command.env(result::DESCRIPTOR_VARIABLE, result.number().to_string());
     }
     command.current_dir(&job.working_directory);
     Plan {
@@ -73,6 +79,7 @@ pub fn plan(job: &Job, run_directory: &Path) -> Plan {
         program: program.to_string_lossy().into_owned(),
         remark,
         order,
+        result,
         confinement: Resolved::default(),
     }
 }
@@ -119,13 +126,14 @@ impl Plan {
             .stdout(output_end)
             .stderr(error_end);
         let supervisor = getpid();
-        // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
         let confinement = std::mem::take(&mut self.confinement);
-        unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement)) };
+        let inherited = self.result.as_ref().map(ResultFile::number);
+        // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
+        unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement, inherited)) };
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
         wait_until(job.not_before);
         match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
-            Ok(pid) => Ok(Launched { pid, output, error, order }),
+            Ok(pid) => Ok(Launched { pid, output, error, order, result: self.result }),
             Err(error) => Err(explain(&self.program, &error, job)),
         }
     }
@@ -150,8 +158,11 @@ fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
 }
 
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
-fn isolate(supervisor: Pid, confinement: &Resolved) -> io::Result<()> {
+fn isolate(supervisor: Pid, confinement: &Resolved, inherited: Option<i32>) -> io::Result<()> {
     setsid()?;
+    if let Some(number) = inherited {
+        result::set_inherited(number, true)?;
+    }
     confinement.apply()?;
     // After the rights have gone: the kernel forgets this when they change.
     set_parent_process_death_signal(Some(Signal::KILL))?;

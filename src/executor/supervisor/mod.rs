@@ -26,7 +26,6 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use rustix::process::{getpgid, getpid, getppid, set_child_subreaper, setpgid, setsid};
-use serde::Deserialize;
 
 use self::launch::LaunchError;
 use self::signals::Signals;
@@ -37,6 +36,7 @@ use super::identity::boot_id;
 use super::log_writer::LogWriter;
 use super::mask::Secrets;
 use super::outcome::{End, Outcome};
+use super::result::{ResultFile, RunnerResult};
 use super::{prepare, program};
 use super::{FORMAT_VERSION, Job};
 
@@ -45,9 +45,6 @@ pub const ARGUMENT: &str = "__supervise";
 
 /// What `ps` calls a supervisor: 15 bytes are the most.
 pub const NAME: &CStr = c"reeve-supervise";
-
-/// Bytes of `result.json` that are read; the runner writes less.
-const RESULT_LIMIT: u64 = 64 * 1024;
 
 /// The whole life of a supervisor, given the arguments after [`ARGUMENT`]; the result is the process's exit code.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
@@ -108,10 +105,10 @@ fn supervise(
     let mut log = LogWriter::create(run_directory, &secrets, job.max_log_bytes);
     // Where none can be made, the run does without.
     let cgroup = cgroup.and_then(|path| Cgroup::create(path).ok());
-    let mut order = None;
-    let (end, started) = match start(job, run_directory, cgroup.as_ref(), &mut log) {
+    let (mut order, mut result) = (None, None);
+    let (end, started) = match start(job, cgroup.as_ref(), &mut log) {
         Ok(mut launched) => {
-            order = launched.order.take();
+            (order, result) = (launched.order.take(), launched.result.take());
             let started = Started {
                 version: FORMAT_VERSION,
                 at: Timestamp::now(),
@@ -130,8 +127,11 @@ fn supervise(
             (RunEnd::not_started(why, message), None)
         }
     };
-    let unprepared = order.as_ref().and_then(prepare::failure);
-    let outcome = conclude(job, run_directory, end, started, unprepared, &secrets, &mut log);
+    let mut result = result.map_or_else(RunnerResult::default, ResultFile::read);
+    if let Some(unprepared) = order.as_ref().and_then(prepare::failure) {
+        result.exception = Some(unprepared);
+    }
+    let outcome = conclude(job, end, started, result, &secrets, &mut log);
     // The daemon first: it need not wait for a disk, since it writes a durable record of its own. What is on the disk
     // counts when there is no daemon.
     report.send(&Message::Finished(Box::new(outcome.clone())));
@@ -140,11 +140,10 @@ fn supervise(
 
 fn start(
     job: &Job,
-    run_directory: &Path,
     cgroup: Option<&Cgroup>,
     log: &mut LogWriter,
 ) -> Result<launch::Launched, LaunchError> {
-    let mut plan = launch::plan(job, run_directory);
+    let mut plan = launch::plan(job);
     if let Some(remark) = &plan.remark {
         log.remark(remark, Timestamp::now());
     }
@@ -179,15 +178,13 @@ fn tell_started(
 /// Puts the facts into the record, and the sentence at the end of the log.
 fn conclude(
     job: &Job,
-    run_directory: &Path,
     end: RunEnd,
     started: Option<Started>,
-    unprepared: Option<String>,
+    result: RunnerResult,
     secrets: &Rc<Secrets>,
     log: &mut LogWriter,
 ) -> Outcome {
-    let result = read_result(run_directory);
-    let exception = unprepared.or(result.exception).map(|text| secrets.mask(&text));
+    let exception = result.exception.map(|text| secrets.mask(&text));
     let value = result.value.map(|value| masked(value, secrets));
     let mut message = end
         .message
@@ -233,28 +230,6 @@ fn masked(value: serde_json::Value, secrets: &Rc<Secrets>) -> serde_json::Value 
             .collect(),
         other => other,
     }
-}
-
-/// What the Python runner left.
-#[derive(Default, Deserialize)]
-struct RunnerResult {
-    #[serde(default)]
-    value: Option<serde_json::Value>,
-    #[serde(default)]
-    exception: Option<String>,
-}
-
-/// Reads it and takes it away: it is part of the outcome now, and may hold what must be masked.
-fn read_result(run_directory: &Path) -> RunnerResult {
-    let path = run_directory.join(directory::RESULT);
-    let read = super::log::read_bounded(&path, RESULT_LIMIT);
-    if read.is_ok() {
-        let _already_gone = std::fs::remove_file(path);
-    }
-    // The run could write anything there; what is not the runner's is nobody's.
-    read.ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
 }
 
 /// A session of its own. A daemon that executes us makes us a group leader, and a leader cannot begin a session: step back into
