@@ -11,7 +11,7 @@ use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::Status;
-use crate::model::stored::{Project, Suspension};
+use crate::model::stored::{ObjectName, Project, Pruned, Suspension};
 use crate::model::tag_limit::TagLimit;
 use crate::model::transition::Decision;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
@@ -57,6 +57,8 @@ pub trait Control: Send + Sync + 'static {
     fn explain_deployment(&self, deployment: DeploymentId) -> Answer<'_, Vec<Origin>>;
     /// Brings back what was pruned less than 7 days ago, with its id and history, as nobody's.
     fn restore_deployment(&self, name: FullName, by: Author) -> Answer<'_, Deployment>;
+    /// The same for an object of any kind that has tombstones; a work pool comes back with its queues. Gives all that came back.
+    fn restore(&self, name: ObjectName, by: Author) -> Answer<'_, Vec<Pruned>>;
     fn delete_deployment(&self, deployment: DeploymentId, by: Author) -> Answer<'_, ()>;
 
     fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;

@@ -47,12 +47,40 @@ fn a_pruned_deployment_comes_back_as_nobodys_and_is_adopted_when_it_is_declared_
 }
 
 #[test]
+fn a_pruned_pool_comes_back_with_its_override_from_the_file_and_by_hand() {
+    let host = Host::new(&format!("{POOL}{TWO}"));
+    host.cli(&["reconcile"]).exits(0);
+    host.cli(&["work-pool", "pause", "local", "--why", "disk"]).exits(0);
+    let pool = || host.cli(&["work-pool", "inspect", "local", "-o", "json"]).exits(0).json();
+    let before = pool();
+    let remove = || {
+        host.write("deployment.yaml", "name: etl\ndeployments: []\n");
+        host.cli(&["reconcile", "--allow-prune=3"]).exits(0)
+    };
+    remove().says(&["prune: with its override paused = true, set by", "kept 7 days for `reeve restore`"]);
+    host.cli(&["restore"]).exits(0).says(&["work pool", "local", "work queue", "local/default"]);
+    host.write("deployment.yaml", &format!("{POOL}{TWO}"));
+    host.cli(&["reconcile"]).exits(0).says(&["3 restored", "restore: was pruned, and is declared again"]);
+    assert_eq!((&pool()["id"], &pool()["is_paused"]), (&before["id"], &true.into()));
+    host.cli(&["override", "ls"]).exits(0).says(&["local", "paused"]);
+
+    remove();
+    host.cli(&["restore", "--work-queue", "local/default"]).exits(1).says(&["its work pool 'local' is gone", "reeve restore --work-pool 'local'"]);
+    host.cli(&["restore", "--work-pool", "none"]).exits(1).says(&["no work pool called 'none' was pruned"]);
+    host.cli(&["restore", "--work-pool", "local"]).exits(0).says(&[
+        "Restored work pool 'local' with its id", "it is paused, as it was", "Restored work queue 'local/default'", "It belongs to no project now",
+    ]);
+    assert_eq!((&pool()["id"], &pool()["is_paused"]), (&before["id"], &true.into()));
+    host.cli(&["restore", "--work-pool", "local"]).exits(1).says(&["the work pool 'local' is there: there is nothing to restore"]);
+}
+
+#[test]
 fn a_name_that_is_taken_and_a_pool_that_is_gone_are_told() {
     let host = Host::new(&format!("{POOL}{TWO}"));
     host.cli(&["reconcile"]).exits(0);
     host.write("deployment.yaml", &POOL.replace("[{name: local, type: process}]", "[]"));
     host.cli(&["reconcile", "--allow-prune=3"]).exits(0);
-    host.cli(&["restore", "two/two"]).exits(0).says(&["Its work pool 'local' is gone", "reeve work-pool create 'local' --type process"]);
+    host.cli(&["restore", "two/two"]).exits(0).says(&["Its work pool 'local' is gone", "reeve restore --work-pool 'local'"]);
     // Another project has taken the name meanwhile.
     host.write("other/deployment.yaml", "name: other\ndeployments: [{name: one, command: 'true'}]\n");
     host.cli(&["reconcile", "--project", "other"]).exits(0).says(&["1 created"]);

@@ -64,7 +64,7 @@ async fn bury(ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         .tombstones()?
         .into_iter()
         .filter(|tombstone| tombstone.pruned < oldest)
-        .map(|tombstone| Write::DeleteTombstone(tombstone.deployment.name))
+        .map(|tombstone| Write::DeleteTombstone(tombstone.object.name()))
         .collect();
     if over.is_empty() {
         return Ok(());

@@ -63,26 +63,17 @@ fn writes(plan: &mut Plan, stored: &Stored, project: &Project) -> Vec<Write> {
     let mut left = Vec::new();
     for pool in stored.work_pools.values().filter(|pool| ours(&pool.owner)) {
         if !writes.contains(&Write::DeleteWorkPool(pool.name.clone())) {
-            let mut pool = pool.clone();
-            (pool.declared, pool.owner) = (pool.effective(), None);
-            pool.overrides.clear();
-            left.push(Write::PutWorkPool(pool));
+            left.push(Write::PutWorkPool(pool.clone().nobodys()));
         }
     }
     for limit in stored.tag_limits.values().filter(|limit| ours(&limit.owner)) {
         if !writes.contains(&Write::DeleteTagLimit(limit.tag.clone())) {
-            let mut limit = limit.clone();
-            (limit.declared, limit.owner, limit.declared_digest) = (limit.effective(), None, None);
-            limit.overrides.clear();
-            left.push(Write::PutTagLimit(limit));
+            left.push(Write::PutTagLimit(limit.clone().nobodys()));
         }
     }
     for queue in stored.work_queues.values().filter(|queue| ours(&queue.owner)) {
         if !writes.contains(&Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() }) {
-            let mut queue = queue.clone();
-            (queue.declared, queue.owner) = (queue.effective(), None);
-            queue.overrides.clear();
-            left.push(Write::PutWorkQueue(queue));
+            left.push(Write::PutWorkQueue(queue.clone().nobodys()));
         }
     }
     for deployment in stored.deployments.values().filter(|deployment| ours(&deployment.owner)) {

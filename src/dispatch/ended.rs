@@ -5,7 +5,7 @@
 use super::due::resumed_since;
 use crate::model::deployment::Deployment;
 use crate::model::overrides::{Override, Overrides};
-use crate::model::stored::Tombstone;
+use crate::model::stored::{Pruned, Tombstone};
 use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use jiff::Timestamp;
@@ -77,11 +77,21 @@ impl Overridden for Deployment {
 
 impl Overridden for Tombstone {
     fn first_end(&self) -> Option<Timestamp> {
-        self.deployment.first_end()
+        match &self.object {
+            Pruned::Deployment(deployment) => deployment.first_end(),
+            Pruned::WorkPool(pool) => pool.first_end(),
+            Pruned::WorkQueue(queue) => queue.first_end(),
+            Pruned::TagLimit(limit) => limit.first_end(),
+        }
     }
 
     fn end_overrides(&mut self, now: Timestamp) -> Vec<Ended> {
-        self.deployment.end_overrides(now)
+        match &mut self.object {
+            Pruned::Deployment(deployment) => deployment.end_overrides(now),
+            Pruned::WorkPool(pool) => pool.end_overrides(now),
+            Pruned::WorkQueue(queue) => queue.end_overrides(now),
+            Pruned::TagLimit(limit) => limit.end_overrides(now),
+        }
     }
 }
 

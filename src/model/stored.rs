@@ -1,12 +1,14 @@
 //! What is remembered of a project's definitions: the other input of a plan.
 use super::deployment::{Deployment, Flow, FullName};
-use super::id::HomeId;
+use super::id::{HomeId, Kind};
+use super::overrides::Owner;
 use super::tag_limit::TagLimit;
 use super::work_pool::{WorkPool, WorkQueue};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use uuid::Uuid;
 
 /// A snapshot of the definitions at one revision: all that the project owns, and whatever else bears a name that
 /// the project declares or refers to.
@@ -23,8 +25,8 @@ pub struct Stored {
     /// By tag.
     pub tag_limits: BTreeMap<String, TagLimit>,
     pub deployments: BTreeMap<FullName, Deployment>,
-    /// Names that were pruned less than 7 days ago, with what they were.
-    pub tombstones: BTreeMap<FullName, Tombstone>,
+    /// What was pruned, in this home by any project, and is still kept.
+    pub tombstones: BTreeMap<ObjectName, Tombstone>,
 }
 
 impl Stored {
@@ -101,12 +103,100 @@ impl fmt::Display for Suspension {
     }
 }
 
-/// What a pruned deployment was, kept for 7 days so that it can be restored with its id and history.
+/// What was pruned, kept for 7 days so that it can be restored with its id, overrides and history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tombstone {
-    pub deployment: Deployment,
+    /// Flat, so that a record from when only deployments had tombstones reads the same.
+    #[serde(flatten)]
+    pub object: Pruned,
     pub pruned: Timestamp,
     pub project: String,
+}
+
+/// An object as it was when it was pruned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pruned {
+    Deployment(Box<Deployment>),
+    WorkPool(Box<WorkPool>),
+    WorkQueue(Box<WorkQueue>),
+    TagLimit(Box<TagLimit>),
+}
+
+/// What a pruned object is found by: its kind, and the name that is unique among those.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectName {
+    /// By its tag.
+    TagLimit(String),
+    WorkPool(String),
+    WorkQueue { pool: String, name: String },
+    Deployment(FullName),
+}
+
+impl ObjectName {
+    pub fn queue(pool: &str, name: &str) -> Self {
+        ObjectName::WorkQueue { pool: pool.to_owned(), name: name.to_owned() }
+    }
+
+    /// `name` as [`fmt::Display`] writes it; `None`: it names nothing of that kind, or the kind has no tombstones.
+    pub fn parse(kind: Kind, name: &str) -> Option<Self> {
+        match kind {
+            Kind::ConcurrencyLimit => Some(ObjectName::TagLimit(name.to_owned())),
+            Kind::WorkPool => Some(ObjectName::WorkPool(name.to_owned())),
+            Kind::WorkQueue => name.split_once('/').map(|(pool, name)| ObjectName::queue(pool, name)),
+            Kind::Deployment => FullName::parse(name).map(ObjectName::Deployment),
+            Kind::Flow | Kind::Schedule => None,
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            ObjectName::TagLimit(_) => Kind::ConcurrencyLimit,
+            ObjectName::WorkPool(_) => Kind::WorkPool,
+            ObjectName::WorkQueue { .. } => Kind::WorkQueue,
+            ObjectName::Deployment(_) => Kind::Deployment,
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    /// `flow/deployment`, `pool`, `pool/queue`, or a tag.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectName::TagLimit(name) | ObjectName::WorkPool(name) => f.write_str(name),
+            ObjectName::WorkQueue { pool, name } => write!(f, "{pool}/{name}"),
+            ObjectName::Deployment(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Pruned {
+    pub fn name(&self) -> ObjectName {
+        match self {
+            Pruned::Deployment(deployment) => ObjectName::Deployment(deployment.name.clone()),
+            Pruned::WorkPool(pool) => ObjectName::WorkPool(pool.name.clone()),
+            Pruned::WorkQueue(queue) => ObjectName::queue(&queue.pool, &queue.name),
+            Pruned::TagLimit(limit) => ObjectName::TagLimit(limit.tag.clone()),
+        }
+    }
+
+    pub fn id(&self) -> Uuid {
+        match self {
+            Pruned::Deployment(deployment) => deployment.id.0,
+            Pruned::WorkPool(pool) => pool.id.0,
+            Pruned::WorkQueue(queue) => queue.id.0,
+            Pruned::TagLimit(limit) => limit.id.0,
+        }
+    }
+
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Pruned::Deployment(deployment) => deployment.owner.as_ref(),
+            Pruned::WorkPool(pool) => pool.owner.as_ref(),
+            Pruned::WorkQueue(queue) => queue.owner.as_ref(),
+            Pruned::TagLimit(limit) => limit.owner.as_ref(),
+        }
+    }
 }
 
 impl Tombstone {
@@ -118,3 +208,22 @@ impl Tombstone {
 
 /// How long a tombstone is kept.
 pub const TOMBSTONE_DAYS: i64 = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::deployment::DeploymentSpec;
+    use serde_json::json;
+
+    #[test]
+    fn a_tombstone_from_when_only_deployments_had_them_reads_and_is_written_the_same() {
+        let of = |id: u128| Uuid::from_u128(id).to_string();
+        let deployment = json!({"id": of(1), "flow_id": of(2), "name": {"flow": "a", "deployment": "b"}, "declared": DeploymentSpec::default(),
+            "schedules": [], "created": "2026-11-20T09:00:00Z", "updated": "2026-11-20T09:00:00Z"});
+        let old = json!({"deployment": deployment, "pruned": "2026-11-21T09:00:00Z", "project": "etl"});
+        let read: Tombstone = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!((read.object.name(), &*read.project), (ObjectName::Deployment(FullName::new("a", "b")), "etl"));
+        let written = serde_json::to_value(&read).unwrap();
+        assert!(written["deployment"]["id"] == old["deployment"]["id"] && written["pruned"] == old["pruned"] && written["project"] == "etl");
+    }
+}

@@ -30,6 +30,15 @@ pub struct TagLimit {
 }
 
 impl TagLimit {
+    /// The same limit without an owner: what operators had laid over it is its own now.
+    pub fn nobodys(mut self) -> Self {
+        self.declared = self.effective();
+        self.owner = None;
+        self.declared_digest = None;
+        self.overrides.clear();
+        self
+    }
+
     /// What holds now: the declaration with the overrides laid over it.
     pub fn effective(&self) -> TagLimitSpec {
         let limit = self.overrides.get("concurrency_limit").and_then(|by| u32::try_from(by.value.as_u64()?).ok());

@@ -108,6 +108,14 @@ pub struct WorkQueue {
 }
 
 impl WorkPool {
+    /// The same pool without an owner: what operators had laid over it is its own now.
+    pub fn nobodys(mut self) -> Self {
+        self.declared = self.effective();
+        self.owner = None;
+        self.overrides.clear();
+        self
+    }
+
     /// What holds now: the declaration with the overrides laid over it.
     pub fn effective(&self) -> WorkPoolSpec {
         let mut spec = self.declared.clone();
@@ -122,6 +130,14 @@ impl WorkPool {
 }
 
 impl WorkQueue {
+    /// The same queue without an owner: what operators had laid over it is its own now.
+    pub fn nobodys(mut self) -> Self {
+        self.declared = self.effective();
+        self.owner = None;
+        self.overrides.clear();
+        self
+    }
+
     /// `pool/queue`, the name that is unique in a home.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.pool, self.name)

@@ -2,7 +2,7 @@
 use super::deployment::{Deployment, Flow, FullName};
 use super::event::Event;
 use super::id::DeploymentId;
-use super::stored::{Project, Tombstone};
+use super::stored::{ObjectName, Project, Tombstone};
 use super::tag_limit::TagLimit;
 use super::work_pool::{WorkPool, WorkQueue};
 
@@ -15,7 +15,7 @@ pub enum Write {
     PutDeployment(Box<Deployment>),
     DeleteDeployment { id: DeploymentId, name: FullName },
     PutTombstone(Box<Tombstone>),
-    DeleteTombstone(FullName),
+    DeleteTombstone(ObjectName),
     PutWorkPool(WorkPool),
     DeleteWorkPool(String),
     PutWorkQueue(WorkQueue),

@@ -1,13 +1,13 @@
 //! Deployments with their flows and schedules: create, update, adopt, restore, prune.
 use super::diff::{Pair, pairs};
 use super::plan::{Action, Drift, FieldChange, Made};
-use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, each, restored, taken};
 use super::renames::{self, Origin};
 use super::{digest, fields, ignored, kept, notes, schedules};
 use crate::model::deployment::{Deployment, DeploymentSpec, Flow, FullName};
 use crate::model::desired::Declared;
 use crate::model::id::{DeploymentId, FlowId, Kind};
-use crate::model::stored::{TOMBSTONE_DAYS, Tombstone};
+use crate::model::stored::{ObjectName, Pruned};
 use crate::model::write::Write;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ impl<'a> Planner<'a> {
     fn add_deployment(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>) {
         match self.renames.origin_of(name) {
             Some(Origin::Stored(old)) => self.rename(name, declared, old),
-            Some(Origin::Pruned(tombstone)) => self.restore(name, declared, tombstone),
+            Some(Origin::Pruned(old)) => self.restore(name, declared, old),
             Some(Origin::Others(old)) => {
                 if let Some(owner) = &old.owner {
                     self.refuse_owned(Kind::Deployment, old.name.to_string(), owner, declared);
@@ -37,8 +37,8 @@ impl<'a> Planner<'a> {
             }
             Some(Origin::Several(earlier)) => self.refuse_several(name, &earlier, declared),
             Some(Origin::Blocked(earlier)) => self.notes.push(notes::rename_blocked(name, earlier, declared)),
-            None => match renames::tombstone(self.desired, self.stored, self.now, name) {
-                Some(tombstone) => self.restore(name, declared, tombstone),
+            None => match renames::pruned_deployment(self.desired, self.stored, self.now, name) {
+                Some(old) => self.restore(name, declared, old),
                 None => self.create_deployment(name, declared),
             },
         }
@@ -95,10 +95,9 @@ impl<'a> Planner<'a> {
     }
 
     /// A deployment that was pruned and is declared again, perhaps under another name: its id, history and overrides go on.
-    fn restore(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, tombstone: &'a Tombstone) {
-        let old = &tombstone.deployment;
+    fn restore(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, old: &'a Deployment) {
         self.deployment_shadows(name, old, &declared.spec);
-        self.rewrite_deployment(Action::Restore, name, declared, old, vec![Write::DeleteTombstone(old.name.clone())]);
+        self.rewrite_deployment(Action::Restore, name, declared, old, vec![Write::DeleteTombstone(ObjectName::Deployment(old.name.clone()))]);
     }
 
     /// A deployment that goes on under another name. It is removed before it is written: both are one record.
@@ -176,7 +175,7 @@ impl<'a> Planner<'a> {
     ) -> Cow<'static, str> {
         let file = &declared.file;
         match action {
-            Action::Restore => format!("was pruned, and is declared again in {file}").into(),
+            Action::Restore => restored(file),
             Action::Adopt => taken(old.owner.as_ref(), file),
             Action::Rename => format!("was `{}`, and keeps its id, runs, schedules and overrides", old.name).into(),
             _ if drift.is_some() => drifted(file),
@@ -220,14 +219,12 @@ impl<'a> Planner<'a> {
 
     /// It stops at once, and is kept for 7 days so that it can come back.
     fn prune_deployment(&mut self, old: &Deployment) {
-        let tombstone = Tombstone { deployment: old.clone(), pruned: self.now, project: self.desired.project.clone() };
-        let writes = vec![
-            Write::DeleteDeployment { id: old.id, name: old.name.clone() },
-            Write::PutTombstone(Box::new(tombstone)),
-        ];
-        let reason = format!("no longer declared; declared again within {TOMBSTONE_DAYS} days it comes back");
-        let deed = Deed::new(Action::Prune, Kind::Deployment, old.name.to_string(), old.id.0, reason);
-        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        let remove = Write::DeleteDeployment { id: old.id, name: old.name.clone() };
+        let of_schedules = old.schedules.iter().flat_map(|schedule| {
+            schedule.overrides.iter().map(|(field, by)| (Cow::Owned(format!("schedules/{}/{field}", schedule.key)), by))
+        });
+        let overrides = each(&old.overrides).chain(of_schedules);
+        self.prune(Pruned::Deployment(Box::new(old.clone())), vec![remove], overrides);
     }
 
     /// The flow's id; where nobody has it yet, the first step that needs it makes it.

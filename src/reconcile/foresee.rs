@@ -7,7 +7,7 @@ use super::plan::{Action, Fate, FieldChange, InProgress, Plan, RunChanges, RunMo
 use crate::model::deployment::{Deployment, OnDelete};
 use crate::model::id::{DeploymentId, Kind};
 use crate::model::schedule::Schedule;
-use crate::model::stored::Stored;
+use crate::model::stored::{Pruned, Stored, Tombstone};
 use crate::model::write::Write;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -82,7 +82,10 @@ const WHEN_MADE: [&str; 8] =
 /// What a step means for its deployment's runs; `None`: nothing.
 fn fate(step: &Step) -> Option<Fate> {
     let pruned = step.writes.iter().find_map(|write| match write {
-        Write::PutTombstone(tombstone) => Some(tombstone.deployment.declared.on_delete),
+        Write::PutTombstone(tombstone) => match &**tombstone {
+            Tombstone { object: Pruned::Deployment(deployment), .. } => Some(deployment.declared.on_delete),
+            _ => None,
+        },
         _ => None,
     });
     let differs = |fields: &[&str]| {

@@ -5,13 +5,13 @@ use super::others::Others;
 use super::plan::{Action, Counts, Drift, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Shadow, Step};
 use super::refusal::Refusal;
 use super::renames::Renames;
-use super::{Options, fields, guard, notes};
+use super::{Options, fields, guard, notes, renames};
 use crate::model::deployment::{Deployment, DeploymentSpec, FullName};
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::{self, Kind};
-use crate::model::overrides::{Overrides, Owner};
+use crate::model::overrides::{Override, Overrides, Owner};
 use crate::model::project::DriftRule;
-use crate::model::stored::{Project, Stored};
+use crate::model::stored::{ObjectName, Project, Pruned, Stored, TOMBSTONE_DAYS, Tombstone};
 use crate::model::write::Write;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
     pub fn created(&self) -> impl Iterator<Item = (&'a FullName, &'a Declared<DeploymentSpec>)> {
         let (stored, renames) = (self.stored, &self.renames);
         let new = self.desired.deployments.iter().filter(move |(name, _)| !stored.deployments.contains_key(*name));
-        new.filter(move |(name, _)| renames.origin_of(name).is_none() && !stored.tombstones.contains_key(*name))
+        new.filter(move |(name, _)| renames.origin_of(name).is_none() && !stored.tombstones.contains_key(&ObjectName::Deployment((*name).clone())))
     }
 
     /// The id of an object that this plan creates.
@@ -219,6 +219,24 @@ impl<'a> Planner<'a> {
             in_progress: None,
             writes: deed.writes,
         });
+    }
+
+    /// What the project pruned under the name, as long as it can be restored.
+    pub fn pruned(&self, name: &ObjectName) -> Option<&'a Pruned> {
+        renames::pruned(self.desired, self.stored, self.now, name)
+    }
+
+    /// The write that keeps what is pruned.
+    pub fn tombstone(&self, object: Pruned) -> Write {
+        Write::PutTombstone(Box::new(Tombstone { object, pruned: self.now, project: self.desired.project.clone() }))
+    }
+
+    /// An object of ours goes, by `writes`, and is kept for 7 days so that it can come back with its id and overrides.
+    pub fn prune<'o>(&mut self, object: Pruned, mut writes: Vec<Write>, overrides: impl Iterator<Item = (Cow<'o, str>, &'o Override)>) {
+        let (name, file) = (object.name(), object.owner().map(|owner| owner.file.clone()));
+        let deed = Deed::new(Action::Prune, name.kind(), name.to_string(), object.id(), reason_to_prune(overrides));
+        writes.push(self.tombstone(object));
+        self.step(Deed { writes, ..deed }, file.as_deref(), None);
     }
 
     /// Counts an object that is as declared; nothing of it is cloned unless it is to be listed.
@@ -320,6 +338,37 @@ fn rank(step: &Step) -> u8 {
         (_, Kind::WorkQueue) => 4,
         (_, Kind::Deployment | Kind::Flow | Kind::Schedule) => 5,
     }
+}
+
+/// Of what is pruned so many overrides are named.
+const MOST_OVERRIDES: usize = 5;
+
+/// Begins the reason of a step that takes overrides along.
+pub(super) const WITH_OVERRIDES: &str = "with its override";
+
+/// What goes along with an object that is no longer declared, where nobody would think of it, and how it comes back.
+fn reason_to_prune<'o>(overrides: impl Iterator<Item = (Cow<'o, str>, &'o Override)>) -> Cow<'static, str> {
+    let mut told: Vec<String> =
+        overrides.map(|(field, by)| format!("{field} = {}, set by {}", fields::shown_override(&field, by).value, by.who)).collect();
+    if told.is_empty() {
+        return format!("no longer declared; declared again within {TOMBSTONE_DAYS} days it comes back").into();
+    }
+    let many = if told.len() == 1 { "" } else { "s" };
+    if let more @ 1.. = told.len().saturating_sub(MOST_OVERRIDES) {
+        told.truncate(MOST_OVERRIDES);
+        told.push(format!("{more} more"));
+    }
+    format!("{WITH_OVERRIDES}{many} {}; kept {TOMBSTONE_DAYS} days for `reeve restore`", told.join("; ")).into()
+}
+
+/// The overrides of a record, as [`Planner::prune`] takes them.
+pub(super) fn each(overrides: &Overrides) -> impl Iterator<Item = (Cow<'_, str>, &Override)> {
+    overrides.iter().map(|(field, by)| (Cow::Borrowed(&**field), by))
+}
+
+/// Why an object that was pruned is there again.
+pub(super) fn restored(file: &str) -> Cow<'static, str> {
+    format!("was pruned, and is declared again in {file}").into()
 }
 
 /// Why an object becomes the project's.

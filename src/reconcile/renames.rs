@@ -2,7 +2,7 @@
 use super::Options;
 use crate::model::deployment::{Deployment, FullName};
 use crate::model::desired::Desired;
-use crate::model::stored::{Stored, TOMBSTONE_DAYS, Tombstone};
+use crate::model::stored::{ObjectName, Pruned, Stored, TOMBSTONE_DAYS};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) enum Origin<'a> {
     /// It goes on under the new name.
     Stored(&'a Deployment),
     /// It was pruned, and comes back under the new name.
-    Pruned(&'a Tombstone),
+    Pruned(&'a Deployment),
     /// It is another project's.
     Others(&'a Deployment),
     /// Several could go on.
@@ -62,8 +62,8 @@ impl<'a> Renames<'a> {
             [(_, deployment)] => Some(Origin::Stored(deployment)),
             [_, ..] => Some(Origin::Several(free.iter().map(|(name, _)| *name).collect())),
             [] if !others.is_empty() => others.first().map(|(_, deployment)| Origin::Others(deployment)),
-            [] if tombstone(desired, stored, now, name).is_some() => None,
-            [] => earlier.iter().find_map(|earlier| tombstone(desired, stored, now, earlier)).map(Origin::Pruned),
+            [] if pruned_deployment(desired, stored, now, name).is_some() => None,
+            [] => earlier.iter().find_map(|earlier| pruned_deployment(desired, stored, now, earlier)).map(Origin::Pruned),
         }
     }
 
@@ -84,10 +84,18 @@ impl<'a> Renames<'a> {
 }
 
 /// What the project pruned under the name, as long as it can be restored.
-pub(super) fn tombstone<'a>(desired: &Desired, stored: &'a Stored, now: Timestamp, name: &FullName) -> Option<&'a Tombstone> {
+pub(super) fn pruned<'a>(desired: &Desired, stored: &'a Stored, now: Timestamp, name: &ObjectName) -> Option<&'a Pruned> {
     let tombstone = stored.tombstones.get(name)?;
     let kept = now.duration_since(tombstone.pruned) < SignedDuration::from_hours(24 * TOMBSTONE_DAYS);
-    (kept && tombstone.project == desired.project).then_some(tombstone)
+    (kept && tombstone.project == desired.project).then_some(&tombstone.object)
+}
+
+/// The same for a deployment.
+pub(super) fn pruned_deployment<'a>(desired: &Desired, stored: &'a Stored, now: Timestamp, name: &FullName) -> Option<&'a Deployment> {
+    match pruned(desired, stored, now, &ObjectName::Deployment(name.clone()))? {
+        Pruned::Deployment(deployment) => Some(deployment),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

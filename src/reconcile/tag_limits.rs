@@ -1,10 +1,11 @@
-//! Concurrency limits of tags: create, update, adopt, prune. Nothing refers to one, so that nothing keeps it but the project's rules.
+//! Concurrency limits of tags: create, update, adopt, restore, prune. Nothing refers to one, so that nothing keeps it but the project's rules.
 use super::diff::{Pair, pairs};
 use super::plan::{Action, Drift};
-use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, each, restored, taken};
 use super::{digest, fields, ignored, kept};
 use crate::model::desired::Declared;
 use crate::model::id::{Kind, TagLimitId};
+use crate::model::stored::{ObjectName, Pruned};
 use crate::model::tag_limit::{TagLimit, TagLimitSpec};
 use crate::model::write::Write;
 use serde_json::json;
@@ -16,7 +17,10 @@ impl<'a> Planner<'a> {
         let (desired, stored) = (self.desired, self.stored);
         for (tag, pair) in pairs(&desired.tag_limits, &stored.tag_limits) {
             match pair {
-                Pair::Added(declared) => self.create_limit(tag, declared),
+                Pair::Added(declared) => match self.pruned(&ObjectName::TagLimit(tag.clone())) {
+                    Some(Pruned::TagLimit(old)) => self.write_limit(Action::Restore, declared, old),
+                    _ => self.create_limit(tag, declared),
+                },
                 Pair::Both(declared, old) => self.keep_limit(declared, old),
                 Pair::Removed(old) if self.is_ours(old.owner.as_ref()) => self.leave_limit(old),
                 Pair::Removed(_) => {}
@@ -48,6 +52,11 @@ impl<'a> Planner<'a> {
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
+        self.write_limit(action, declared, old);
+    }
+
+    /// A limit that is there, or was pruned, is as it is declared.
+    fn write_limit(&mut self, action: Action, declared: &Declared<TagLimitSpec>, old: &TagLimit) {
         self.shadows(KIND, &old.tag, "", &old.overrides, || fields::value(&declared.spec));
         let unchanged = |planner: &mut Self| planner.unchanged(KIND, || old.tag.clone(), old.id.0, declared);
         if action == Action::Update && declared.spec == old.declared {
@@ -70,12 +79,14 @@ impl<'a> Planner<'a> {
         let drift = drift.filter(|_| !changes.is_empty());
         let reason = match action {
             Action::Adopt => taken(old.owner.as_ref(), &declared.file),
+            Action::Restore => restored(&declared.file),
             _ if drift.is_some() => drifted(&declared.file),
             _ => differ(&changes, &declared.file),
         };
         let owner = Some(self.owner(&declared.file));
         let new = TagLimit { declared: spec, owner, declared_digest: Some(digest), updated: self.now, ..old.clone() };
-        let writes = if drift == Some(Drift::Report) { Vec::new() } else { vec![Write::PutTagLimit(new)] };
+        let back = (action == Action::Restore).then(|| Write::DeleteTombstone(ObjectName::TagLimit(old.tag.clone())));
+        let writes = if drift == Some(Drift::Report) { Vec::new() } else { back.into_iter().chain([Write::PutTagLimit(new)]).collect() };
         let deed = Deed::new(action, KIND, old.tag.clone(), old.id.0, reason);
         self.step(Deed { drift, changes, writes, ..deed }, Some(&declared.file), Some(&declared.pointer));
     }
@@ -85,9 +96,7 @@ impl<'a> Planner<'a> {
         if let Some(why) = kept::why(self.desired, false) {
             return self.keep(KIND, old.tag.clone(), old.owner.as_ref(), why);
         }
-        let deed = Deed::new(Action::Prune, KIND, old.tag.clone(), old.id.0, "no longer declared");
-        let writes = vec![Write::DeleteTagLimit(old.tag.clone())];
-        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        self.prune(Pruned::TagLimit(Box::new(old.clone())), vec![Write::DeleteTagLimit(old.tag.clone())], each(&old.overrides));
     }
 }
 

@@ -1,13 +1,14 @@
-//! Work pools: create, update, adopt, prune.
+//! Work pools: create, update, adopt, restore, prune.
 use super::diff::{Pair, pairs};
 use super::{digest, fields, ignored, kept};
 use super::implied::{Place, agent_pool_spec};
 use super::plan::{Action, Drift, Made};
-use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, each, restored, taken};
 use crate::model::desired::Declared;
 use crate::model::id::{Kind, WorkPoolId};
 use crate::model::overrides::Owner;
-use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
+use crate::model::stored::{ObjectName, Pruned};
+use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue};
 use crate::model::write::Write;
 use std::borrow::Cow;
 
@@ -17,6 +18,10 @@ impl<'a> Planner<'a> {
         for (name, pair) in pairs(&desired.work_pools, &stored.work_pools) {
             match pair {
                 Pair::Added(declared) => {
+                    if let Some(Pruned::WorkPool(old)) = self.pruned(&ObjectName::WorkPool(name.clone())) {
+                        self.write_pool(Action::Restore, declared, old);
+                        continue;
+                    }
                     let owner = Some(self.owner(&declared.file));
                     let place = Place { file: &declared.file, pointer: &declared.pointer };
                     self.create_pool(name, &declared.spec, owner, place);
@@ -41,15 +46,7 @@ impl<'a> Planner<'a> {
             None => "work queues and deployments without a pool stand in it".into(),
         };
         let default = WorkPoolSpec { kind: String::new(), ..agent_pool_spec() };
-        let mut writes = Vec::new();
-        let mut makes = Vec::new();
-        let queue = (name.to_owned(), DEFAULT_QUEUE.to_owned());
-        let has_queue = self.desired.work_queues.contains_key(&queue) || self.stored.work_queues.contains_key(&queue);
-        if !has_queue {
-            let queue = self.new_queue(name, DEFAULT_QUEUE, WorkQueueSpec::default(), owner.clone());
-            makes.push(Made { kind: Kind::WorkQueue, name: queue.full_name(), id: queue.id.0 });
-            writes.push(Write::PutWorkQueue(queue));
-        }
+        let (makes, mut writes) = self.default_queue_made(name, owner.clone());
         let shown = fields::value(spec);
         let pool = WorkPool {
             id: WorkPoolId(id),
@@ -67,12 +64,29 @@ impl<'a> Planner<'a> {
         self.step(Deed { changes, makes, writes, ..deed }, Some(place.file), Some(place.pointer));
     }
 
+    /// The `default` queue that a pool brings along which is not there yet, as it was pruned with it, or new.
+    fn default_queue_made(&self, pool: &str, owner: Option<Owner>) -> (Vec<Made>, Vec<Write>) {
+        let key = (pool.to_owned(), DEFAULT_QUEUE.to_owned());
+        if self.desired.work_queues.contains_key(&key) || self.stored.work_queues.contains_key(&key) {
+            return (Vec::new(), Vec::new());
+        }
+        let (queue, old) = self.meant_queue(pool, DEFAULT_QUEUE, owner);
+        let made = Made { kind: Kind::WorkQueue, name: queue.full_name(), id: queue.id.0 };
+        let back = old.map(|_| Write::DeleteTombstone(ObjectName::queue(pool, DEFAULT_QUEUE)));
+        (vec![made], std::iter::once(Write::PutWorkQueue(queue)).chain(back).collect())
+    }
+
     fn keep_pool(&mut self, declared: &Declared<WorkPoolSpec>, old: &WorkPool) {
         let action = match self.claim(old.owner.as_ref(), || old.name.clone()) {
             Claim::Others(owner) => return self.refuse_owned(Kind::WorkPool, old.name.clone(), owner, declared),
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
+        self.write_pool(action, declared, old);
+    }
+
+    /// A pool that is there, or was pruned, is as it is declared.
+    fn write_pool(&mut self, action: Action, declared: &Declared<WorkPoolSpec>, old: &WorkPool) {
         self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, || fields::value(&declared.spec));
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared);
@@ -108,15 +122,22 @@ impl<'a> Planner<'a> {
         let drift = drift.filter(|_| !changes.is_empty());
         let reason = match action {
             Action::Adopt => taken(old.owner.as_ref(), file),
+            Action::Restore => restored(file),
             _ if drift.is_some() => drifted(file),
             _ => differ(&changes, file),
         };
+        let (makes, queue) = match action {
+            Action::Restore => self.default_queue_made(&old.name, new.owner.clone()),
+            _ => (Vec::new(), Vec::new()),
+        };
+        let back = (action == Action::Restore).then(|| Write::DeleteTombstone(ObjectName::WorkPool(old.name.clone())));
         let writes = match drift {
             Some(Drift::Report) => Vec::new(),
+            _ if action == Action::Restore => std::iter::once(Write::PutWorkPool(new)).chain(back).chain(queue).collect(),
             _ => std::iter::once(Write::PutWorkPool(new)).chain(self.default_queue_taken(action, old, file)).collect(),
         };
         let deed = Deed::new(action, Kind::WorkPool, old.name.clone(), old.id.0, reason);
-        self.step(Deed { drift, changes, writes, ..deed }, Some(file), pointer);
+        self.step(Deed { drift, changes, makes, writes, ..deed }, Some(file), pointer);
     }
 
     /// The `default` queue of a pool that is taken over: it goes along, unless it is declared here, or stood in somebody else's pool.
@@ -152,12 +173,14 @@ impl<'a> Planner<'a> {
             return self.note_kept(Kind::WorkPool, old.name.clone(), old.owner.as_ref(), &why);
         }
         let mut writes = Vec::new();
-        let queue = (old.name.clone(), DEFAULT_QUEUE.to_owned());
-        if self.stored.work_queues.contains_key(&queue) && !self.desired.work_queues.contains_key(&queue) {
+        let key = (old.name.clone(), DEFAULT_QUEUE.to_owned());
+        let mut overrides: Vec<_> = each(&old.overrides).collect();
+        if let Some(queue) = self.stored.work_queues.get(&key).filter(|_| !self.desired.work_queues.contains_key(&key)) {
             writes.push(Write::DeleteWorkQueue { pool: old.name.clone(), name: DEFAULT_QUEUE.to_owned() });
+            writes.push(self.tombstone(Pruned::WorkQueue(Box::new(queue.clone()))));
+            overrides.extend(each(&queue.overrides).map(|(field, by)| (Cow::Owned(format!("{DEFAULT_QUEUE}/{field}")), by)));
         }
         writes.push(Write::DeleteWorkPool(old.name.clone()));
-        let deed = Deed::new(Action::Prune, Kind::WorkPool, old.name.clone(), old.id.0, "no longer declared");
-        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        self.prune(Pruned::WorkPool(Box::new(old.clone())), writes, overrides.into_iter());
     }
 }

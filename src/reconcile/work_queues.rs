@@ -1,12 +1,13 @@
-//! Work queues, declared and implied: create, update, adopt, prune.
+//! Work queues, declared and implied: create, update, adopt, restore, prune.
 use super::diff::{Pair, pairs};
 use super::{digest, fields, ignored, kept};
 use super::implied::Need;
 use super::plan::{Action, Drift};
-use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, taken};
+use super::planner::{Claim, Deed, Difference, Planner, differ, drifted, each, restored, taken};
 use crate::model::desired::Declared;
 use crate::model::id::{Kind, WorkQueueId};
 use crate::model::overrides::Owner;
+use crate::model::stored::{ObjectName, Pruned};
 use crate::model::work_pool::{DEFAULT_QUEUE, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
 use std::borrow::Cow;
@@ -22,6 +23,10 @@ impl<'a> Planner<'a> {
         for ((pool, name), pair) in pairs(&desired.work_queues, &stored.work_queues) {
             match pair {
                 Pair::Added(declared) => {
+                    if let Some(old) = self.pruned_queue(pool, name) {
+                        self.write_queue(Action::Restore, declared, old);
+                        continue;
+                    }
                     let queue = self.new_queue(pool, name, declared.spec.clone(), Some(self.owner(&declared.file)));
                     let reason = format!("new in {}", declared.file);
                     self.create_queue(queue, reason.into(), &declared.file, &declared.pointer);
@@ -46,6 +51,23 @@ impl<'a> Planner<'a> {
             overrides: Default::default(),
             created: self.now,
             updated: self.now,
+        }
+    }
+
+    fn pruned_queue(&self, pool: &str, name: &str) -> Option<&'a WorkQueue> {
+        match self.pruned(&ObjectName::queue(pool, name))? {
+            Pruned::WorkQueue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    /// A queue that is implied and not there, with what was pruned under its name: that comes back, unless it would be nobody's.
+    pub(super) fn meant_queue(&self, pool: &str, name: &str, owner: Option<Owner>) -> (WorkQueue, Option<&'a WorkQueue>) {
+        let old = owner.as_ref().and_then(|_| self.pruned_queue(pool, name));
+        let new = self.new_queue(pool, name, WorkQueueSpec::default(), owner);
+        match old {
+            Some(old) => (WorkQueue { id: old.id, overrides: old.overrides.clone(), created: old.created, ..new }, Some(old)),
+            None => (new, None),
         }
     }
 
@@ -75,8 +97,10 @@ impl<'a> Planner<'a> {
                 true => None,
                 false => Some(self.owner(place.file)),
             };
-            let queue = self.new_queue(pool, name, WorkQueueSpec::default(), owner);
-            self.create_queue(queue, reason.into(), place.file, place.pointer);
+            match self.meant_queue(pool, name, owner) {
+                (queue, Some(old)) => self.rewrite_queue(Action::Restore, old, queue, None, (place.file, Some(place.pointer))),
+                (queue, None) => self.create_queue(queue, reason.into(), place.file, place.pointer),
+            }
         }
     }
 
@@ -86,6 +110,11 @@ impl<'a> Planner<'a> {
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
+        self.write_queue(action, declared, old);
+    }
+
+    /// A queue that is there, or was pruned, is as it is declared.
+    fn write_queue(&mut self, action: Action, declared: &Declared<WorkQueueSpec>, old: &WorkQueue) {
         if !old.overrides.is_empty() {
             self.shadows(Kind::WorkQueue, &old.full_name(), "", &old.overrides, || fields::value(&declared.spec));
         }
@@ -123,10 +152,12 @@ impl<'a> Planner<'a> {
         let drift = drift.filter(|_| !changes.is_empty());
         let reason = match action {
             Action::Adopt => taken(old.owner.as_ref(), file),
+            Action::Restore => restored(file),
             _ if drift.is_some() => drifted(file),
             _ => differ(&changes, file),
         };
-        let writes = if drift == Some(Drift::Report) { Vec::new() } else { vec![Write::PutWorkQueue(new)] };
+        let back = (action == Action::Restore).then(|| Write::DeleteTombstone(ObjectName::queue(&old.pool, &old.name)));
+        let writes = if drift == Some(Drift::Report) { Vec::new() } else { back.into_iter().chain([Write::PutWorkQueue(new)]).collect() };
         let deed = Deed::new(action, Kind::WorkQueue, old.full_name(), old.id.0, reason);
         self.step(Deed { drift, changes, writes, ..deed }, Some(file), pointer);
     }
@@ -165,9 +196,8 @@ impl<'a> Planner<'a> {
         if pool_stays && let Some(why) = self.others.keep_queue(&old.pool, &old.name) {
             return self.note_kept(Kind::WorkQueue, old.full_name(), old.owner.as_ref(), &why);
         }
-        let deed = Deed::new(Action::Prune, Kind::WorkQueue, old.full_name(), old.id.0, "no longer declared");
         let writes = vec![Write::DeleteWorkQueue { pool: old.pool.clone(), name: old.name.clone() }];
-        self.step(Deed { writes, ..deed }, old.owner.as_ref().map(|owner| owner.file.as_str()), None);
+        self.prune(Pruned::WorkQueue(Box::new(old.clone())), writes, each(&old.overrides));
     }
 
     /// The `default` queue of a pool that is not ours: it stays as every pool has it, and is nobody's again.

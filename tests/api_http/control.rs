@@ -6,7 +6,7 @@ use reeve::model::id::*;
 use reeve::model::overrides::Override;
 use reeve::model::run::FlowRun;
 use reeve::model::state::{Proposed, State, StateType};
-use reeve::model::stored::{Project, Suspension};
+use reeve::model::stored::{ObjectName, Project, Pruned, Suspension};
 use reeve::model::status::{NextFire, RunCounts, Status};
 use reeve::model::transition::{Context, Decision};
 use reeve::model::tag_limit::{TagLimit, TagLimitSpec};
@@ -187,6 +187,10 @@ impl Control for FakeControl {
     }
 
     fn restore_deployment(&self, name: FullName, _by: Author) -> Answer<'_, Deployment> {
+        Box::pin(async move { Err(absent(&format!("Tombstone of {name}"))) })
+    }
+
+    fn restore(&self, name: ObjectName, _by: Author) -> Answer<'_, Vec<Pruned>> {
         Box::pin(async move { Err(absent(&format!("Tombstone of {name}"))) })
     }
 

@@ -299,6 +299,8 @@ async fn reeves_own_routes() {
     server.get("/reeve/upcoming?limit=10001").await.expect(422);
     assert_eq!(server.get("/reeve/tombstones").await.expect(200), json!([]));
     server.post("/reeve/tombstones/etl/daily/restore", json!(null)).await.expect(404);
+    server.post("/reeve/tombstones/restore", json!({"kind": "work-pool", "name": "local"})).await.expect(404);
+    server.post("/reeve/tombstones/restore", json!({"kind": "work-queue", "name": "local"})).await.expect(422);
     server.get("/reeve/projects/none").await.expect(404);
     server.post("/reeve/projects/none/delete", json!({})).await.expect(404);
     server.post("/reeve/projects/none/delete", json!({"force": true})).await.expect(422);

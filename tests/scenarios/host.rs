@@ -9,6 +9,7 @@ use reeve::model::desired::Desired;
 use reeve::model::overrides::Override;
 use reeve::model::position::Position;
 use reeve::model::run::FlowRun;
+use reeve::model::stored::Pruned;
 use reeve::model::write::Write;
 use reeve::reconcile::explain::{self, Style, Tense};
 use reeve::reconcile::{Options, Plan, plan};
@@ -218,7 +219,11 @@ impl Host {
             self.show_runs(deployment, &mut said);
         }
         for tombstone in ledger.tombstones().unwrap() {
-            writeln!(said, "tombstone {} {}", tombstone.deployment.name, short(tombstone.deployment.id.0)).unwrap();
+            let kind = match &tombstone.object {
+                Pruned::Deployment(_) => String::new(),
+                other => format!("{} ", other.name().kind().words()),
+            };
+            writeln!(said, "tombstone {kind}{} {}", tombstone.object.name(), short(tombstone.object.id())).unwrap();
         }
         said
     }

@@ -31,7 +31,7 @@ use crate::model::overrides::Override;
 use crate::model::run::FlowRun;
 use crate::model::state::Proposed;
 use crate::model::status::{NextFire, RunCounts, Status};
-use crate::model::stored::{Project, Suspension};
+use crate::model::stored::{ObjectName, Project, Pruned, Suspension};
 use crate::model::tag_limit::TagLimit;
 use crate::model::transition::Decision;
 use crate::model::work_pool::{WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
@@ -188,6 +188,10 @@ impl Control for Commands {
 
     fn restore_deployment(&self, name: FullName, by: Author) -> Answer<'_, Deployment> {
         Box::pin(self.restore_deployment_named(name, by))
+    }
+
+    fn restore(&self, name: ObjectName, by: Author) -> Answer<'_, Vec<Pruned>> {
+        Box::pin(self.restore_named(name, by))
     }
 
     fn delete_deployment(&self, deployment: DeploymentId, by: Author) -> Answer<'_, ()> {

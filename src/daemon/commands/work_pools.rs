@@ -162,7 +162,7 @@ impl Commands {
         Ok((pool, self.new_queue(name, DEFAULT_QUEUE, WorkQueueSpec::default())?))
     }
 
-    fn new_queue(&self, pool: &str, name: &str, spec: WorkQueueSpec) -> Result<WorkQueue, LedgerError> {
+    pub(super) fn new_queue(&self, pool: &str, name: &str, spec: WorkQueueSpec) -> Result<WorkQueue, LedgerError> {
         let now = clock::now();
         let full_name = format!("{pool}/{name}");
         Ok(WorkQueue {

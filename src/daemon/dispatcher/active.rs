@@ -9,6 +9,7 @@ use crate::model::id::FlowRunId;
 use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
+use crate::model::stored::{ObjectName, Pruned};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -85,8 +86,8 @@ impl Dispatcher {
 
     /// Cancels the runs in progress of a deployment that was pruned, where its file asked for that (`on_delete: cancel`).
     pub(super) async fn look_at_tombstone(&mut self, name: &FullName) -> Result<(), DaemonError> {
-        let Some(tombstone) = self.ledger.tombstone(name)? else { return Ok(()) };
-        let pruned = &tombstone.deployment;
+        let Some(tombstone) = self.ledger.tombstone(&ObjectName::Deployment(name.clone()))? else { return Ok(()) };
+        let Pruned::Deployment(pruned) = &tombstone.object else { return Ok(()) };
         if pruned.declared.on_delete != OnDelete::Cancel || self.ledger.deployment(pruned.id)?.is_some() {
             return Ok(());
         }

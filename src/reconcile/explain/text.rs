@@ -6,6 +6,7 @@ use crate::model::name::typed;
 use crate::model::overrides::Override;
 use super::flow;
 use crate::reconcile::plan::{Action, Drift, Fate, FieldChange, InProgress, Note, NoteLevel, Plan, Shadow, Step};
+use crate::reconcile::planner::WITH_OVERRIDES;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -173,6 +174,7 @@ fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
         page.line(&[(Ink::Faint, &format!("      id {}", step.id))]);
     }
     let routine = matches!(step.action, Action::Update | Action::Unchanged | Action::Prune | Action::Rename) && step.drift.is_none();
+    let routine = routine && !step.reason.starts_with(WITH_OVERRIDES);
     let says_itself = !style.verbose && (routine || step.reason.starts_with("new in "));
     if !says_itself {
         let word = if step.action == Action::Update && step.drift.is_some() { "drift" } else { step.action.word() };

@@ -71,7 +71,7 @@ impl Home {
             }
             Write::DeleteDeployment { id, name } => assert_eq!(stored.deployments.remove(&name).unwrap().id, id),
             Write::PutTombstone(tombstone) => {
-                stored.tombstones.insert(tombstone.deployment.name.clone(), *tombstone);
+                stored.tombstones.insert(tombstone.object.name(), *tombstone);
             }
             Write::DeleteTombstone(name) => assert!(stored.tombstones.remove(&name).is_some()),
             Write::PutWorkPool(pool) => {

@@ -113,6 +113,12 @@ fn override_all(home: &mut Home) {
     home.stored.work_pools.values_mut().for_each(|pool| {
         pool.overrides.insert("concurrency_limit".into(), over(json!(2)));
     });
+    home.stored.work_queues.values_mut().for_each(|queue| {
+        queue.overrides.insert("paused".into(), over(json!(true)));
+    });
+    home.stored.tag_limits.values_mut().for_each(|limit| {
+        limit.overrides.insert("concurrency_limit".into(), over(json!(1)));
+    });
 }
 
 /// Fewer cases than the default, since each is several plans in an unoptimised build; `PROPTEST_CASES` asks for more.
@@ -219,6 +225,33 @@ proptest! {
         }
         for (name, old) in &before.work_pools {
             prop_assert!(home.stored.work_pools.get(name).is_none_or(|new| new.overrides == old.overrides));
+        }
+    }
+
+    #[test]
+    fn there_and_back_every_record_is_itself_with_its_overrides(a in a_project(), b in a_project()) {
+        let mut home = Home::new();
+        home.apply_all(&a);
+        override_all(&mut home);
+        let before = home.stored.clone();
+        home.apply_all(&b);
+        home.apply_all(&a);
+        prop_assert!(home.plan(&a).is_empty());
+        for (name, old) in &before.deployments {
+            let new = &home.stored.deployments[name];
+            prop_assert_eq!((new.id, &new.overrides, new.created), (old.id, &old.overrides, old.created));
+        }
+        for (name, old) in &before.work_pools {
+            let new = &home.stored.work_pools[name];
+            prop_assert_eq!((new.id, &new.overrides, new.created), (old.id, &old.overrides, old.created));
+        }
+        for (name, old) in &before.work_queues {
+            let new = &home.stored.work_queues[name];
+            prop_assert_eq!((new.id, &new.overrides, new.created), (old.id, &old.overrides, old.created), "{:?}", name);
+        }
+        for (tag, old) in &before.tag_limits {
+            let new = &home.stored.tag_limits[tag];
+            prop_assert_eq!((new.id, &new.overrides, new.created), (old.id, &old.overrides, old.created));
         }
     }
 

@@ -5,6 +5,7 @@ use crate::model::desired::Desired;
 use crate::model::id::Kind;
 use crate::model::overrides::Owner;
 use crate::model::position::Position;
+use crate::model::stored::ObjectName;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, WorkQueueSpec};
 use crate::model::write::Write;
 use crate::reconcile::{Action, NoteLevel, Options, Plan, Refusal};
@@ -295,7 +296,7 @@ fn a_queue_that_a_deployment_names_is_made_where_its_pool_is_there() {
     // In a pool of somebody else it is the project's.
     home.pool("p").owner = None;
     home.queue("p", "default").owner = None;
-    assert_eq!(deeds(&home.apply(&without_pool)), ["create work queue p/fast", "update deployment a/b"]);
+    assert_eq!(deeds(&home.apply(&without_pool)), ["restore work queue p/fast", "update deployment a/b"]);
     // A second project that names it claims nothing, and keeps it there.
     let second = project("second").with("x/y", uses);
     assert_eq!(deeds(&home.apply(&second)), ["create deployment x/y"]);
@@ -314,7 +315,7 @@ fn what_left_the_file_is_pruned_with_a_tombstone_and_can_come_back() {
     let plan = home.apply(&desired.clone().without("a/b"));
     assert_eq!(deeds(&plan), ["prune deployment a/b"]);
     assert_eq!((plan.exit_code(true), plan.exit_code(false)), (4, 0));
-    assert_eq!(home.stored.tombstones[&full("a/b")].pruned, plan.made);
+    assert_eq!(home.stored.tombstones[&ObjectName::Deployment(full("a/b"))].pruned, plan.made);
     let plan = home.apply(&desired);
     assert_eq!(deeds(&plan), ["restore deployment a/b"]);
     assert!(plan.steps[0].changes.is_empty() && home.stored.tombstones.is_empty());
@@ -322,6 +323,34 @@ fn what_left_the_file_is_pruned_with_a_tombstone_and_can_come_back() {
     assert_eq!((after.id, &after.overrides, after.created), (before.id, &before.overrides, before.created));
     assert_eq!((after.schedules[0].id, &after.schedules[0].key), (before.schedules[0].id, &before.schedules[0].key));
     assert!(home.plan(&desired).is_empty());
+}
+
+#[test]
+fn pools_queues_and_limits_come_back_with_their_overrides_and_a_prune_says_what_goes_along() {
+    let bare = project("shop").with("a/b", |_| {});
+    let desired = bare.clone().with_pool("p", pool("process")).with_queue("p", "q", WorkQueueSpec::default()).with_limit("db", 3);
+    let mut home = Home::new();
+    home.apply(&desired);
+    home.pool("p").overrides.insert("paused".into(), over(json!(true)));
+    home.queue("p", "default").overrides.insert("paused".into(), over(json!(true)));
+    home.queue("p", "q").overrides.insert("priority".into(), over(json!(2)));
+    let before = home.stored.clone();
+    let plan = home.apply_all(&bare);
+    assert_eq!(deeds(&plan), ["prune work queue p/q", "prune concurrency limit db", "prune work pool p"]);
+    let reason = |kind: Kind| plan.steps.iter().find(|step| step.kind == kind).unwrap().reason.to_string();
+    assert_eq!(reason(Kind::WorkQueue), "with its override priority = 2, set by alice; kept 7 days for `reeve restore`");
+    assert_eq!(reason(Kind::WorkPool), "with its overrides paused = true, set by alice; default/paused = true, set by alice; kept 7 days for `reeve restore`");
+    assert_eq!(reason(Kind::ConcurrencyLimit), "no longer declared; declared again within 7 days it comes back");
+    assert_eq!(home.stored.tombstones.len(), 4, "with the pool's own queue");
+    let plan = home.apply(&desired);
+    assert_eq!(deeds(&plan), ["restore concurrency limit db", "restore work pool p", "restore work queue p/q"]);
+    assert!(home.stored.tombstones.is_empty() && home.plan(&desired).is_empty());
+    let kept = |stored: &crate::model::stored::Stored| {
+        let pools = stored.work_pools.values().map(|pool| (pool.id.0, pool.overrides.clone()));
+        let queues = stored.work_queues.values().map(|queue| (queue.id.0, queue.overrides.clone()));
+        pools.chain(queues).chain(stored.tag_limits.values().map(|limit| (limit.id.0, limit.overrides.clone()))).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&home.stored), kept(&before));
 }
 
 #[test]
@@ -463,11 +492,12 @@ fn unchanged_objects_are_counted_and_listed_only_when_asked() {
 }
 
 #[test]
-fn a_name_made_again_after_it_was_gone_has_another_id() {
+fn a_name_made_again_after_its_tombstone_has_gone_has_another_id() {
     let mut home = Home::new();
     home.apply(&project("shop").with_pool("p", pool("process")).with("a/b", |_| {}));
     let first = home.pool("p").id;
     home.apply(&project("shop").with("a/b", |_| {}));
+    home.now = home.now.saturating_add(jiff::SignedDuration::from_hours(24 * 7)).unwrap();
     home.apply(&project("shop").with_pool("p", pool("process")).with("a/b", |_| {}));
     assert_ne!(home.pool("p").id, first);
 }

@@ -6,7 +6,7 @@ use crate::dispatch::ended::Overridden;
 use crate::model::deployment::{Deployment, Flow, FullName};
 use crate::model::desired::Desired;
 use crate::model::id::{DeploymentId, FlowId, WorkPoolId, WorkQueueId};
-use crate::model::stored::{Project, Stored, Tombstone};
+use crate::model::stored::{ObjectName, Project, Stored, Tombstone};
 use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::{WorkPool, WorkQueue};
 use crate::model::write::Write;
@@ -104,12 +104,12 @@ impl Reader {
         self.scan_in_force(key::TAG_LIMIT).collect()
     }
 
-    pub fn tombstone(&self, name: &FullName) -> Result<Option<Tombstone>, LedgerError> {
+    pub fn tombstone(&self, name: &ObjectName) -> Result<Option<Tombstone>, LedgerError> {
         self.read_in_force(&key::tombstone(name))
     }
 
     pub fn tombstones(&self) -> Result<Vec<Tombstone>, LedgerError> {
-        self.scan_in_force(key::TOMBSTONE).collect()
+        self.scan_in_force(key::TOMBSTONE).chain(self.scan_in_force(key::OTHER_TOMBSTONE)).collect()
     }
 
     /// What a plan for `desired` is made against: what its project owns, whatever else bears a name that it uses or used, and
@@ -122,7 +122,7 @@ impl Reader {
         stored.work_pools = by(self.work_pools()?, |pool| pool.name.clone());
         stored.work_queues = by(self.work_queues()?, |queue| (queue.pool.clone(), queue.name.clone()));
         stored.tag_limits = by(self.tag_limits()?, |limit| limit.tag.clone());
-        stored.tombstones = by(self.tombstones()?, |tombstone| tombstone.deployment.name.clone());
+        stored.tombstones = by(self.tombstones()?, |tombstone| tombstone.object.name());
         let own_pools: BTreeSet<String> = stored
             .work_pools
             .values()
@@ -274,7 +274,7 @@ fn rows_of(write: &Write, rows: &mut Rows) -> Result<(), LedgerError> {
             rows.insert(key::deployment_name(name), None);
         }
         Write::PutTombstone(tombstone) => {
-            rows.insert(key::tombstone(&tombstone.deployment.name), Some(encode(tombstone)?));
+            rows.insert(key::tombstone(&tombstone.object.name()), Some(encode(tombstone)?));
         }
         Write::DeleteTombstone(name) => {
             rows.insert(key::tombstone(name), None);

@@ -14,6 +14,7 @@ pub enum Changed {
     /// A concurrency limit of a tag.
     TagLimits,
     Project(String),
+    /// Of a deployment.
     Tombstone(FullName),
     /// The reader fell behind, and must look at everything that it follows.
     Everything,

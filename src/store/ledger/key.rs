@@ -5,6 +5,7 @@
 //! NUL, which parts a pair of names.
 use crate::model::deployment::FullName;
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, ScheduleId};
+use crate::model::stored::ObjectName;
 use crate::store::Key;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -19,7 +20,9 @@ pub(super) const WORK_POOL: u8 = b'w';
 pub(super) const WORK_QUEUE: u8 = b'q';
 /// A tag -> its concurrency limit.
 pub(super) const TAG_LIMIT: u8 = b'l';
+/// Of deployments; of all else `OTHER_TOMBSTONE`, before the key that the record had.
 pub(super) const TOMBSTONE: u8 = b't';
+pub(super) const OTHER_TOMBSTONE: u8 = b'T';
 pub(super) const CURSOR: u8 = b'c';
 pub(super) const RUN: u8 = b'r';
 /// A row for every run that is not over, so that a start reads only those.
@@ -65,8 +68,14 @@ pub(super) fn tag_limit(tag: &str) -> Key {
     named(TAG_LIMIT, tag)
 }
 
-pub(super) fn tombstone(name: &FullName) -> Key {
-    pair(TOMBSTONE, &name.flow, &name.deployment)
+pub(super) fn tombstone(name: &ObjectName) -> Key {
+    let of_record = match name {
+        ObjectName::Deployment(name) => return pair(TOMBSTONE, &name.flow, &name.deployment),
+        ObjectName::WorkPool(name) => work_pool(name),
+        ObjectName::WorkQueue { pool, name } => work_queue(pool, name),
+        ObjectName::TagLimit(tag) => tag_limit(tag),
+    };
+    [&[OTHER_TOMBSTONE], &of_record[..]].concat()
 }
 
 pub(super) fn cursor(id: ScheduleId) -> Key {
