@@ -128,9 +128,9 @@ deployments:
         .collect();
     assert_eq!(places, [("deployment.yaml".into(), 7.into()), ("deployment.yaml".into(), 10.into())], "{project:#}");
     assert_eq!(daemon.deployment("one"), before, "what was last good stays in force");
-    daemon.line_after(mark, "deployment.yaml:7:");
-    daemon.line_after(mark, "deployment.yaml:10:");
-    daemon.line_after(mark, "the last good state stays in force");
+    let line = daemon.line_after(mark, "the last good state stays in force");
+    assert!(line.contains("ERROR") && line.contains("deployment.yaml:7:") && line.ends_with("(and 1 more: reeve status, or reeve validate)"), "{line}");
+    assert_eq!(daemon.said().lines().filter(|line| line.contains("ERROR")).count(), 1, "one line for one content");
     host.cli(&["status"]).exits(1).says(&["deployment.yaml:7:", "deployment.yaml:10:", "its files are wrong"]);
     assert_eq!(daemon.outcome("one")["state_type"], "COMPLETED", "it still runs what was good");
 
