@@ -103,7 +103,7 @@ impl Narrator {
                 say_problems(&source, problems, "; it stays as it was, the rest is applied, and nothing is pruned");
                 if let Some(refusal) = &outcome.refusal {
                     let more = more(plan.refusals.len(), "reeve reconcile --dry-run");
-                    tracing::warn!(source, "nothing changed: {refusal}{more}");
+                    tracing::warn!(source, "refused: {refusal}{more}");
                     return;
                 }
                 let style = Style { tense: Tense::Done, width: Some(160), in_log: true, ..Style::default() };
