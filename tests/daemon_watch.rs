@@ -362,7 +362,7 @@ fn a_bad_content_is_said_once_however_often_it_is_read() {
     }
     assert_eq!(since(), begun, "nothing has begun anew");
     host.write("deployment.yaml", &manifest("bad").replace("command", "comand"));
-    daemon.line_after(mark, "comand");
+    daemon.line_after(mark, "(and 1 more: ");
     let all = daemon.said();
     let about = |text: &str| all.lines().filter(|line| line.contains(text)).count();
     assert_eq!(about("the last good state stays in force"), 2, "once for each of the two contents:\n{all}");
