@@ -67,6 +67,8 @@
 //!   the files travel to that daemon (`source::snapshot`).
 //! * Where a project asks for units that fail alone (`atomicity`), `Desired.failed` names what is missing and nothing is pruned;
 //!   `reconcile::units` parts a plan's writes, what deployments share first, and each part is a commit (`daemon::units`).
+//! * What would be pruned because a file was not read, or is being written, is refused (`reconcile::guard`, `source::writer`); a daemon's
+//!   own pass prunes when the files have stood for a second (`daemon::looks`), and is made again when that is over.
 //! * Each owned record carries a digest of what was declared: a difference from the file without a change of the file is drift.
 //! * Runs of a pruned deployment that asks for it are cancelled by the dispatcher, which reads the tombstone: so also after a restart.
 //! * Lists and counts are answered from memory for runs that are over (`store::ledger::history`, 56 bytes each), read behind readiness

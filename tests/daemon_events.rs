@@ -46,6 +46,38 @@ fn a_drift_that_is_corrected_is_one_event_with_what_it_was_and_is() {
 }
 
 #[test]
+fn a_drift_that_is_left_is_one_event_as_long_as_it_stays_the_same() {
+    let host = Host::new(TWO);
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", &TWO.replace("  - {name: two, command: 'true'}\n", ""));
+    host.cli(&["reconcile"]).exits(0).says(&["1 pruned"]);
+    host.cli(&["restore", "two"]).exits(0);
+    host.cli(&["deployment", "pause", "two"]).exits(0);
+    let text = TWO.replace("name: etl\n", "name: etl\ndrift: report\n");
+    host.write("deployment.yaml", &text);
+    host.cli(&["reconcile"]).exits(0).says(&["1 adopted"]);
+    let reports = |daemon: &Daemon| {
+        let all = events(daemon);
+        let of_drift = all.iter().filter(|event| event["event"] == "reeve.deployment.drift-reported");
+        of_drift.map(|event| event["payload"]["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let said = ["differs from what was declared, and is left so: paused: true -> false"];
+    let daemon = host.daemon();
+    until("it is told", || (reports(&daemon) == said).then_some(()));
+    // Another pass that finds the same, and another daemon.
+    host.write("deployment.yaml", &text.replace("name: one,", "name: one, description: new,"));
+    until("it is read", || (daemon.deployment("one")["description"] == "new").then_some(()));
+    daemon.phase("idle");
+    drop(daemon.interrupt());
+    let daemon = host.daemon();
+    daemon.phase("idle");
+    drop(daemon.interrupt());
+    let daemon = host.daemon();
+    daemon.phase("idle");
+    assert_eq!(reports(&daemon), said);
+}
+
+#[test]
 fn what_operators_change_is_told_with_who_and_why() {
     let host = Host::new(TWO);
     let daemon = host.daemon_with(&[], &[]);

@@ -5,6 +5,7 @@ mod common;
 use common::{Host, until};
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 
 const GOOD: &str = "deployments:\n  - {name: good, command: 'true'}\n";
@@ -208,6 +209,79 @@ fn a_pull_request_is_planned_against_a_daemon_elsewhere_with_the_files_that_lie_
     assert!(String::from_utf8_lossy(&refused.stderr).contains("in the clear"), "{refused:?}");
     assert_eq!(daemon.get("/reeve/projects")[0]["root"], production.project().to_str().unwrap());
     until("the daemon is as it was", || (daemon.phase("idle")["generation"] == 1).then_some(()));
+}
+
+#[test]
+fn g6_files_that_were_not_named_lose_nothing_unasked() {
+    let host = Host::new("name: other\ndeployments: []\n");
+    host.write("a.yaml", "name: etl\ndeployments:\n  - {name: one, command: 'true'}\n");
+    host.write("b.yaml", "name: etl\ndeployments:\n  - {name: two, command: 'true'}\n");
+    host.cli(&["reconcile", "-f", "a.yaml", "-f", "b.yaml"]).exits(0).says(&["2 created"]);
+    let subset = ["reconcile", "-f", "a.yaml"];
+    let said = ["`b.yaml` is there and was not read, and 1 object from there", "reeve reconcile -f a.yaml -f b.yaml", "--allow-prune=1"];
+    host.cli(&subset).exits(3).says(&said).says(&["- two/two  from b.yaml, which was not read"]);
+    host.cli(&["reconcile", "-f", "a.yaml", "--dry-run"]).exits(3).says(&said);
+    assert_eq!(names(&host), ["one", "two"]);
+    host.cli(&["reconcile", "-f", "a.yaml", "-f", "b.yaml"]).exits(0).says(&["In sync"]);
+    host.remove("b.yaml");
+    host.cli(&subset).exits(0).says(&["1 pruned"]);
+    assert_eq!(names(&host), ["one"]);
+}
+
+#[test]
+fn g6_a_directory_of_included_files_that_is_away_for_a_moment_loses_nothing() {
+    let host = Host::new("name: etl\ninclude: jobs/*.yaml\ndeployments:\n  - {name: stays, command: 'true'}\n");
+    host.write("jobs/a.yaml", GOOD);
+    host.write("jobs/b.yaml", "deployments:\n  - {name: other, command: 'true'}\n");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let (jobs, away) = (host.project().join("jobs"), host.path().join("away"));
+    fs::rename(&jobs, &away).unwrap();
+    let status = daemon.phase("refused");
+    let said = "`jobs/*.yaml` matches no file any more, and 2 objects came from there";
+    assert!(status["reason"].as_str().unwrap().starts_with(said), "{status:#}");
+    let line = daemon.line(said);
+    assert!(line.contains("WARN") && line.contains("--allow-prune=2"), "{line}");
+    assert!(!daemon.said().lines().any(|line| line.contains("other/other") && line.contains(" - ")  && line.contains("ERROR")), "the plan is not said");
+    host.cli(&["reconcile"]).exits(3).says(&[said, "--allow-prune=2"]);
+    assert_eq!(names(&host), ["good", "other", "stays"]);
+    fs::rename(&away, &jobs).unwrap();
+    daemon.phase("idle");
+    host.remove("jobs/b.yaml");
+    until("one file of several that is gone is meant to be", || (names(&host) == ["good", "stays"]).then_some(()));
+}
+
+#[test]
+fn g6_what_is_missing_from_a_file_that_is_being_written_is_not_pruned_and_its_runs_go_on() {
+    let head = "name: etl\ndeployments:\n  - {name: first, command: 'true'}\n";
+    let tail = "  - {name: long, command: 'sleep 600', on_delete: cancel}\n";
+    let host = Host::new(&format!("{head}{tail}"));
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let long = daemon.run("long");
+    drop(daemon.running(&long));
+    let mut writer = fs::File::create(host.project().join("deployment.yaml")).unwrap();
+    writer.write_all(head.as_bytes()).unwrap();
+    let status = daemon.phase("refused");
+    assert!(status["reason"].as_str().unwrap().starts_with("`deployment.yaml` is being written: 1 object would be pruned"), "{status:#}");
+    daemon.line("`deployment.yaml` is being written");
+    host.cli(&["reconcile", "--allow-prune=1"]).exits(3).says(&["`deployment.yaml` is being written"]);
+    writer.write_all(tail.as_bytes()).unwrap();
+    drop(writer);
+    daemon.phase("idle");
+    assert_eq!(names(&host), ["first", "long"]);
+    assert_eq!(daemon.look(&long)["state_type"], "RUNNING");
+
+    // What is meant is done when the file is closed, although its content changes no more.
+    let mut writer = fs::File::create(host.project().join("deployment.yaml")).unwrap();
+    writer.write_all(head.as_bytes()).unwrap();
+    daemon.phase("refused");
+    drop(writer);
+    let end = daemon.end_of(&long);
+    assert_eq!(end["state_name"], "Cancelled", "{end:#}");
+    let message = end["state"]["message"].as_str().unwrap();
+    assert!(message.starts_with("its deployment was pruned by the project 'etl' (on_delete: cancel)"), "{message}");
+    assert_eq!(names(&host), ["first"]);
 }
 
 /// What is done to the project's files.

@@ -128,9 +128,9 @@ deployments:
         .collect();
     assert_eq!(places, [("deployment.yaml".into(), 7.into()), ("deployment.yaml".into(), 10.into())], "{project:#}");
     assert_eq!(daemon.deployment("one"), before, "what was last good stays in force");
-    daemon.line_after(mark, "deployment.yaml:7:");
-    daemon.line_after(mark, "deployment.yaml:10:");
-    daemon.line_after(mark, "the last good state stays in force");
+    let line = daemon.line_after(mark, "the last good state stays in force");
+    assert!(line.contains("ERROR") && line.contains("deployment.yaml:7:") && line.ends_with("(and 1 more: reeve status, or reeve validate)"), "{line}");
+    assert_eq!(daemon.said().lines().filter(|line| line.contains("ERROR")).count(), 1, "one line for one content");
     host.cli(&["status"]).exits(1).says(&["deployment.yaml:7:", "deployment.yaml:10:", "its files are wrong"]);
     assert_eq!(daemon.outcome("one")["state_type"], "COMPLETED", "it still runs what was good");
 
@@ -362,7 +362,7 @@ fn a_bad_content_is_said_once_however_often_it_is_read() {
     }
     assert_eq!(since(), begun, "nothing has begun anew");
     host.write("deployment.yaml", &manifest("bad").replace("command", "comand"));
-    daemon.line_after(mark, "comand");
+    daemon.line_after(mark, "(and 1 more: ");
     let all = daemon.said();
     let about = |text: &str| all.lines().filter(|line| line.contains(text)).count();
     assert_eq!(about("the last good state stays in force"), 2, "once for each of the two contents:\n{all}");

@@ -146,7 +146,7 @@ async fn watch(
             },
             report = reports.recv(), if end.is_none() => match report {
                 Some(Report::Started { .. }) => {}
-                Some(Report::Finished { outcome, .. }) => end = Some(ending::state_of(&outcome, interrupts > 0)),
+                Some(Report::Finished { outcome, .. }) => end = Some(ending::state_of(&outcome, (interrupts > 0).then_some(""))),
                 Some(Report::Lost { evidence, .. }) => end = Some(Proposed::new(StateType::Crashed).message(evidence)),
                 None => end = Some(Proposed::new(StateType::Crashed).message("nobody can tell how the run ended")),
             },

@@ -1,17 +1,18 @@
 //! The state in which a run ends, from how its process ended. One table.
+use crate::executor::outcome::StoppedBy;
 use crate::executor::{End, Outcome};
 use crate::model::retry::EndCause;
 use crate::model::run::Usage;
 use crate::model::state::{Proposed, StateType, names};
 
-/// The state to propose for `outcome`. `cancelling`: somebody asked for the end.
+/// The state to propose for `outcome`. `cancelling`: somebody asked for the end, and why, as far as they said.
 ///
 /// An exit code is the program's own word: Failed. A signal that nobody asked for, a program that cannot be started and
 /// a supervisor that is gone are the infrastructure's: Crashed, as Prefect's workers report them.
-pub fn state_of(outcome: &Outcome, cancelling: bool) -> Proposed {
-    let message = message_of(outcome);
+pub fn state_of(outcome: &Outcome, cancelling: Option<&str>) -> Proposed {
+    let message = message_of(outcome, cancelling.unwrap_or_default());
     let proposed = match &outcome.end {
-        _ if cancelling => Proposed::new(StateType::Cancelled),
+        _ if cancelling.is_some() => Proposed::new(StateType::Cancelled),
         End::Exited { code: 0 } => Proposed::new(StateType::Completed),
         End::Exited { .. } => Proposed::new(StateType::Failed),
         End::TimedOut { .. } => Proposed::new(StateType::Failed).named(names::TIMED_OUT),
@@ -54,11 +55,12 @@ pub fn usage_of(outcome: &Outcome) -> Usage {
     }
 }
 
-fn message_of(outcome: &Outcome) -> String {
+fn message_of(outcome: &Outcome, why: &str) -> String {
     let mut message = match (&outcome.end, &outcome.exception) {
         (End::Exited { code }, Some(exception)) if *code != 0 && !outcome.message.contains(exception.as_str()) => {
             format!("{exception} ({})", outcome.message)
         }
+        (End::Stopped { by: StoppedBy::Request, how }, _) if !why.is_empty() => format!("{why}; {}", how.sentence()),
         _ => outcome.message.clone(),
     };
     for note in &outcome.notes {
@@ -71,7 +73,7 @@ fn message_of(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::outcome::{Ended, NotStarted, StoppedBy};
+    use crate::executor::outcome::{Ended, NotStarted};
     use std::time::Duration;
 
     fn outcome(end: End) -> Outcome {
@@ -105,8 +107,8 @@ mod tests {
             (End::Lost, "Crashed", "Cancelled"),
         ];
         for (end, unasked, asked) in table {
-            assert_eq!(state_of(&outcome(end.clone()), false).effective_name(), unasked, "{end:?}");
-            assert_eq!(state_of(&outcome(end.clone()), true).effective_name(), asked, "{end:?}");
+            assert_eq!(state_of(&outcome(end.clone()), None).effective_name(), unasked, "{end:?}");
+            assert_eq!(state_of(&outcome(end.clone()), Some("")).effective_name(), asked, "{end:?}");
         }
     }
 
@@ -115,7 +117,12 @@ mod tests {
         let mut raised = outcome(End::Exited { code: 1 });
         raised.exception = Some("ValueError: no such host".to_owned());
         raised.notes.push("the log is incomplete".to_owned());
-        let proposed = state_of(&raised, false);
+        let proposed = state_of(&raised, None);
         assert_eq!(proposed.message.as_deref(), Some("ValueError: no such host (exited with code 1); the log is incomplete"));
+        let how = Ended { grace: Duration::from_secs(10), code: None, signal: Some(15), killed: 0 };
+        let stopped = outcome(End::Stopped { by: StoppedBy::Request, how });
+        for (why, expected) in [("its deployment was pruned", "its deployment was pruned; ended on SIGTERM"), ("", "stopped on request; ended on SIGTERM")] {
+            assert_eq!(state_of(&stopped, Some(why)).message.as_deref(), Some(expected));
+        }
     }
 }

@@ -93,7 +93,7 @@ fn brief(value: &Value) -> Value {
 /// Adds to a plan's units the events that tell of them: one for each object that had drifted or was taken over, one for all.
 pub(super) fn attach(units: &mut [Unit], plan: &Plan, pass: &Pass) {
     let now = clock::now();
-    let own = plan.steps.iter().filter_map(|step| Some((step.id, of_step(step, plan, now)?)));
+    let own = plan.steps.iter().filter(|step| step.drift != Some(Drift::Report)).filter_map(|step| Some((step.id, of_step(step, plan, now)?)));
     let mut events: BTreeMap<Uuid, Event> = own.take(MOST_OF_A_PLAN).collect();
     for unit in units.iter_mut() {
         if events.is_empty() {
@@ -118,6 +118,7 @@ pub(super) fn attach(units: &mut [Unit], plan: &Plan, pass: &Pass) {
 fn of_step(step: &Step, plan: &Plan, now: Timestamp) -> Option<Event> {
     let (what, done) = match (step.drift, step.action) {
         (Some(Drift::Correct), _) => ("drift-corrected", "corrected"),
+        (Some(Drift::Report), _) => (DRIFT_REPORTED, "differs from what was declared, and is left so"),
         (None, Action::Adopt) => ("adopted", "taken over"),
         _ => return None,
     };
@@ -130,6 +131,29 @@ fn of_step(step: &Step, plan: &Plan, now: Timestamp) -> Option<Event> {
     let object = Object { kind: step.kind, id: step.id, name: step.name.clone(), project: Some(&plan.project) };
     let event = Event::of_object(Uuid::new_v4(), now, what, &object, message).with("reason", &step.reason);
     Some(event.with("file", &step.file).with("changes", changes))
+}
+
+const DRIFT_REPORTED: &str = "drift-reported";
+
+/// What of a plan's reported drift is news: an event for each object that did not differ so when it was last looked at. `known`: what
+/// each object's last report said; before the first look of a daemon the events tell that.
+pub(super) fn new_drift(reader: &Reader, plan: &Plan, known: &mut Option<BTreeMap<Uuid, String>>) -> Vec<Event> {
+    let now = clock::now();
+    let drifted = plan.steps.iter().filter(|step| step.drift == Some(Drift::Report)).take(MOST_OF_A_PLAN);
+    let found: Vec<(Uuid, Event)> = drifted.filter_map(|step| Some((step.id, of_step(step, plan, now)?))).collect();
+    let said = found.iter().map(|(id, event)| (*id, event.message().to_owned())).collect();
+    let before = known.replace(said);
+    let is_known = |id: &Uuid, event: &Event| match &before {
+        Some(before) => before.get(id).is_some_and(|said| said == event.message()),
+        None => reported(reader, event),
+    };
+    found.into_iter().filter(|(id, event)| !is_known(id, event)).map(|(_, event)| event).collect()
+}
+
+/// Whether the last event of the object's drift says the same.
+fn reported(reader: &Reader, event: &Event) -> bool {
+    let last = reader.events().map_while(Result::ok).find(|last| last.resource == event.resource && last.event.contains(".drift-"));
+    last.is_some_and(|last| last.event == event.event && last.message() == event.message())
 }
 
 /// The object that a write makes or changes.
@@ -157,7 +181,7 @@ pub(super) async fn record_state(ledger: &Ledger, project: &str, state: ProjectS
         return Ok(());
     }
     let event = Event::of_project(Uuid::new_v4(), clock::now(), state.word(), project, message).with("place", place.map(ToString::to_string));
-    ledger.record(&event).await
+    ledger.record(&[event]).await
 }
 
 /// Since when a project has been in sync or not, and failing or not, as far as its events tell.

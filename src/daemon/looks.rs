@@ -1,5 +1,6 @@
 //! What a project's files looked like when a pass read them, and whether they still do. It only looks, off the async threads.
 use crate::source::Fingerprint;
+use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 /// A file that changed this shortly before it was read may change again within the same tick of the file system's
 /// clock, unseen: it is looked at once more.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// What is to be pruned is pruned when the files have stood so long as they are: a file that is half written may be good YAML.
+const SETTLED: SignedDuration = SignedDuration::from_secs(1);
 
 /// Of one processor, looking at contents takes at most one part in this many.
 const SHARE: u32 = 50;
@@ -88,6 +92,18 @@ pub(super) fn may_have_changed(now: &Stamps, before: &Stamps, begun: SystemTime)
     })
 }
 
+/// When the newest of these paths will have settled; `None`: all have.
+pub(super) fn settles_at(paths: impl IntoIterator<Item = PathBuf>, now: Timestamp) -> Option<Timestamp> {
+    let modified = |path: PathBuf| Timestamp::try_from(std::fs::metadata(path).ok()?.modified().ok()?).ok();
+    newest_unsettled(paths.into_iter().filter_map(modified), now)
+}
+
+/// Times to come tell nothing: they were set by hand, or by a clock that was ahead.
+fn newest_unsettled(modified: impl Iterator<Item = Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let settled = modified.filter(|modified| *modified <= now).filter_map(|modified| modified.checked_add(SETTLED).ok());
+    settled.filter(|settled| *settled > now).max()
+}
+
 /// The processor's time that this thread has taken so far: a file system that lets one wait costs none.
 fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
@@ -114,6 +130,21 @@ mod tests {
         ] {
             let before = before.map(stamps).unwrap_or_default();
             assert_eq!(may_have_changed(&stamps(now), &before, begun), again, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_was_modified_less_than_a_second_ago_has_not_settled() {
+        let at = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).unwrap();
+        for (modified, expected, why) in [
+            (&[1_000, 9_000][..], None, "a second ago"),
+            (&[9_001], Some(10_001), "just now"),
+            (&[9_001, 9_500, 3], Some(10_500), "the newest counts"),
+            (&[10_000], Some(11_000), "at this instant"),
+            (&[10_001, 99_000], None, "in the future"),
+            (&[], None, "nothing is there"),
+        ] {
+            assert_eq!(newest_unsettled(modified.iter().map(|time| at(*time)), at(10_000)), expected.map(at), "{why}");
         }
     }
 

@@ -8,7 +8,6 @@ use crate::clock;
 use crate::executor::follow::Follower;
 use crate::executor::log::{LogLine, Stream};
 use crate::executor::watch::DirectoryWatcher;
-use crate::manifest::render_problems;
 use crate::model::id::FlowRunId;
 use crate::model::problem::{Problem, Severity};
 use crate::model::run::FlowRun;
@@ -112,20 +111,18 @@ impl Narrator {
         }
         match &outcome.report.plan {
             None => {
-                tracing::error!(source, "the files are wrong, so nothing changed: the last good state stays in force");
-                say_problems(problems);
+                say_problems(&source, problems, "; nothing changed, the last good state stays in force");
             }
             Some(plan) => {
-                if outcome.report.has_failed() {
-                    tracing::error!(source, "some of it is wrong, and stays as it was; the rest is applied, and nothing is pruned");
+                say_problems(&source, problems, "; it stays as it was, the rest is applied, and nothing is pruned");
+                if let Some(refusal) = &outcome.refusal {
+                    let more = more(plan.refusals.len(), "reeve reconcile --dry-run");
+                    tracing::warn!(source, "refused: {refusal}{more}");
+                    return;
                 }
-                say_problems(problems);
                 let style = Style { tense: Tense::Done, width: Some(160), in_log: true, ..Style::default() };
                 for line in explain::text(plan, style).lines().filter(|line| !line.trim().is_empty()) {
-                    match plan.is_refused() {
-                        true => tracing::error!(source, "{line}"),
-                        false => tracing::info!(source, "{line}"),
-                    }
+                    tracing::info!(source, "{line}");
                 }
             }
         }
@@ -156,7 +153,7 @@ pub(super) fn held_back(outcome: &Outcome) -> Option<String> {
         return Some(format!("suspended {suspension}; nothing is applied{would}{}", wrong.unwrap_or_default()));
     }
     let refusals = &report.plan.as_ref()?.refusals;
-    let waits = !refusals.is_empty() && refusals.iter().all(|refusal| matches!(refusal, Refusal::CheckoutInProgress { .. }));
+    let waits = !refusals.is_empty() && refusals.iter().all(Refusal::passes);
     waits.then(|| format!("{}{}", refusals[0], wrong.unwrap_or_default()))
 }
 
@@ -239,16 +236,35 @@ impl Allowance {
     }
 }
 
-fn say_problems(problems: &[Problem]) {
-    for problem in problems {
-        let text = render_problems(std::slice::from_ref(problem), false);
-        for line in text.lines() {
-            match problem.severity {
-                Severity::Error => tracing::error!(source = "manifest", "{line}"),
-                Severity::Warning => tracing::warn!(source = "manifest", "{line}"),
-            }
-        }
+/// One line for all errors, and one for all warnings: the first of each; where the others are to be read stands there, too.
+fn say_problems(source: &str, problems: &[Problem], so: &str) {
+    let line = |severity, so| {
+        let mut alike = problems.iter().filter(|problem| problem.severity == severity);
+        alike.next().map(|first| one_line(first, so, alike.count() + 1))
+    };
+    if let Some(line) = line(Severity::Error, so) {
+        tracing::error!(source, "{line}");
     }
+    if let Some(line) = line(Severity::Warning, "") {
+        tracing::warn!(source, "{line}");
+    }
+}
+
+/// `deployment.yaml:3:5: error: `x` is not YAML (and 3 more: reeve status, or reeve validate)`.
+fn one_line(problem: &Problem, so: &str, count: usize) -> String {
+    let place = problem.position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default();
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = problem.help.as_deref().map(|help| format!(" ({})", plain(help))).unwrap_or_default();
+    format!("{place}{severity}: {}{help}{so}{}", plain(&problem.message), more(count, "reeve status, or reeve validate"))
+}
+
+/// That there are others of these, and what tells of them.
+fn more(count: usize, told_by: &str) -> String {
+    if count > 1 { format!(" (and {} more: {told_by})", count - 1) } else { String::new() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use crate::model::status::{Began, Cause, Observed, Phase, ProjectStatus, reasons
 use crate::model::stored::Suspension;
 use crate::reconcile::{Drift, Plan, Refusal};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::path::Path;
+use uuid::Uuid;
 
 impl Reconciler {
     /// Shows a project as being worked on.
@@ -110,6 +112,19 @@ impl Reconciler {
         }
     }
 
+    /// Tells of drift that a pass found and leaves as it is, where that is news. `known`: what was told before.
+    pub async fn record_drift(&self, plan: &Plan, known: &mut Option<BTreeMap<Uuid, String>>) {
+        if plan.counts.drift_left == 0 && known.as_ref().is_some_and(BTreeMap::is_empty) {
+            return;
+        }
+        let events = events::new_drift(&self.reader, plan, known);
+        if let (Some(writer), false) = (&self.writer, events.is_empty())
+            && let Err(error) = writer.record(&events).await
+        {
+            tracing::warn!(source = format!("project '{}'", plan.project), "that it has drifted is not among its events: {error}");
+        }
+    }
+
     /// Records that a suspension has come to its end.
     pub async fn record_resumed(&self, project: &str, suspension: &Suspension) {
         let message = format!("no longer suspended {suspension}");
@@ -148,6 +163,9 @@ fn prune_blocked(plan: &Plan) -> Option<Cause> {
             Refusal::PrunesMany { .. } => "prunes-many",
             Refusal::AllowanceDiffers { .. } => "allowance-differs",
             Refusal::TwoCheckouts { .. } => "two-checkouts",
+            Refusal::BeingWritten { .. } => "being-written",
+            Refusal::FilesNotRead { .. } => "files-not-read",
+            Refusal::IncludesNothing { .. } => "includes-nothing",
             Refusal::CheckoutInProgress { .. } => "checkout-in-progress",
             Refusal::Owned { .. } | Refusal::RenamesSeveral { .. } | Refusal::Suspended { .. } => return None,
         };

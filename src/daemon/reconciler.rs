@@ -6,6 +6,7 @@
 use super::ProjectSettings;
 use super::apply::Applied;
 use super::events;
+use super::looks;
 use super::places;
 use super::removal;
 use super::units;
@@ -22,10 +23,10 @@ use crate::model::id::DeploymentId;
 use crate::model::state::StateType;
 use crate::model::stored::{Project, SourceState};
 use crate::reconcile::explain::{self, Tense};
-use crate::reconcile::{Options, Plan, RunsOf, Unit};
+use crate::reconcile::{Action, NotRead, Options, Plan, RunsOf, Unit};
 use crate::source::{self, Fingerprint, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -67,6 +68,10 @@ pub struct Pass {
     pub sources: Option<Snapshot>,
     /// A git revision to read instead of what lies in the directory.
     pub revision: Option<String>,
+    /// Nothing is pruned while the files have only just changed.
+    pub settle: bool,
+    /// The content (of a [`SourceState`]) that has stood long enough, whatever the times of its files say.
+    pub settled: Option<String>,
     /// Only this plan is carried out.
     pub expect: Option<Stamp>,
     /// Who asked for it; `None`: the daemon makes it on its own.
@@ -83,6 +88,8 @@ pub struct Outcome {
     pub deployments: usize,
     /// What refused the plan.
     pub refusal: Option<String>,
+    /// Nothing was done, because the plan prunes and the files have only just changed: when they will have settled.
+    pub unsettled: Option<Timestamp>,
     /// What is stored of the project, as it was before the pass.
     pub stored: Option<Project>,
     /// The files that were read.
@@ -187,6 +194,8 @@ impl Reconciler {
             strict: request.strict,
             allow_prune: request.allow_prune,
             revision: None,
+            settle: false,
+            settled: None,
             expect: request.expect,
             by: Some(by.clone()),
         };
@@ -235,6 +244,9 @@ impl Reconciler {
                 if !committed.is_empty() {
                     units::stop(&mut outcome.report);
                 }
+                return Ok(outcome);
+            }
+            if outcome.unsettled.is_some() {
                 return Ok(outcome);
             }
             let (Some(writer), false) = (&self.writer, units.is_empty() || pass.dry_run) else {
@@ -336,7 +348,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         let stored = reader.projects()?.into_iter().find(|project| Path::new(&project.root) == pass.root);
         let deployments = stored.as_ref().map(|project| deployments_of(reader, &project.name)).transpose()?.unwrap_or(0);
         let project = stored.as_ref().map(|project| project.name.clone());
-        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, stored, source, fingerprint };
+        let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, unsettled: None, stored, source, fingerprint };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
     let stored = reader.project(&desired.project)?;
@@ -350,6 +362,9 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         places::of_others(reader, &mut plan);
     }
     let refusal = plan.refusals.first().map(|refusal| refusal.in_full(&plan.root));
+    let is_settled = !pass.settle || pass.dry_run || plan.is_refused() || plan.counts.prune == 0;
+    let is_settled = is_settled || source.as_ref().is_some_and(|source| pass.settled.as_ref() == Some(&source.content));
+    let unsettled = if is_settled { None } else { looks::settles_at(sources.declaring(), clock::now()) };
     let units = plan.take_units(desired.rules.atomicity);
     let unit_reports = units::reports(&desired, &units, refusal.as_deref());
     let base = plan.base_revision;
@@ -360,7 +375,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let report = ReconcileReport { plan: Some(plan), problems, stamp, stale, units: unit_reports, ..ReconcileReport::default() };
     let (project, deployments) = (Some(desired.project), desired.deployments.len());
     let consulted = consulted(&sources);
-    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, stored, source, fingerprint }, units, base })
+    Ok(Prepared { outcome: Outcome { report, consulted, project, deployments, refusal, unsettled, stored, source, fingerprint }, units, base })
 }
 
 /// Why a plan is not the one that somebody looked at.
@@ -440,7 +455,7 @@ fn other_checkout(desired: &Desired, stored: Option<&Project>, named: &[PathBuf]
 fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet, source: Option<SourceState>) -> Result<Plan, LedgerError> {
     let stored = reader.stored(desired)?;
     let also_in = other_checkout(desired, stored.project.as_ref(), &pass.files);
-    let options = Options {
+    let mut options = Options {
         allow_prune: pass.allow_prune,
         adopt: pass.adopt.clone(),
         also_in,
@@ -451,6 +466,14 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet, so
     };
     let now = clock::now();
     let mut plan = crate::reconcile::plan(desired, &stored, now, &options);
+    if plan.counts.prune > 0 {
+        options.not_read = not_read(&plan, sources);
+        options.being_written = sources.being_written();
+        if !options.not_read.is_empty() || options.being_written.is_some() {
+            options.named = pass.files.iter().map(|file| file.strip_prefix(&desired.root).unwrap_or(file).display().to_string()).collect();
+            plan = crate::reconcile::plan(desired, &stored, now, &options);
+        }
+    }
     if is_read(&plan, pass.dry_run) {
         plan.foresee(&stored, now);
         let runs = runs_in_progress(reader)?;
@@ -460,6 +483,18 @@ fn plan(reader: &Reader, desired: &Desired, pass: &Pass, sources: &SourceSet, so
         plan.only_drift();
     }
     Ok(plan)
+}
+
+/// The files that declared what a plan prunes and were not read, and may not be gone.
+fn not_read(plan: &Plan, sources: &SourceSet) -> BTreeMap<String, NotRead> {
+    let read: BTreeSet<&str> = sources.manifests().iter().map(|file| file.path.as_str()).collect();
+    let pruned = plan.steps.iter().filter(|step| step.action == Action::Prune).filter_map(|step| step.file.as_deref());
+    let files: BTreeSet<&str> = pruned.filter(|file| !read.contains(file)).collect();
+    let why = |file: &str| match sources.has(file) {
+        true => Some(NotRead::Left),
+        false => sources.matches_nothing(file).map(|pattern| NotRead::NoMatch(pattern.to_owned())),
+    };
+    files.into_iter().filter_map(|file| Some((file.to_owned(), why(file)?))).collect()
 }
 
 /// How many deployments a project owns.

@@ -14,16 +14,18 @@ use super::reconciler::{Outcome, Pass, PassError, RETRY_AFTER, Reconciler};
 use crate::clock;
 use crate::manifest::UNREADABLE;
 use crate::model::stored::Suspension;
+use crate::reconcile::Refusal;
 use crate::source::Fingerprint;
 use jiff::Timestamp;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Events that follow one another this quickly are one change: an editor's save is several.
 const QUIET: Duration = Duration::from_millis(60);
@@ -54,6 +56,10 @@ pub struct ProjectWatch {
     /// `None`: they may have changed while the pass read them, so that the next look finds a difference.
     seen: Option<Arc<Seen>>,
     said: Option<String>,
+    /// The content that is to be pruned by, and when it will have settled.
+    settling: Option<(String, Timestamp)>,
+    /// What of each object's drift was last reported; `None` before the first pass that had a plan.
+    drifted: Option<BTreeMap<Uuid, String>>,
     /// The suspension that the last pass met.
     suspended: Option<Suspension>,
     /// Told when a pass, of any project, has written something.
@@ -87,6 +93,8 @@ impl ProjectWatch {
             watcher: watcher.ok(),
             watched: BTreeSet::new(),
             said: None,
+            settling: None,
+            drifted: None,
             suspended: None,
             written,
         };
@@ -147,10 +155,19 @@ impl ProjectWatch {
     async fn pass(&mut self) -> Option<Timestamp> {
         self.reconciler.note_reconciling(&self.root);
         self.written.mark_unchanged();
-        let pass = Pass { root: self.root.clone(), files: self.files.clone(), strict: self.strict, ..Pass::default() };
+        let settled = self.settling.as_ref().filter(|(_, at)| *at <= clock::now()).map(|(content, _)| content.clone());
+        let (root, files) = (self.root.clone(), self.files.clone());
+        let pass = Pass { root, files, strict: self.strict, settle: true, settled, ..Pass::default() };
         let (begun, before) = (SystemTime::now(), self.stamps().await);
         match self.reconciler.pass(pass).await {
+            Ok(outcome) if outcome.unsettled.is_some() => {
+                let at = self.settle(&outcome);
+                self.follow(outcome.consulted);
+                self.remember(begun, &before, outcome.fingerprint).await;
+                at
+            }
             Ok(outcome) => {
+                self.settling = None;
                 self.reconciler.note(&self.root, &outcome);
                 let now = clock::now();
                 let suspended = outcome.stored.as_ref().and_then(|stored| stored.suspension(now)).cloned();
@@ -162,14 +179,22 @@ impl ProjectWatch {
                     self.reconciler.record_resumed(&stored.name, &ended).await;
                 }
                 self.say(&outcome).await;
+                if let Some(plan) = &outcome.report.plan {
+                    self.reconciler.record_drift(plan, &mut self.drifted).await;
+                }
                 let unreadable = outcome.report.problems.iter().any(|problem| problem.code == UNREADABLE);
                 let until = match self.suspended.as_ref().and_then(|suspension| suspension.until) {
                     // What kept a file from being read may end without a change that shows.
                     None if unreadable => now.checked_add(RETRY_AFTER).ok(),
                     until => until,
                 };
+                let is_written = outcome.report.plan.as_ref().is_some_and(|plan| plan.refusals.iter().any(is_written));
                 self.follow(outcome.consulted);
                 self.remember(begun, &before, outcome.fingerprint).await;
+                if is_written {
+                    // That a file is closed is an event, and shows in none of its times.
+                    self.seen = None;
+                }
                 until
             }
             Err(error) => {
@@ -179,6 +204,16 @@ impl ProjectWatch {
                 Some(retry_at)
             }
         }
+    }
+
+    /// When the next pass is due, because this one found that the files have only just changed. What the same content is put off by
+    /// is not put off again: something else may be written into these directories all the time.
+    fn settle(&mut self, outcome: &Outcome) -> Option<Timestamp> {
+        let content = outcome.source.as_ref().map(|source| source.content.clone()).unwrap_or_default();
+        let earlier = self.settling.take().filter(|(known, _)| *known == content).map(|(_, at)| at);
+        let at = earlier.or(outcome.unsettled)?;
+        self.settling = Some((content, at));
+        Some(at)
     }
 
     /// Remembers the files as they are, unless one of them may have changed while the pass read it.
@@ -271,6 +306,10 @@ async fn sleep_until(at: Option<Timestamp>) {
     }
 }
 
+fn is_written(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::BeingWritten { .. })
+}
+
 /// Reading a file raises events too, and the pass reads: only what writes, makes, moves or removes counts.
 fn is_change(kind: &EventKind) -> bool {
     match kind {
@@ -316,6 +355,54 @@ mod tests {
         let begun = Instant::now();
         project.change(None).await;
         begun.elapsed()
+    }
+
+    const BOTH: &str = "deployments: [{name: one, command: 'true'}, {name: two, command: 'true'}]\n";
+
+    /// Sets when the project's file and directory were last modified.
+    fn modified(root: &Path, at: SystemTime) {
+        for path in [root.join("deployment.yaml"), root.to_owned()] {
+            fs::File::open(path).unwrap().set_modified(at).unwrap();
+        }
+    }
+
+    fn deployments(project: &ProjectWatch) -> usize {
+        project.reconciler.reader.deployments().count()
+    }
+
+    #[tokio::test]
+    async fn what_has_only_just_been_written_prunes_when_it_has_stood_for_a_second() {
+        loop {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("deployment.yaml"), BOTH).unwrap();
+            let mut project = watched(directory.path()).await;
+            let begun = Instant::now();
+            fs::write(directory.path().join("deployment.yaml"), FIRST).unwrap();
+            let retry_at = project.pass().await;
+            if begun.elapsed() >= Duration::from_secs(1) {
+                // This host was too slow to look at a file within a second: once more.
+                continue;
+            }
+            assert_eq!(deployments(&project), 2, "nothing is pruned yet");
+            assert!(retry_at.unwrap() <= clock::now() + jiff::SignedDuration::from_secs(1));
+            // Whatever goes on in the directory meanwhile, the same content is put off once.
+            project.settling.as_mut().unwrap().1 = clock::now();
+            modified(directory.path(), SystemTime::now());
+            assert_eq!((project.pass().await, deployments(&project)), (None, 1));
+            return;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_a_while_ago_or_is_dated_in_the_future_prunes_at_once() {
+        for at in [SystemTime::now() - Duration::from_secs(2), SystemTime::now() + Duration::from_secs(3_600)] {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("deployment.yaml"), BOTH).unwrap();
+            let mut project = watched(directory.path()).await;
+            fs::write(directory.path().join("deployment.yaml"), FIRST).unwrap();
+            modified(directory.path(), at);
+            assert_eq!((project.pass().await, deployments(&project)), (None, 1));
+        }
     }
 
     #[tokio::test(start_paused = true)]

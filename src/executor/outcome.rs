@@ -187,7 +187,8 @@ impl End {
 }
 
 impl Ended {
-    fn sentence(&self) -> String {
+    /// What it took, as a phrase.
+    pub fn sentence(&self) -> String {
         let mut text = match self.killed {
             0 => "ended on SIGTERM".to_owned(),
             killed => format!(

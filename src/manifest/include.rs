@@ -7,9 +7,10 @@ use super::node::Node;
 use super::report::{At, Problem, shown};
 use super::{Files, project, refuse, yaml};
 use glob::{MatchOptions, Pattern};
+use std::collections::BTreeSet;
 
 /// One step of a glob.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
     Literal(String),
     Wild(Wildcard),
@@ -18,7 +19,7 @@ pub enum Segment {
 }
 
 /// A step with `*`, `?` or `[..]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wildcard(Pattern);
 
 impl Wildcard {
@@ -29,7 +30,7 @@ impl Wildcard {
 }
 
 /// A glob.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Include {
     /// As it is written.
     pub pattern: String,
@@ -69,6 +70,31 @@ impl Include {
             segments.push(segment("*").map_err(|why| (why, RELATIVE))?);
         }
         Ok(Include { pattern: pattern.to_owned(), segments })
+    }
+
+    /// Whether a file of this path, relative to the root, would be matched if it were there.
+    pub fn covers(&self, path: &str) -> bool {
+        // How many steps may be done after each part of the path: `**` leaves several possible.
+        let mut reached = self.reached([0].into());
+        for part in path.split('/') {
+            let next = reached.iter().filter_map(|&done| match self.segments.get(done)? {
+                Segment::Literal(name) => (name == part).then_some(done + 1),
+                Segment::Wild(wildcard) => wildcard.matches(part).then_some(done + 1),
+                Segment::AnyDepth => (!part.starts_with('.')).then_some(done),
+            });
+            reached = self.reached(next.collect());
+        }
+        reached.contains(&self.segments.len())
+    }
+
+    /// With what `**` adds, which may stand for nothing.
+    fn reached(&self, mut reached: BTreeSet<usize>) -> BTreeSet<usize> {
+        for (step, segment) in self.segments.iter().enumerate() {
+            if matches!(segment, Segment::AnyDepth) && reached.contains(&step) {
+                reached.insert(step + 1);
+            }
+        }
+        reached
     }
 }
 
@@ -201,6 +227,25 @@ mod tests {
         ] {
             let Ok(Segment::Wild(wildcard)) = segment(pattern) else { panic!("{pattern}") };
             assert_eq!(wildcard.matches(name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_glob_covers_the_paths_that_it_would_match() {
+        for (pattern, path, expected) in [
+            ("jobs/*.yaml", "jobs/a.yaml", true),
+            ("./jobs/*.yaml", "jobs/a.yaml", true),
+            ("jobs/*.yaml", "jobs/deep/a.yaml", false),
+            ("jobs/*.yaml", "a.yaml", false),
+            ("jobs/*.yaml", "jobs", false),
+            ("jobs/**", "jobs/deep/er/a.yaml", true),
+            ("**/*.yaml", "a.yaml", true),
+            ("**/jobs/**/*.yaml", "x/jobs/a.yaml", true),
+            ("**/*.yaml", ".hidden/a.yaml", false),
+            ("more.yaml", "more.yaml", true),
+            ("more.yaml", "more.yaml/a", false),
+        ] {
+            assert_eq!(Include::parse(pattern).unwrap().covers(path), expected, "{pattern} {path}");
         }
     }
 

@@ -53,13 +53,14 @@ pub use foresee::RunsOf;
 pub use plan::{
     Action, Counts, Drift, FORMAT, Fate, FieldChange, InProgress, Made, Moved, Note, NoteLevel, Plan, RunChanges, RunMove, Shadow, Step,
 };
+pub use guard::NotRead;
 pub use refusal::Refusal;
 pub use units::Unit;
 
 use crate::model::desired::Desired;
 use crate::model::stored::{SourceState, Stored};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the caller decides about a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,12 @@ pub struct Options {
     pub also_in: Option<String>,
     /// The lock file of a checkout that is in progress where the files lie: nothing is pruned then.
     pub checkout: Option<String>,
+    /// A file that was read, while somebody has it open for writing: nothing is pruned then.
+    pub being_written: Option<String>,
+    /// Files that declared objects when those were written, were not read this time, and of which it is not sure that they are gone.
+    pub not_read: BTreeMap<String, NotRead>,
+    /// The files that were asked for by name instead of those that are found.
+    pub named: Vec<String>,
     /// The state of the files that `desired` was read from, remembered with the project.
     pub source: Option<SourceState>,
 }
@@ -90,6 +97,9 @@ impl Default for Options {
             adopt: BTreeSet::new(),
             also_in: None,
             checkout: None,
+            being_written: None,
+            not_read: BTreeMap::new(),
+            named: Vec::new(),
             source: None,
         }
     }

@@ -304,6 +304,11 @@ impl Plan {
         !self.refusals.is_empty()
     }
 
+    /// It is refused because this file, which is there, was not read.
+    pub(super) fn was_not_read(&self, file: &str) -> bool {
+        self.refusals.iter().any(|refusal| matches!(refusal, Refusal::FilesNotRead { files, .. } if files.iter().any(|unread| unread == file)))
+    }
+
     /// What is stored is what the files say: nothing would be written, and no drift is left.
     pub fn is_in_sync(&self) -> bool {
         self.is_empty() && self.counts.drift == 0

@@ -128,7 +128,7 @@ impl<'a> Planner<'a> {
         self.work_queues();
         self.deployments();
         // The guard comes first: a long list of others must not hide it.
-        let guard = guard::refusals(self.desired, self.stored, self.counts.prune, self.options);
+        let guard = guard::refusals(self.desired, self.stored, (&self.steps, self.counts.prune), self.options);
         self.refusals.splice(0..0, guard);
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(notes::of(&self));

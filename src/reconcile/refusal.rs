@@ -49,6 +49,12 @@ pub enum Refusal {
         lock: String,
         prunes: usize,
     },
+    /// Something would be pruned while somebody has a file open for writing that was read. No allowance lifts it.
+    BeingWritten {
+        /// Relative to the root.
+        file: String,
+        prunes: usize,
+    },
     /// The project would move here and prune, and where it was applied from it still lies.
     TwoCheckouts {
         project: String,
@@ -57,6 +63,21 @@ pub enum Refusal {
         other: String,
         prunes: usize,
     },
+    /// What would be pruned was declared in files that are there and were not read.
+    FilesNotRead {
+        /// Relative to the root; the first few.
+        files: Vec<String>,
+        /// How many other files there are.
+        more: usize,
+        /// The files that were asked for with `-f`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        named: Vec<String>,
+        /// How many of the objects that would be pruned these files declared.
+        from_there: usize,
+        prunes: usize,
+    },
+    /// What would be pruned was declared in files that a glob of `include:` matched, and that glob matches nothing at all any more.
+    IncludesNothing { pattern: String, from_there: usize, prunes: usize },
     /// Nothing is declared any more, and all that the project owns would be pruned.
     PrunesEverything { prunes: usize },
     /// More would be pruned than a guard lets through unasked.
@@ -143,14 +164,22 @@ impl Refusal {
         InFull(self, root).to_string()
     }
 
+    /// It ends by itself, and wants no word from anybody.
+    pub fn passes(&self) -> bool {
+        matches!(self, Refusal::CheckoutInProgress { .. } | Refusal::BeingWritten { .. })
+    }
+
     /// What to type to have it allowed: an option of the same command, or another command; `None`: nothing that can be typed does.
     pub fn say(&self) -> Option<String> {
         match self {
-            Refusal::Owned { kind: Kind::ConcurrencyLimit, .. } | Refusal::RenamesSeveral { .. } | Refusal::CheckoutInProgress { .. } => None,
+            Refusal::Owned { kind: Kind::ConcurrencyLimit, .. } | Refusal::RenamesSeveral { .. } => None,
+            Refusal::CheckoutInProgress { .. } | Refusal::BeingWritten { .. } => None,
             Refusal::Owned { kind, name, .. } => Some(adoption(*kind, name)),
             Refusal::Suspended { project, .. } => Some(format!("reeve resume {}", typed(project))),
             Refusal::PrunesEverything { prunes }
             | Refusal::PrunesMany { prunes, .. }
+            | Refusal::FilesNotRead { prunes, .. }
+            | Refusal::IncludesNothing { prunes, .. }
             | Refusal::TwoCheckouts { prunes, .. }
             | Refusal::AllowanceDiffers { prunes, .. } => Some(format!("--allow-prune={prunes}")),
         }
@@ -194,6 +223,26 @@ impl Refusal {
                  remove that file",
                 objects(*prunes)
             ),
+            Refusal::BeingWritten { file, prunes } => write!(
+                f,
+                "`{file}` is being written: {} would be pruned; wait until whoever has it open has closed it",
+                objects(*prunes)
+            ),
+            Refusal::FilesNotRead { files, more, named, from_there, .. } => write!(
+                f,
+                "{} {} there and {} not read, and {} from there would be pruned: {}; if they are to go, say {say}",
+                listed(files, *more),
+                if files.len() + more == 1 { "is" } else { "are" },
+                if files.len() + more == 1 { "was" } else { "were" },
+                objects(*from_there),
+                reading(files, *more, named, root),
+            ),
+            Refusal::IncludesNothing { pattern, from_there, .. } => write!(
+                f,
+                "`{pattern}` matches no file any more, and {} came from there: if the files are away for a moment, bring them back; \
+                 if they are gone for good, say {say}",
+                objects(*from_there)
+            ),
             Refusal::PrunesEverything { prunes } => write!(
                 f,
                 "nothing is declared any more, and {} of the project would be pruned: \
@@ -231,6 +280,29 @@ fn adoption(kind: Kind, name: &str) -> String {
         (Kind::WorkQueue, Some((pool, _))) => format!("reeve adopt --work-pool {}", typed(pool)),
         _ => format!("reeve adopt {}", typed(name)),
     }
+}
+
+/// `a.yaml`, `b.yaml` and 3 more files.
+fn listed(files: &[String], more: usize) -> String {
+    let files = files.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
+    match more {
+        0 => files,
+        1 => format!("{files} and 1 more file"),
+        more => format!("{files} and {more} more files"),
+    }
+}
+
+/// How to have files read that were not.
+fn reading(files: &[String], more: usize, named: &[String], root: Option<&str>) -> String {
+    if named.is_empty() {
+        return "name them under `include:` to have them read".to_owned();
+    }
+    if more > 0 {
+        return "give each of them with `-f`, too".to_owned();
+    }
+    let project = root.map(|root| format!(" --project {}", typed(root))).unwrap_or_default();
+    let files: String = named.iter().chain(files).map(|file| format!(" -f {}", typed(file))).collect();
+    format!("to have them read, too, say `reeve reconcile{project}{files}`")
 }
 
 fn objects(count: usize) -> String {

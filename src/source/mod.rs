@@ -9,6 +9,7 @@ mod repository;
 mod set;
 mod snapshot;
 mod tree;
+mod writer;
 
 pub use fingerprint::Fingerprint;
 pub use repository::working_tree;

@@ -3,10 +3,10 @@ use super::git::Revision;
 use super::include::{self, Included};
 use super::repository::Repository;
 use super::tree::{Directory, Refusal, Tree, is_missing};
-use crate::manifest::{self, FileContent, Files, ManifestFile};
+use crate::manifest::{self, FileContent, Files, Include, ManifestFile};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
@@ -188,6 +188,7 @@ pub struct SourceSet {
     root: PathBuf,
     manifests: Vec<ManifestFile>,
     tree: Box<dyn Tree>,
+    includes: Vec<Include>,
     included: Included,
     /// The included manifests that are there and cannot be read, and why. They stand among the manifests, without content.
     unread: BTreeMap<String, String>,
@@ -205,7 +206,7 @@ impl SourceSet {
         let read = |path: String| Ok(ManifestFile { content: read_manifest(&*tree, &root, &path)?, path });
         let mut manifests = names.into_iter().map(read).collect::<Result<Vec<_>, SourceError>>()?;
         let mut unread = BTreeMap::new();
-        let includes: Vec<_> = manifests.iter().flat_map(|file| manifest::includes(&file.content)).collect();
+        let includes: Vec<Include> = manifests.iter().flat_map(|file| manifest::includes(&file.content)).collect();
         let mut included = include::look(&*tree, &root, &includes)?;
         // What is the project's first file, or was given with -f, is no included one, whatever matches it.
         included.files.retain(|path| manifests.iter().all(|file| file.path != *path));
@@ -217,7 +218,7 @@ impl SourceSet {
             });
             manifests.push(ManifestFile { path: path.clone(), content });
         }
-        Ok(SourceSet { root, manifests, tree, included, unread, repository, locked_before, read: RefCell::default() })
+        Ok(SourceSet { root, manifests, tree, includes, included, unread, repository, locked_before, read: RefCell::default() })
     }
 
     /// Absolute.
@@ -250,6 +251,31 @@ impl SourceSet {
     pub fn checkout_in_progress(&self) -> Option<PathBuf> {
         let repository = self.repository.as_ref()?;
         repository.lock().or_else(|| self.locked_before.then(|| repository.lock_path()))
+    }
+
+    /// A manifest of this host that somebody has open for writing now: the set may hold a part of it.
+    pub fn being_written(&self) -> Option<String> {
+        self.manifests.iter().find(|file| self.tree.is_being_written(&file.path)).map(|file| file.path.clone())
+    }
+
+    /// The manifests, the directories that hold them or in which `include:` was looked for, and the root: whatever changes which
+    /// objects are declared changes one of them.
+    pub fn declaring(&self) -> BTreeSet<PathBuf> {
+        let manifests = self.manifests.iter().map(|file| self.root.join(&file.path));
+        let directories = manifests.clone().filter_map(|file| file.parent().map(Path::to_owned));
+        let looked_at = self.included.looked_at.iter().map(|path| self.root.join(path));
+        manifests.chain(directories).chain(looked_at).chain([self.root.clone()]).collect()
+    }
+
+    /// Whether there is anything at a path, relative to the root, that may be a manifest, read or not.
+    pub fn has(&self, path: &str) -> bool {
+        self.tree.has(path).unwrap_or(false)
+    }
+
+    /// The glob of `include:` that matches no file at all and would match this one, which is not there.
+    pub fn matches_nothing(&self, path: &str) -> Option<&str> {
+        let mut empty = self.includes.iter().filter(|include| self.included.matched.get(&include.pattern) == Some(&0));
+        empty.find(|include| include.covers(path)).map(|include| include.pattern.as_str())
     }
 
     /// The git commit that was read, or that is checked out where the files lie, in full; `None` outside a repository, and before

@@ -1,5 +1,6 @@
 //! Where files stand: a directory of this host, a revision that git keeps, or what another host sent.
 use super::repository::Repository;
+use super::writer;
 use crate::manifest;
 use std::fs::File;
 use std::io::{self, Read};
@@ -51,6 +52,11 @@ pub(super) trait Tree: std::fmt::Debug {
 
     fn target(&self, path: &str) -> io::Result<Target>;
 
+    /// Whether somebody is writing the file, as far as that can be told.
+    fn is_being_written(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The git commit, if that is what the tree is of, or was read beside.
     fn git_commit(&self) -> Option<&str> {
         None
@@ -71,6 +77,12 @@ impl Tree for Directory {
 
     fn has(&self, path: &str) -> io::Result<bool> {
         Ok(self.0.join(path).symlink_metadata().is_ok())
+    }
+
+    fn is_being_written(&self, path: &str) -> bool {
+        let path = self.0.join(path);
+        let is_file = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        is_file && File::open(path).is_ok_and(|file| writer::is_open_for_writing(&file))
     }
 
     /// Does not block on pipes and devices.

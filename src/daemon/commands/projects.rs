@@ -52,7 +52,7 @@ impl Commands {
             let event = events::of_project("deleted", &project.name, &format!("deleted, with {} of its objects,", plan.counts.prune), &by);
             events::tell(&event);
             // The project is gone: that it could not be recorded is no reason to say otherwise.
-            if let Err(error) = writer.record(&event).await {
+            if let Err(error) = writer.record(std::slice::from_ref(&event)).await {
                 tracing::warn!("the deletion of project '{}' is not among its events: {error}", project.name);
             }
         }

@@ -99,10 +99,20 @@ impl Dispatcher {
             })
             .collect();
         for run in runs {
-            let message = format!("its deployment is no longer declared by the project '{}' (on_delete: cancel)", tombstone.project);
+            let message = format!("{} (on_delete: cancel)", pruned_by(&tombstone.project));
             self.propose(run, Proposed::new(StateType::Cancelling).message(message)).await?;
         }
         Ok(())
+    }
+
+    /// Why a run whose deployment is gone is not started.
+    pub(super) fn gone(&self, run: &FlowRun) -> Result<String, DaemonError> {
+        let tombstone = run.deployment.as_ref().map(|name| self.ledger.tombstone(name)).transpose()?.flatten();
+        let tombstone = tombstone.filter(|tombstone| Some(tombstone.deployment.id) == run.deployment_id);
+        Ok(match tombstone {
+            Some(tombstone) => format!("{} before it could start", pruned_by(&tombstone.project)),
+            None => "its deployment was deleted before it could start".to_owned(),
+        })
     }
 
     async fn resume_unbegun(&mut self, run: &FlowRun, claim: &Claim) -> Result<(), DaemonError> {
@@ -160,4 +170,8 @@ impl Dispatcher {
         }
         Ok(())
     }
+}
+
+fn pruned_by(project: &str) -> String {
+    format!("its deployment was pruned by the project '{project}'")
 }

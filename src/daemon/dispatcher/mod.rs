@@ -388,7 +388,8 @@ impl Dispatcher {
             return self.forget(run.id).await;
         }
         let Some(deployment) = deployment else {
-            return self.cancel_waiting(run.id, (None, "its deployment was deleted before it could start".to_owned())).await;
+            let gone = self.gone(&run)?;
+            return self.cancel_waiting(run.id, (None, gone)).await;
         };
         if deployment.paused() && ends_with_pause(&run) {
             return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;

@@ -103,7 +103,8 @@ impl Dispatcher {
     }
 
     fn note_finished(&self, unit: &mut Unit, run: &FlowRun, outcome: &Outcome) -> Result<(), DaemonError> {
-        let proposed = ending::state_of(outcome, run.state.kind == StateType::Cancelling);
+        let cancelling = (run.state.kind == StateType::Cancelling).then(|| run.state.message.as_deref().unwrap_or_default());
+        let proposed = ending::state_of(outcome, cancelling);
         let usage = ending::usage_of(outcome);
         // The state begins when the process ended, which may be before this daemon was there to hear of it.
         let ended = outcome.ended_at.max(run.state.timestamp).min(clock::now());

@@ -163,6 +163,7 @@ fn step(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     };
     let place = match (&step.position, &step.file) {
         (Some(position), _) => format!("  {position}"),
+        (None, Some(file)) if step.action == Action::Prune && plan.was_not_read(file) => format!("  from {file}, which was not read"),
         (None, Some(file)) if step.action == Action::Prune => format!("  no longer in {file}"),
         (None, Some(file)) => format!("  {file}"),
         (None, None) => String::new(),

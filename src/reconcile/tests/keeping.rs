@@ -3,7 +3,7 @@ use super::desired::{Declare, full, pool, project};
 use super::home::{Home, deeds};
 use crate::model::desired::{Desired, FailedUnit};
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
-use crate::reconcile::{NoteLevel, Plan, Refusal};
+use crate::reconcile::{NotRead, NoteLevel, Plan, Refusal};
 
 fn shop() -> Desired {
     let queue = WorkQueueSpec { priority: 2, ..Default::default() };
@@ -157,6 +157,101 @@ fn nothing_is_pruned_during_a_checkout() {
     assert!(!home.plan(&shop().with("a/new", |_| {})).is_refused(), "what prunes nothing is applied");
     home.options.checkout = None;
     assert!(!home.plan(&fewer).is_refused());
+}
+
+#[test]
+fn nothing_is_pruned_by_a_file_that_is_being_written() {
+    let mut home = Home::new();
+    home.apply(&shop());
+    home.options.being_written = Some("deployment.yaml".to_owned());
+    let fewer = shop().without("a/c");
+    let plan = home.plan(&fewer);
+    assert_eq!(plan.refusals, [Refusal::BeingWritten { file: "deployment.yaml".into(), prunes: 1 }]);
+    assert_eq!(
+        plan.refusals[0].to_string(),
+        "`deployment.yaml` is being written: 1 object would be pruned; wait until whoever has it open has closed it"
+    );
+    home.options.allow_prune = Some(1);
+    assert_eq!(home.plan(&fewer).exit_code(false), 3, "no allowance lifts it");
+    assert!(!home.plan(&shop().with("a/new", |_| {})).is_refused(), "what prunes nothing is applied");
+}
+
+/// A project whose deployments `a/N` stand in the files that are given, in order.
+fn of_files(files: &[&str]) -> Desired {
+    let mut desired = files.iter().enumerate().fold(project("shop"), |desired, (n, _)| desired.with(&format!("a/{n}"), |_| {}));
+    for (declared, file) in desired.deployments.values_mut().zip(files) {
+        declared.file = (*file).to_owned();
+    }
+    desired
+}
+
+#[test]
+fn what_nobody_has_read_is_not_pruned_unasked() {
+    let left = |file: &str| (file.to_owned(), NotRead::Left);
+    let away = |file: &str| (file.to_owned(), NotRead::NoMatch("jobs/*.yaml".to_owned()));
+    let table: [(&str, &[&str], &[(String, NotRead)], &[&str], Option<&str>); 7] = [
+        (
+            "a named subset",
+            &["a.yaml", "b.yaml", "b.yaml"],
+            &[left("b.yaml")],
+            &["a.yaml"],
+            Some("`b.yaml` is there and was not read, and 2 objects from there would be pruned: to have them read, too, say \
+                  `reeve reconcile --project /srv/shop -f a.yaml -f b.yaml`; if they are to go, say \
+                  `reeve reconcile --project /srv/shop --allow-prune=2`"),
+        ),
+        (
+            "no longer included",
+            &["a.yaml", "b.yaml", "c.yaml"],
+            &[left("b.yaml"), left("c.yaml")],
+            &[],
+            Some("`b.yaml`, `c.yaml` are there and were not read, and 2 objects from there would be pruned: name them under `include:` to \
+                  have them read; if they are to go, say `reeve reconcile --project /srv/shop --allow-prune=2`"),
+        ),
+        ("a file that is gone", &["a.yaml", "b.yaml"], &[], &[], None),
+        ("a file that declares nothing that goes", &["a.yaml", "b.yaml"], &[left("c.yaml")], &["a.yaml"], None),
+        (
+            "a directory that is away",
+            &["a.yaml", "jobs/b.yaml"],
+            &[away("jobs/b.yaml")],
+            &[],
+            Some("`jobs/*.yaml` matches no file any more, and 1 object came from there: if the files are away for a moment, bring them \
+                  back; if they are gone for good, say `reeve reconcile --project /srv/shop --allow-prune=1`"),
+        ),
+        (
+            "both",
+            &["a.yaml", "b.yaml", "jobs/c.yaml"],
+            &[left("b.yaml"), away("jobs/c.yaml")],
+            &["a.yaml"],
+            Some("`b.yaml` is there and was not read, and 1 object from there would be pruned: to have them read, too, say \
+                  `reeve reconcile --project /srv/shop -f a.yaml -f b.yaml`; if they are to go, say \
+                  `reeve reconcile --project /srv/shop --allow-prune=2`"),
+        ),
+        ("nothing goes", &["a.yaml"], &[left("b.yaml")], &["a.yaml"], None),
+    ];
+    for (what, files, not_read, named, refused) in table {
+        let mut home = Home::new();
+        home.apply(&of_files(files));
+        home.options.not_read = not_read.iter().cloned().collect();
+        home.options.named = named.iter().map(|name| (*name).to_owned()).collect();
+        let next = of_files(&files[..1]);
+        let plan = home.plan(&next);
+        let said: Vec<String> = plan.refusals.iter().map(|refusal| refusal.in_full(&plan.root)).collect();
+        assert_eq!(said, refused.into_iter().collect::<Vec<_>>(), "{what}");
+        home.options.allow_prune = Some(plan.counts.prune);
+        assert!(!home.plan(&next).is_refused(), "{what}: the words allow it");
+    }
+}
+
+#[test]
+fn of_many_files_that_were_not_read_the_first_are_named() {
+    let files: Vec<String> = (10..22).map(|n| format!("{n}.yaml")).collect();
+    let mut home = Home::new();
+    home.apply(&of_files(&files.iter().map(String::as_str).collect::<Vec<_>>()));
+    home.options.not_read = files[1..].iter().map(|file| (file.clone(), NotRead::Left)).collect();
+    home.options.named = vec!["10.yaml".to_owned()];
+    let said = home.plan(&of_files(&["10.yaml"])).refusals[0].to_string();
+    assert!(said.contains("`18.yaml` and 3 more files are there and were not read, and 11 objects from there"), "{said}");
+    assert!(said.contains("give each of them with `-f`, too; if they are to go, say --allow-prune=11"), "{said}");
 }
 
 #[test]

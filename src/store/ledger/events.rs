@@ -42,11 +42,11 @@ impl Reader {
 }
 
 impl Ledger {
-    /// Records an event that changes no definition, and so not their revision.
-    pub async fn record(&self, event: &Event) -> Result<(), LedgerError> {
+    /// Records events that change no definition, and so not their revision.
+    pub async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {
         let _alone = self.definitions.lock().await;
         let mut rows = Rows::new();
-        self.rows_of_events(std::iter::once(event), &mut rows)?;
+        self.rows_of_events(events.iter(), &mut rows)?;
         let mut batch = Batch::new();
         for (row_key, value) in rows {
             match value {
@@ -82,11 +82,11 @@ mod tests {
     async fn the_last_events_are_kept_and_no_more_however_they_come() {
         let ledger = Ledger::new(open("ram:", Uuid::from_u128(7)).unwrap());
         let most = u128::from(MOST_KEPT);
-        ledger.record(&event("one", 1)).await.unwrap();
+        ledger.record(&[event("one", 1)]).await.unwrap();
         assert_eq!(ledger.revision().unwrap(), 0, "an event changes no definition");
         let many: Vec<Write> = (2..=most + 3).map(|number| Write::AddEvent(Box::new(event("one", number)))).collect();
         ledger.apply(0, &many).await.unwrap();
-        ledger.record(&event("other", most + 4)).await.unwrap();
+        ledger.record(&[event("other", most + 4)]).await.unwrap();
         let expected: Vec<u128> = (5..=most + 4).rev().collect();
         assert_eq!(told(ledger.events()), expected, "newest first");
         assert_eq!(told(ledger.events_of("other")), [most + 4]);
