@@ -347,6 +347,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
     let mut plan = plan(reader, &desired, pass, &sources, source.clone())?;
     if is_read(&plan, pass.dry_run) {
         places::of_own(&mut plan, &sources);
+        places::without_said_twice(&mut plan, &problems);
         places::of_others(reader, &mut plan);
     }
     let refusal = plan.refusals.first().map(|refusal| refusal.in_full(&plan.root));

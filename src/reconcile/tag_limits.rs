@@ -48,7 +48,7 @@ impl<'a> Planner<'a> {
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
-        self.shadows(KIND, &old.tag, "", &old.overrides, || fields::value(&declared.spec));
+        self.shadows(KIND, &old.tag, "", &old.overrides, (&declared.file, &declared.pointer), || fields::value(&declared.spec));
         let unchanged = |planner: &mut Self| planner.unchanged(KIND, || old.tag.clone(), old.id.0, declared);
         if action == Action::Update && declared.spec == old.declared {
             return unchanged(self);

@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
-        self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, || fields::value(&declared.spec));
+        self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, (&declared.file, &declared.pointer), || fields::value(&declared.spec));
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared);
         }
