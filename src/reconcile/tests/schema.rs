@@ -1,7 +1,6 @@
 //! The JSON schema of a plan is what its types say, and fits real plans.
 use super::desired::{Declare, cron, pool, project};
 use super::home::{Home, over};
-use crate::reconcile::wire::Report;
 use crate::reconcile::{Plan, explain};
 use serde_json::{Value, json};
 use std::path::PathBuf;
