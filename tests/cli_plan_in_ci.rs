@@ -78,7 +78,8 @@ fn what_cannot_be_compared_says_why() {
 #[test]
 fn every_form_of_output_carries_what_failed() {
     let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/plan.schema.json")).unwrap();
-    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let plan_schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let schema = jsonschema::validator_for(&plan_schema).unwrap();
     let broken = repository("name: etl\ndeployments: [{name: x, command: y, schedule: {cron: never}}]\n", NOW);
     let wrong = Host::new("name: etl\ndeployments: [{name: x, command: y, schedule: {cron: never}}]\n");
     let none = Host::new(NOW);
@@ -105,6 +106,13 @@ fn every_form_of_output_carries_what_failed() {
     fs::remove_file(gone.project().join("deployment.yaml")).unwrap();
     let report = gone.cli(&["reconcile", "-o", "json"]).exits(3).json();
     assert!(report["exit_code"] == 3 && report["error"].as_str().unwrap().contains("reeve project delete etl"), "{report:#}");
+    let schema_of = |what: &str| gone.cli(&["schema", what]).exits(0).json();
+    assert!(schema_of("plan") == plan_schema && schema_of("deployment") != plan_schema);
+    let fine = Host::new(NOW);
+    for (arguments, code) in [(&["--dry-run"][..], 2), (&["--dry-run", "--fail-on", "refused"], 0), (&[], 0)] {
+        let report = fine.cli(&[&["reconcile", "-o", "json"], arguments].concat()).exits(code).json();
+        assert_eq!(report["exit_code"], code, "{report:#}");
+    }
     let report = gone.cli(&["apply", "none.json", "-o", "json"]).exits(1).json();
     assert!(report["error"].as_str().unwrap().starts_with("failed to read none.json"), "{report:#}");
 }

@@ -51,3 +51,13 @@ fn a_work_pool_is_written_with_its_queues_and_adopted() {
     host.cli(&["adopt", "--work-pool", "local"]).exits(0).says(&["adopted", "1 created"]);
     host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
 }
+
+#[test]
+fn what_is_taken_from_a_project_is_to_be_removed_there() {
+    let host = Host::new("name: etl\ndeployments: [{name: two, command: x}]\n");
+    host.cli(&["reconcile"]).exits(0);
+    host.write("other/deployment.yaml", "name: other\ndeployments: [{name: two, command: x}]\n");
+    let place = "project/deployment.yaml:2:15 too: until then project 'etl' is held back";
+    host.cli(&["adopt", "two", "--project", "other", "--dry-run"]).exits(2).says(&["Remove deployment 'two/two' at ", place]);
+    host.cli(&["adopt", "two", "--project", "other"]).exits(0).says(&["1 adopted", place]);
+}

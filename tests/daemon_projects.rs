@@ -85,3 +85,24 @@ fn what_others_use_stays_and_is_nobodys() {
     let answer = common::Answer::of(&mut elsewhere, &["reconcile"]);
     answer.exits(3).says(&[gone.to_str().unwrap(), "reeve project delete other --allow-prune=1"]);
 }
+
+#[test]
+fn a_project_that_is_still_declared_is_deleted_with_a_warning() {
+    let host = Host::new(THREE);
+    host.cli(&["reconcile"]).exits(0);
+    let told = host.cli(&["project", "delete", "etl", "--dry-run"]).exits(3).says(&["still declare 3 objects", "the next reconcile there would bring them back"]);
+    assert!(!told.out.contains("no longer in") && !told.out.contains("nothing is declared any more"), "{}", told.out);
+}
+
+#[test]
+fn what_is_kept_is_told_as_kept_and_not_as_declared() {
+    let host = Host::new("name: etl\nprune: false\ndeployments:\n  - {name: one, command: 'true'}\n  - {name: two, command: 'true', protect: true}\n  - {name: three, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0);
+    host.write("deployment.yaml", "name: etl\nprune: false\ndeployments:\n  - {name: one, command: 'true'}\n");
+    host.cli(&["reconcile"]).exits(0);
+    host.cli(&["deployment", "delete", "one"]).exits(3).says(&["is declared in deployment.yaml"]);
+    host.cli(&["deployment", "delete", "two"]).exits(3).says(&["is no longer in deployment.yaml", "kept by its `protect: true`"]);
+    host.cli(&["deployment", "delete", "three"]).exits(3).says(&["is no longer in deployment.yaml", "`prune: false`, take that away"]);
+    let told = host.cli(&["deployment", "inspect", "two", "--explain"]).exits(0).says(&["deployment.yaml (no longer there"]);
+    assert!(!told.out.contains("changed since"), "{}", told.out);
+}

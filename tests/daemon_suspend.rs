@@ -23,6 +23,7 @@ fn a_suspended_project_keeps_its_last_generation_and_catches_up_when_it_is_resum
     until("another slot has run", || (daemon.runs_of("one").len() > before).then_some(()));
 
     host.cli(&["resume", "etl"]).exits(0).says(&["Resumed project 'etl'"]);
+    host.cli(&["resume", "etl"]).exits(0).says(&["Project 'etl' was not suspended"]);
     until("the daemon has caught up", || {
         let deployments = host.cli(&["deployment", "ls", "-o", "json"]).json();
         (deployments.as_array().unwrap().len() == 2).then_some(())

@@ -74,8 +74,10 @@ pub async fn run(arguments: &Arguments, connection: &Connection, screen: &mut Sc
     if !missing.is_empty() {
         return Err(undeclared(&missing, plan, &client, screen).await?);
     }
+    let left = left_behind(&wanted, plan, &request, &client).await?;
     let report = if arguments.dry_run { report } else { ask(&ReconcileRequest { dry_run: false, ..request }, &client).await? };
     show(&report, false, &client, screen);
+    left.into_iter().for_each(|line| screen.line(line));
     Ok(report.plan.map_or(Exit::Error, |plan| Exit::of_plan(plan.exit_code(arguments.dry_run))))
 }
 
@@ -101,6 +103,25 @@ fn is_declared(wanted: &Wanted, plan: &Plan) -> bool {
         Some(step) => step.action != Action::Prune,
         None => refused || wanted.owner.as_ref() == Some(&plan.project),
     }
+}
+
+/// Where other projects declare what is taken from them: as long as they do, they are held back.
+async fn left_behind(wanted: &[Wanted], plan: &Plan, request: &ReconcileRequest, client: &Client) -> Result<Vec<String>, CliError> {
+    let is_taken = |wanted: &Wanted| wanted.kind == Kind::WorkPool || wanted.owner.as_ref().is_some_and(|owner| *owner != plan.project);
+    if !wanted.iter().any(is_taken) {
+        return Ok(Vec::new());
+    }
+    // Without the wish to take it over, the plan says whose it is, and where that project declares it.
+    let report = ask(&ReconcileRequest { adopt: Vec::new(), dry_run: true, ..request.clone() }, client).await?;
+    let refusals = report.plan.map(|plan| plan.refusals).unwrap_or_default();
+    let lines = refusals.iter().filter_map(|refusal| match refusal {
+        Refusal::Owned { kind, name, owner, owner_position: Some(_), .. } if wanted.iter().any(|wanted| wanted.kind == *kind && wanted.name == *name) => {
+            let place = refusal.other_place();
+            Some(format!("Remove {} '{name}' at {place} too: until then project '{owner}' is held back.", kind.words()))
+        }
+        _ => None,
+    });
+    Ok(lines.collect())
 }
 
 /// Prints the entries to add, and gives the error that says what to do with them.

@@ -134,16 +134,19 @@ fn refuse_stale(arguments: &Arguments, report: &ReconcileReport) -> Result<(), C
 async fn call(arguments: &Arguments, saved: SavedPlan, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let report = ask(&request(&saved), client).await?;
     if arguments.output.is_json() {
-        show_as_json(&report, screen);
+        let exit = if report.stale.is_some() { Exit::Refused } else { exit(&report) };
+        show_as_json(&report, exit, screen);
     }
     refuse_stale(arguments, &report)?;
     if !arguments.output.is_json() {
         show(&report, arguments.verbose, client, screen);
     }
-    if report.has_failed() {
-        return Ok(Exit::Error);
-    }
-    Ok(report.plan.map_or(Exit::Error, |plan| Exit::of_plan(plan.exit_code(false))))
+    Ok(exit(&report))
+}
+
+fn exit(report: &ReconcileReport) -> Exit {
+    let plan = report.plan.as_ref().filter(|_| !report.has_failed());
+    plan.map_or(Exit::Error, |plan| Exit::of_plan(plan.exit_code(false)))
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub struct Arguments {
     /// Compare with the same files at a git revision (a branch, a tag, a commit) instead of a home or a daemon.
     #[arg(long, value_name = "REVISION", requires = "dry_run")]
     pub against: Option<String>,
-    /// What a dry run's exit code tells; anything else that it finds ends with 0. Errors always end with 1.
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "looking",
+    /// What a dry run's exit code tells, separated by commas (`destructive,refused`); anything else that it finds ends with 0. Errors always end with 1.
+    #[arg(long, value_name = "WHAT,...", value_delimiter = ',', requires = "looking",
         default_values_t = [Finding::Changes, Finding::Destructive, Finding::Refused, Finding::Drift])]
     pub fail_on: Vec<Finding>,
     /// Save the plan, for `reeve apply FILE` to carry out exactly that.
@@ -177,7 +177,7 @@ fn show_failure(arguments: &Arguments, error: &CliError, problems: &[Problem], s
 pub(super) fn show_error_as_json(error: &CliError, problems: &[Problem], screen: &mut Screen) {
     let (sentence, exit_code) = (Some(error.sentence()), Some(error.exit().code()));
     let report = ReconcileReport { error: sentence, exit_code, problems: problems.to_vec(), ..ReconcileReport::default() };
-    show_as_json(&report, screen);
+    screen.json(&serde_json::to_value(&report).unwrap_or_default());
 }
 
 async fn at_revision(request: &ReconcileRequest, revision: &str) -> Result<AtRevision, CliError> {
@@ -192,10 +192,12 @@ pub(super) async fn ask(request: &ReconcileRequest, client: &Client) -> Result<R
     client.post_as("/reeve/reconcile", body).await
 }
 
-/// The report as `--output json` shows it.
-pub(super) fn show_as_json(report: &ReconcileReport, screen: &mut Screen) {
+/// The report as `--output json` shows it, with the code that the command ends with.
+pub(super) fn show_as_json(report: &ReconcileReport, exit: Exit, screen: &mut Screen) {
     // Nothing in it has keys that JSON could not have.
-    screen.json(&serde_json::to_value(report).unwrap_or_default());
+    let mut json = serde_json::to_value(report).unwrap_or_default();
+    json["exit_code"] = exit.code().into();
+    screen.json(&json);
 }
 
 /// The same over a connection that is there already.
@@ -210,14 +212,14 @@ pub async fn call(
         apply::save(file, request, &report)?;
     }
     match arguments.format() {
-        Format::Json => show_as_json(&report, screen),
+        Format::Json => show_as_json(&report, exit(&report, arguments), screen),
         Format::Markdown => screen.write(&explain::markdown(report.plan.as_ref(), &report.problems, arguments.against.as_deref())),
         Format::Github => {
-            show(&report, arguments.verbose, client, screen);
+            show_after(&report, arguments, client, screen);
             annotate(&report, arguments, &request.root, screen)?;
         }
         Format::Text => {
-            show(&report, arguments.verbose, client, screen);
+            show_after(&report, arguments, client, screen);
             let root = report.plan.as_ref().map(|plan| Path::new(&plan.root)).filter(|_| report.applied && client.is_daemon());
             if let Some(root) = root
                 && is_unwatched(client, root).await
@@ -289,8 +291,17 @@ async fn is_unwatched(client: &Client, root: &Path) -> bool {
     projects.is_some_and(|projects| projects.iter().all(|project| project["root"].as_str().map(Path::new) != Some(root)))
 }
 
+/// The report for people, after the command that was typed: files that were named are to be named again.
+fn show_after(report: &ReconcileReport, arguments: &Arguments, client: &Client, screen: &mut Screen) {
+    show_with(report, arguments.verbose, !arguments.files.is_empty(), client, screen);
+}
+
 /// The report for people.
 pub(super) fn show(report: &ReconcileReport, verbose: bool, client: &Client, screen: &mut Screen) {
+    show_with(report, verbose, false, client, screen);
+}
+
+fn show_with(report: &ReconcileReport, verbose: bool, says_options: bool, client: &Client, screen: &mut Screen) {
     validate::show_problems(&report.problems, screen);
     let Some(plan) = &report.plan else {
         let errors = report.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -299,7 +310,7 @@ pub(super) fn show(report: &ReconcileReport, verbose: bool, client: &Client, scr
         return;
     };
     let tense = if report.applied { Tense::Done } else { Tense::Planned };
-    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense, in_log: false };
+    let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose, tense, in_log: false, says_options };
     screen.write(&explain::text(plan, style));
     show_units(&report.units, screen);
     if report.applied && !plan.is_empty() && !client.is_daemon() {

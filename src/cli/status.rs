@@ -112,7 +112,8 @@ pub(super) fn conditions(project: &ProjectStatus, screen: &mut Screen) {
         // What the phase says already, and each of the problems below it, is not said again.
         let told = matches!(kind, ConditionKind::Drifted) && !message.is_empty();
         let message = if told { format!(": {message}") } else { String::new() };
-        screen.line(format!("  {kind:?}: {answer} for {} ({reason}){message}", elapsed(*since, screen.now)));
+        let reason = if *reason == format!("{kind:?}") { String::new() } else { format!(" ({reason})") };
+        screen.line(format!("  {kind:?}: {answer} for {}{reason}{message}", elapsed(*since, screen.now)));
     }
     let is_failing = project.condition(ConditionKind::Failing).is_some_and(|condition| condition.status);
     if let Some(error) = project.last_error.as_ref().filter(|_| !is_failing) {

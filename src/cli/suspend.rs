@@ -4,6 +4,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::pause;
 use super::screen::Screen;
+use crate::model::stored::Suspension;
 use serde::Deserialize;
 use serde_json::json;
 use clap::builder::NonEmptyStringValueParser;
@@ -37,6 +38,7 @@ pub struct ResumeArguments {
 #[derive(Deserialize)]
 struct Project {
     name: String,
+    suspended: Option<Suspension>,
 }
 
 pub async fn suspend(arguments: &SuspendArguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
@@ -54,8 +56,13 @@ pub async fn suspend(arguments: &SuspendArguments, connection: &Connection, scre
 pub async fn resume(arguments: &ResumeArguments, connection: &Connection, screen: &mut Screen) -> Result<Exit, CliError> {
     let client = Client::connect(connection, Access::Change).await?;
     let project = named(&client, arguments.project.as_deref()).await?;
+    let before: Vec<Project> = view(&client.get("/reeve/projects").await?)?;
+    let was_suspended = before.iter().any(|known| known.name == project && known.suspended.is_some());
     client.post(&format!("/reeve/projects/{}/resume", segment(&project)), json!(null)).await?;
-    screen.line(format!("Resumed project '{project}'."));
+    screen.line(match was_suspended {
+        true => format!("Resumed project '{project}'."),
+        false => format!("Project '{project}' was not suspended: nothing to resume."),
+    });
     Ok(Exit::Done)
 }
 

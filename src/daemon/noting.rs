@@ -177,5 +177,6 @@ fn prune_blocked(plan: &Plan) -> Option<Cause> {
 fn drifted(plan: &Plan) -> Option<Cause> {
     let names: Vec<&str> = plan.steps.iter().filter(|step| step.drift == Some(Drift::Report)).map(|step| step.name.as_str()).take(5).collect();
     let more = plan.counts.drift_left.checked_sub(names.len()).filter(|more| *more > 0).map(|more| format!(" and {more} more")).unwrap_or_default();
-    (plan.counts.drift_left > 0).then(|| Cause::new("drift-reported", format!("{}{more} differ from what was declared, and no override says so", names.join(", "))))
+    let differ = if plan.counts.drift_left == 1 { "differs" } else { "differ" };
+    (plan.counts.drift_left > 0).then(|| Cause::new("drift-reported", format!("{}{more} {differ} from what was declared, and no override says so", names.join(", "))))
 }

@@ -6,6 +6,7 @@ use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::Kind;
 use crate::model::position::Position;
+use crate::model::problem::Problem;
 use crate::reconcile::Plan;
 use crate::source::{self, SourceSet};
 use crate::store::ledger::Reader;
@@ -19,6 +20,23 @@ const MOST_PROJECTS: usize = 8;
 pub(super) fn of_own(plan: &mut Plan, sources: &SourceSet) {
     let mut places = Places::of(sources);
     plan.locate(|file, pointer| places.find(file, pointer));
+}
+
+/// Takes away what the files' problems say already: a pool whose name is nearly another's is misspelt, and not to be made.
+pub(super) fn without_said_twice(plan: &mut Plan, problems: &[Problem]) {
+    let is_misspelt = |pool: &str| {
+        let start = format!("the work pool `{pool}` ");
+        problems.iter().any(|problem| problem.code == "unknown-work-pool" && problem.message.starts_with(&start))
+    };
+    plan.notes.retain(|note| note.code != "pool-missing" || !is_misspelt(&note.name));
+}
+
+/// Whether the files in `root` still declare a project of that name, and how many objects.
+pub(super) fn still_declared(project: &str, root: &str) -> Option<usize> {
+    let sources = source::read_directory(Path::new(root), &[]).ok()?;
+    let desired = load(&sources, false).0.filter(|desired| desired.project == project)?;
+    let objects = desired.deployments.len() + desired.work_pools.len() + desired.work_queues.len() + desired.tag_limits.len();
+    (objects > 0).then_some(objects)
 }
 
 /// Fills in where other projects declare what they own and this plan is refused for.

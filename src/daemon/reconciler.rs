@@ -357,6 +357,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         desired.root.clone_from(&stored.root);
     }
     let mut plan = plan(reader, &desired, pass, &sources, source.clone())?;
+    places::without_said_twice(&mut plan, &problems);
     if is_read(&plan, pass.dry_run) {
         places::of_own(&mut plan, &sources);
         places::of_others(reader, &mut plan);
@@ -528,7 +529,9 @@ pub(super) fn runs_in_progress(reader: &Reader) -> Result<BTreeMap<DeploymentId,
 fn is_read(plan: &Plan, asked_to_see: bool) -> bool {
     const MOST_TOLD: usize = 200;
     const MOST_SEEN: usize = 5_000;
-    (!plan.is_in_sync() || plan.is_refused()) && plan.steps.len() <= if asked_to_see { MOST_SEEN } else { MOST_TOLD }
+    // In sync there may still be overrides in force, which are told with what the file says, and notes.
+    let tells = !plan.shadowed.is_empty() || (asked_to_see && !plan.notes.is_empty());
+    (!plan.is_in_sync() || plan.is_refused() || tells) && plan.steps.len() <= if asked_to_see { MOST_SEEN } else { MOST_TOLD }
 }
 
 fn consulted(sources: &SourceSet) -> Vec<PathBuf> {

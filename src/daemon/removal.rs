@@ -1,6 +1,7 @@
 //! Projects whose files are gone. Nothing of theirs is pruned unasked; removing one is a plan like any other: that of files that
 //! declare nothing.
 use super::apply::{self, Applied};
+use super::places;
 use super::reconciler::{PassError, runs_in_progress};
 use crate::clock;
 use crate::control::{ControlError, ProjectDeletion, ReconcileReport};
@@ -9,7 +10,8 @@ use crate::model::desired::Desired;
 use crate::model::overrides::Owner;
 use crate::model::stored::{Project, Stored};
 use crate::model::write::Write;
-use crate::reconcile::{self, Options, Plan};
+use crate::model::id::Kind;
+use crate::reconcile::{self, Action, Note, NoteLevel, Options, Plan, Refusal};
 use crate::source::SourceError;
 use crate::store::ledger::{Ledger, LedgerError, Reader};
 use std::path::Path;
@@ -34,6 +36,7 @@ pub async fn remove(
             let runs = runs_in_progress(reader)?;
             plan.count_runs(|deployment| runs.get(&deployment).copied().unwrap_or_default());
         }
+        told_as_removal(&mut plan, project);
         let mut report = ReconcileReport::default();
         let applied = match writer.filter(|_| !plan.is_refused()) {
             None => None,
@@ -46,6 +49,34 @@ pub async fn remove(
         }
     }
     Err(LedgerError::Conflict("definitions".to_owned()).into())
+}
+
+/// It is a project that is deleted, and no entry that was taken out of a file: whether its files still declare it is another matter.
+fn told_as_removal(plan: &mut Plan, project: &Project) {
+    for step in plan.steps.iter_mut().filter(|step| step.action == Action::Prune) {
+        (step.file, step.reason) = (None, "its project is deleted".into());
+    }
+    for refusal in &mut plan.refusals {
+        if let Refusal::PrunesEverything { prunes } = *refusal {
+            *refusal = Refusal::PrunesMany { prunes, owned: prunes, limit: 0 };
+        }
+    }
+    let Some(objects) = places::still_declared(&project.name, &project.root) else { return };
+    let objects = if objects == 1 { "1 object".to_owned() } else { format!("{objects} objects") };
+    plan.notes.push(Note {
+        level: NoteLevel::Warning,
+        code: "still-declared".to_owned(),
+        kind: Kind::Deployment,
+        name: project.name.clone(),
+        message: format!(
+            "the files of the project in {} still declare {objects}: the next reconcile there would bring them back",
+            project.root
+        ),
+        help: Some("remove the entries there and reconcile, or delete the files first".to_owned()),
+        file: None,
+        pointer: None,
+        position: None,
+    });
 }
 
 fn plan_of_nothing(reader: &Reader, project: &Project, allow_prune: Option<usize>) -> Result<(Plan, Stored), LedgerError> {
@@ -113,9 +144,14 @@ fn left_behind(reader: &Reader, root: &Path) -> Result<Option<String>, LedgerErr
     let mut texts = Vec::new();
     for project in reader.projects()?.into_iter().filter(|project| Path::new(&project.root) == root) {
         let prunes = plan_of_nothing(reader, &project, None)?.0.counts.prune;
-        let (objects, name) = (if prunes == 1 { "object" } else { "objects" }, &project.name);
+        let name = &project.name;
+        let stay = match prunes {
+            0 => "owns nothing".to_owned(),
+            1 => "its one object stays".to_owned(),
+            many => format!("its {many} objects stay"),
+        };
         texts.push(format!(
-            "nothing is pruned: project '{name}' was applied from here, and its {prunes} {objects} stay; if it is gone for good, say `{}`",
+            "nothing is pruned: project '{name}' was applied from here, and {stay}; if it is gone for good, say `{}`",
             ProjectDeletion::words(name, prunes)
         ));
     }

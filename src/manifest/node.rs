@@ -313,7 +313,20 @@ impl<'a> Node<'a> {
         self.unknown_keys_or(object, known, not_yet, &[]);
     }
 
-    /// The same, but an error where one of the `decisive` keys was probably meant and is not there: without it something else would
+    /// The same, but always an error: what these keys say decides what is deleted.
+    pub fn only_known_keys(&self, object: &str, known: &[&str]) {
+        let Some(map) = self.value.as_object() else { return };
+        for key in map.keys().filter(|key| !known.contains(&key.as_str()) && !key.starts_with("x-")) {
+            let help = match words::closest(key, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("it may have {}", known.iter().map(|key| shown(key)).collect::<Vec<_>>().join(", ")),
+            };
+            let problem = Problem::error("misspelt-key", format!("unknown key {} in {object}", shown(key)), self.path.key(key).place(At::Key));
+            self.report.push(problem.help(help));
+        }
+    }
+
+    /// The same as `unknown_keys`, but an error where one of the `decisive` keys was probably meant and is not there: without it something else would
     /// run than what somebody wrote, or nothing, and what is stored would be pruned.
     pub fn unknown_keys_or(&self, object: &str, known: &[&[&str]], not_yet: &[words::NotYet], decisive: &[&str]) {
         let Some(map) = self.value.as_object() else { return };

@@ -20,7 +20,9 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Keys of which a slip would have objects pruned, or nothing kept.
-const DECISIVE: [&str; 7] = ["name", "deployments", "work_pools", "work_queues", "concurrency_limits", "include", "prune"];
+const DECISIVE: [&str; 10] = [
+    "name", "deployments", "work_pools", "work_queues", "concurrency_limits", "include", "prune", "drift", "atomicity", "ignore_fields",
+];
 
 /// The code of a manifest that is there and cannot be read.
 pub const UNREADABLE: &str = "unreadable-file";

@@ -59,7 +59,7 @@ fn prune_rule(node: &Node<'_>) -> Option<PruneRule> {
     match node.value {
         Value::Bool(enabled) => Some(PruneRule { enabled: *enabled, ..default }),
         Value::Object(_) => {
-            node.unknown_keys("`prune`", &[&PRUNE_KEYS], &[]);
+            node.only_known_keys("`prune`", &PRUNE_KEYS);
             let number = |key: &str, most: u32| node.field(key).and_then(|field| field.integer(0, most)).map(|number| number as usize);
             Some(PruneRule {
                 enabled: node.field("enabled").and_then(|enabled| enabled.boolean()).unwrap_or(default.enabled),

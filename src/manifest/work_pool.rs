@@ -48,7 +48,7 @@ pub fn read(root: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen)
             if queue.mapping("a work queue (a mapping with `name`)").is_none() {
                 continue;
             }
-            queue.unknown_keys("a work queue", &[&QUEUE_KEYS], &[]);
+            queue.unknown_keys_or("a work queue", &[&QUEUE_KEYS], &[], &["protect"]);
             let pool = queue.field("pool").and_then(|pool| name(&pool)).unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
             read_queue(&queue, pool, file, desired, seen);
         }
@@ -59,7 +59,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
     if node.mapping("a work pool (a mapping with `name` and `type`)").is_none() {
         return;
     }
-    node.unknown_keys("a work pool", &[&POOL_KEYS], &[]);
+    node.unknown_keys_or("a work pool", &[&POOL_KEYS], &[], &["protect"]);
     let spec = WorkPoolSpec {
         kind: node.field("type").and_then(|kind| kind.text()).unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         description: node.field("description").and_then(|description| description.text()),
@@ -73,7 +73,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
         for (index, queue) in queues.list("a list of work queues").into_iter().flatten().enumerate() {
             let queue = queues.item(index, queue);
             if queue.mapping("a work queue (a mapping with `name`)").is_some() {
-                queue.unknown_keys("a work queue of a pool", &[&INNER_QUEUE_KEYS], &[]);
+                queue.unknown_keys_or("a work queue of a pool", &[&INNER_QUEUE_KEYS], &[], &["protect"]);
                 read_queue(&queue, name.clone(), file, desired, seen);
             }
         }

@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
             Claim::Nobodys | Claim::Taken => Action::Adopt,
             Claim::Ours => Action::Update,
         };
-        self.deployment_shadows(&old.name, old, &declared.spec);
+        self.deployment_shadows(&old.name, old, declared);
         if action == Action::Update && self.is_as_declared(&declared.spec, old) {
             return self.unchanged(Kind::Deployment, || old.name.to_string(), old.id.0, declared);
         }
@@ -96,14 +96,14 @@ impl<'a> Planner<'a> {
 
     /// A deployment that was pruned and is declared again, perhaps under another name: its id, history and overrides go on.
     fn restore(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, old: &'a Deployment) {
-        self.deployment_shadows(name, old, &declared.spec);
+        self.deployment_shadows(name, old, declared);
         self.rewrite_deployment(Action::Restore, name, declared, old, vec![Write::DeleteTombstone(ObjectName::Deployment(old.name.clone()))]);
     }
 
     /// A deployment that goes on under another name. It is removed before it is written: both are one record.
     fn rename(&mut self, name: &'a FullName, declared: &'a Declared<DeploymentSpec>, old: &'a Deployment) {
         let action = if self.is_ours(old.owner.as_ref()) { Action::Rename } else { Action::Adopt };
-        self.deployment_shadows(name, old, &declared.spec);
+        self.deployment_shadows(name, old, declared);
         let remove = Write::DeleteDeployment { id: old.id, name: old.name.clone() };
         self.rewrite_deployment(action, name, declared, old, vec![remove]);
     }
@@ -270,15 +270,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn deployment_shadows(&mut self, name: &FullName, old: &Deployment, spec: &DeploymentSpec) {
+    fn deployment_shadows(&mut self, name: &FullName, old: &Deployment, declared: &Declared<DeploymentSpec>) {
         if old.overrides.is_empty() && old.schedules.iter().all(|schedule| schedule.overrides.is_empty()) {
             return;
         }
-        let name = name.to_string();
-        self.shadows(Kind::Deployment, &name, "", &old.overrides, || fields::of_deployment(spec));
-        for (schedule, declared) in schedules::going_on(&old.schedules, &spec.schedules) {
-            let prefix = format!("schedules/{}/", schedule.key);
-            self.shadows(Kind::Deployment, &name, &prefix, &schedule.overrides, || fields::value(declared));
+        let (name, Declared { spec, file, pointer, .. }) = (name.to_string(), declared);
+        self.shadows(Kind::Deployment, &name, "", &old.overrides, (file, pointer), || fields::of_deployment(spec));
+        for (index, schedule, declared) in schedules::going_on(&old.schedules, &spec.schedules) {
+            let (prefix, pointer) = (format!("schedules/{}/", schedule.key), format!("{pointer}/schedules/{index}"));
+            self.shadows(Kind::Deployment, &name, &prefix, &schedule.overrides, (file, &pointer), || fields::value(declared));
         }
     }
 }

@@ -33,6 +33,9 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         column: Option<u32>,
         changed_since: bool,
+        /// The file was read, and does not declare the deployment any more: it is kept.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left_out: bool,
     },
     /// An operator said it; `under` is what holds again when that is cleared.
     Override {
@@ -58,11 +61,23 @@ pub struct Under {
     pub source: Source,
 }
 
+impl Source {
+    /// Says that what stood in a file does not stand there any more, because the deployment was removed from it.
+    pub fn leave_out(&mut self) {
+        match self {
+            Source::File { left_out, line: None, .. } => *left_out = true,
+            Source::Override { under, .. } => under.source.leave_out(),
+            _ => {}
+        }
+    }
+}
+
 impl fmt::Display for Source {
     /// `deployment.yaml:12`, `override by alice since ...: load test`, `default`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::File { file, line: Some(line), .. } => write!(f, "{file}:{line}"),
+            Source::File { file, left_out: true, .. } => write!(f, "{file} (no longer there; the deployment is kept)"),
             Source::File { file, .. } => write!(f, "{file} (changed since)"),
             Source::Override { who, why, since, until, .. } => {
                 write!(f, "override by {who} since {since:.0}")?;
@@ -184,7 +199,7 @@ impl Explained<'_> {
         let Some(owner) = &self.deployment.owner else {
             return if is_default { Source::Default } else { Source::Client };
         };
-        let changed = Source::File { file: owner.file.clone(), line: None, column: None, changed_since: true };
+        let changed = Source::File { file: owner.file.clone(), line: None, column: None, changed_since: true, left_out: false };
         let is_same = current == Some(Some(value));
         let place = self.now.filter(|_| is_same).and_then(|now| {
             let pointer = |key: &String| if key.starts_with('/') { key.clone() } else { format!("{}/{key}", now.pointer) };
@@ -210,7 +225,7 @@ impl Explained<'_> {
     fn schedule(&self, schedule: &Schedule) -> Vec<Origin> {
         let found = self.now.and_then(|now| {
             let mut pairs = schedules::going_on(&self.deployment.schedules, &now.spec.schedules);
-            let (_, declared) = pairs.find(|(old, _)| old.id == schedule.id)?;
+            let (_, _, declared) = pairs.find(|(_, old, _)| old.id == schedule.id)?;
             let index = now.spec.schedules.iter().position(|candidate| std::ptr::eq(candidate, declared))?;
             Some((index, schedule_rows(declared)))
         });
@@ -270,7 +285,7 @@ fn laid_over(field: String, value: Value, source: Source, overrides: &Overrides,
 }
 
 fn at(place: Position) -> Source {
-    Source::File { file: place.file, line: Some(place.line), column: Some(place.column), changed_since: false }
+    Source::File { file: place.file, line: Some(place.line), column: Some(place.column), changed_since: false, left_out: false }
 }
 
 /// A key as RFC 6901 writes it in a pointer.

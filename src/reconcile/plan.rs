@@ -37,6 +37,9 @@ pub struct Plan {
     pub moved: Option<Moved>,
     /// How many objects each action concerns.
     pub counts: Counts,
+    /// Of a plan that shows only what has drifted: how many other objects would change.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: usize,
     /// In the order in which they are applied: removals first, then limits, pools, queues and deployments.
     pub steps: Vec<Step>,
     /// Operators' overrides that stand over declared fields, changed or not. A deploy never clears them.
@@ -231,9 +234,18 @@ pub struct Shadow {
     pub kind: Kind,
     pub name: String,
     pub field: String,
-    /// What the file says.
+    /// What the file says, or the default.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub declared: Option<Value>,
+    /// Where the field stands in the file, or would stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Where the field stands, if it does, when somebody is to read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<wire::Position>")]
+    pub position: Option<Position>,
     #[schemars(with = "wire::Override")]
     pub by: Override,
 }
@@ -345,6 +357,9 @@ impl Plan {
         self.steps.iter_mut().for_each(|step| step.writes.clear());
         let left = self.steps.iter().filter(|step| step.drift == Some(Drift::Report)).count();
         let unchanged = self.counts.total().saturating_sub(self.steps.len());
+        let drifted = self.counts.changes() + self.counts.drift_left;
+        let of_others = drifted.saturating_sub(self.steps.len());
+        self.waiting = if of_others == 0 { usize::from(self.moved.is_some() && self.steps.is_empty()) } else { of_others };
         self.counts = Counts { drift: self.steps.len(), drift_left: left, unchanged, ..Counts::default() };
         let drifted = |kind, name: &str| self.steps.iter().any(|step| step.kind == kind && step.name == name);
         self.shadowed.retain(|shadow| drifted(shadow.kind, &shadow.name));
@@ -388,6 +403,12 @@ impl Plan {
         for step in &mut self.steps {
             if let (Some(file), Some(pointer)) = (&step.file, &step.pointer) {
                 step.position = find(file, pointer);
+            }
+        }
+        for shadow in &mut self.shadowed {
+            if let (Some(file), Some(pointer)) = (&shadow.file, &shadow.pointer) {
+                let one = pointer.replacen("/schedules/0/", "/schedule/", 1);
+                shadow.position = find(file, pointer).or_else(|| find(file, &one));
             }
         }
         for note in &mut self.notes {
@@ -465,6 +486,10 @@ fn nearest(pointer: &str) -> impl Iterator<Item = String> {
     let schedule = pointer.rsplit_once("/schedules/").filter(|(_, rest)| !rest.contains('/'));
     let others = schedule.into_iter().flat_map(|(deployment, _)| [format!("{deployment}/schedule"), deployment.to_owned()]);
     std::iter::once(pointer.to_owned()).chain(others)
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A field that is there is `Some`, even when it is `null`.

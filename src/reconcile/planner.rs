@@ -145,6 +145,7 @@ impl<'a> Planner<'a> {
             made: self.now,
             moved,
             counts: self.counts,
+            waiting: 0,
             steps,
             shadowed: self.shadowed,
             notes,
@@ -269,6 +270,7 @@ impl<'a> Planner<'a> {
         name: &str,
         prefix: &str,
         overrides: &Overrides,
+        (file, pointer): (&str, &str),
         declared: impl Fn() -> Value,
     ) {
         if overrides.is_empty() {
@@ -281,6 +283,9 @@ impl<'a> Planner<'a> {
                 name: name.to_owned(),
                 field: format!("{prefix}{field}"),
                 declared: declared.pointer(&format!("/{field}")).map(|value| fields::shown(field, value)),
+                file: Some(file.to_owned()),
+                pointer: Some(format!("{pointer}/{field}")),
+                position: None,
                 by: fields::shown_override(field, by),
             });
         }

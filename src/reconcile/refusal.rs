@@ -124,8 +124,8 @@ impl Refusal {
         }
     }
 
-    /// `/srv/ops/deployment.yaml:12:5`, as far as it is known.
-    fn other_place(&self) -> String {
+    /// Where the other project declares it: `/srv/ops/deployment.yaml:12:5`, as far as it is known.
+    pub fn other_place(&self) -> String {
         let Refusal::Owned { owner_root, owner_position, owner_file, .. } = self else { return String::new() };
         let file = owner_position.as_ref().map_or_else(|| owner_file.clone(), ToString::to_string);
         match owner_root {
@@ -188,6 +188,7 @@ impl Refusal {
     fn tell(&self, f: &mut fmt::Formatter<'_>, root: Option<&str>) -> fmt::Result {
         let say = match (self.say(), root) {
             (Some(option), Some(root)) if option.starts_with("--") => format!("`reeve reconcile --project {} {option}`", typed(root)),
+            (Some(command), Some(root)) if command.starts_with("reeve adopt ") => format!("`{command} --project {}`", typed(root)),
             (Some(option), None) if option.starts_with("--") => option,
             (command, _) => command.map(|command| format!("`{command}`")).unwrap_or_default(),
         };

@@ -65,12 +65,12 @@ pub(super) fn reconcile(context: &Context<'_>, old: &[Schedule], new: &[Schedule
     outcome
 }
 
-/// The records that go on, each with its declaration.
+/// The records that go on, each with its declaration and the index of that.
 pub(super) fn going_on<'a>(
     old: &'a [Schedule],
     new: &'a [ScheduleDeclaration],
-) -> impl Iterator<Item = (&'a Schedule, &'a ScheduleDeclaration)> {
-    pair_up(old, new).into_iter().zip(new).filter_map(|(found, new)| Some((&old[found?], new)))
+) -> impl Iterator<Item = (usize, &'a Schedule, &'a ScheduleDeclaration)> {
+    pair_up(old, new).into_iter().zip(new).enumerate().filter_map(|(index, (found, new))| Some((index, &old[found?], new)))
 }
 
 impl Outcome {
@@ -141,8 +141,8 @@ fn differences(old: &Schedule, new: &ScheduleDeclaration, moved: bool) -> Vec<Fi
 
 /// For each declaration the record that it goes on with. Tried in this order, each only among what is left over:
 /// the same in all that is declared; the same slug; the same rule and parameters, without a slug and then whatever
-/// the slugs (a slug was given, taken away or renamed); the same but for its limits, without a slug; last, one left on
-/// either side without slugs is a change.
+/// the slugs (a slug was given, taken away or renamed); the same but for its limits, without a slug; last, where
+/// as many without slugs are left on either side, they are changes, in their order.
 pub(super) fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Option<usize>> {
     if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.declared == *new) {
         return (0..new.len()).map(Some).collect();
@@ -155,10 +155,10 @@ pub(super) fn pair_up(old: &[Schedule], new: &[ScheduleDeclaration]) -> Vec<Opti
     pairs.by(&old, &new, |face| face.slug.is_none().then_some(&face.rule));
     pairs.by(&old, &new, |face| Some(&face.rule));
     pairs.by(&old, &new, |face| face.slug.is_none().then_some(&face.unlimited));
-    let mut gone = (0..old.len()).filter(|index| !pairs.taken[*index] && old[*index].slug.is_none());
-    let mut added = (0..new.len()).filter(|index| pairs.of_new[*index].is_none() && new[*index].slug.is_none());
-    if let (Some(gone), None, Some(added), None) = (gone.next(), gone.next(), added.next(), added.next()) {
-        pairs.of_new[added] = Some(gone);
+    let gone: Vec<usize> = (0..old.len()).filter(|index| !pairs.taken[*index] && old[*index].slug.is_none()).collect();
+    let added: Vec<usize> = (0..new.len()).filter(|index| pairs.of_new[*index].is_none() && new[*index].slug.is_none()).collect();
+    if gone.len() == added.len() {
+        added.into_iter().zip(gone).for_each(|(added, gone)| pairs.of_new[added] = Some(gone));
     }
     pairs.of_new
 }

@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
 
     /// A limit that is there, or was pruned, is as it is declared.
     fn write_limit(&mut self, action: Action, declared: &Declared<TagLimitSpec>, old: &TagLimit) {
-        self.shadows(KIND, &old.tag, "", &old.overrides, || fields::value(&declared.spec));
+        self.shadows(KIND, &old.tag, "", &old.overrides, (&declared.file, &declared.pointer), || fields::value(&declared.spec));
         let unchanged = |planner: &mut Self| planner.unchanged(KIND, || old.tag.clone(), old.id.0, declared);
         if action == Action::Update && declared.spec == old.declared {
             return unchanged(self);

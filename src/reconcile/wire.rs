@@ -41,6 +41,11 @@ pub struct Override {
     pub until: Option<String>,
 }
 
+/// The JSON schema of a report.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Report)
+}
+
 /// Why nothing of a plan is applied.
 #[derive(Serialize, JsonSchema)]
 pub struct Refusal<'a> {
@@ -58,7 +63,7 @@ pub fn refusals<S: Serializer>(refusals: &[refusal::Refusal], serializer: S) -> 
     serializer.collect_seq(refusals.iter().map(|refusal| Refusal { refusal, message: refusal.to_string(), say: refusal.say() }))
 }
 
-/// What a reconcile found and did. The exit code is `exit_code` if that is there, 3 if `stale` is, else it follows from the plan: 3 if
+/// What a reconcile found and did. The exit code is `exit_code` if that is there (a command always gives it), 3 if `stale` is, else it follows from the plan: 3 if
 /// `refusals` is not empty, else as `counts` says.
 #[derive(Serialize, JsonSchema)]
 pub struct Report {
@@ -67,7 +72,7 @@ pub struct Report {
     /// Why this is no success, as a sentence: the files are wrong, or are not to be had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// With `error`: 1, or 3 where a guard refused before anything was planned.
+    /// What the command ends with: from the API only with `error`: 1, or 3 where a guard refused before anything was planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
     /// `null` when the files are wrong, or are not to be had: nothing was planned.

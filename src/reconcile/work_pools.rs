@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
 
     /// A pool that is there, or was pruned, is as it is declared.
     fn write_pool(&mut self, action: Action, declared: &Declared<WorkPoolSpec>, old: &WorkPool) {
-        self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, || fields::value(&declared.spec));
+        self.shadows(Kind::WorkPool, &old.name, "", &old.overrides, (&declared.file, &declared.pointer), || fields::value(&declared.spec));
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkPool, || old.name.clone(), old.id.0, declared);
         }

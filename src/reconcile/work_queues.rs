@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
     /// A queue that is there, or was pruned, is as it is declared.
     fn write_queue(&mut self, action: Action, declared: &Declared<WorkQueueSpec>, old: &WorkQueue) {
         if !old.overrides.is_empty() {
-            self.shadows(Kind::WorkQueue, &old.full_name(), "", &old.overrides, || fields::value(&declared.spec));
+            self.shadows(Kind::WorkQueue, &old.full_name(), "", &old.overrides, (&declared.file, &declared.pointer), || fields::value(&declared.spec));
         }
         if action == Action::Update && declared.spec == old.declared {
             return self.unchanged(Kind::WorkQueue, || old.full_name(), old.id.0, declared);

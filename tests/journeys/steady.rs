@@ -90,6 +90,7 @@ impl Steady {
             "0000-00-00" => "YYYY-MM-DD".to_owned(),
             "0.00s" | "00.0s" => "0.42s".to_owned(),
             "0000-00-00T00:00:00Z" | "0000-00-00T00:00:00Z:" => word.replace(|character: char| character.is_ascii_digit(), "0"),
+            _ if before == "memory:" && word.parse::<f64>().is_ok() => "9.9".to_owned(),
             _ if before == "process" && word.parse::<u32>().is_ok() => "4242".to_owned(),
             _ if before == "source" && word.len() == 12 => "0f536aaa216f".to_owned(),
             _ => word.to_owned(),

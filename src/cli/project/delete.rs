@@ -46,7 +46,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
 fn show(plan: &Plan, report: &ReconcileReport, screen: &mut Screen) {
     if !plan.is_empty() || plan.is_refused() {
         let tense = if report.applied { Tense::Done } else { Tense::Planned };
-        let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: false, tense, in_log: false };
+        let style = explain::Style { colour: screen.colour, width: screen.width.map(usize::from), verbose: false, tense, in_log: false, says_options: true };
         screen.write(&explain::text(plan, style));
     }
     if report.applied {

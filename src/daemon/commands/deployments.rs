@@ -8,6 +8,8 @@ use crate::dispatch::due::resumed_since;
 use crate::model::deployment::Deployment;
 use crate::model::event::Object;
 use crate::model::id::{DeploymentId, Kind};
+use crate::model::name::typed;
+use crate::model::overrides::Owner;
 use crate::model::write::Write;
 
 impl Commands {
@@ -47,6 +49,9 @@ impl Commands {
     pub(super) async fn delete_deployment_of(&self, id: DeploymentId, by: Author) -> Result<(), ControlError> {
         let deployment = self.deployment(id)?;
         if let Some(owner) = &deployment.owner {
+            if self.is_declared_no_more(&deployment).await {
+                return Err(ControlError::Refused(kept(&deployment, owner)));
+            }
             return Err(ControlError::Refused(format!(
                 "deployment '{}' is declared in {} of project '{}': remove it there, and the next reconcile deletes it (to stop it now: reeve deployment pause '{}')",
                 deployment.name, owner.file, owner.project, deployment.name
@@ -62,6 +67,22 @@ impl Commands {
 
     pub(super) fn deployment(&self, id: DeploymentId) -> Result<Deployment, ControlError> {
         self.reader.deployment(id)?.ok_or_else(|| ControlError::NotFound("Deployment not found".to_owned()))
+    }
+}
+
+/// Why a deployment that its project's files declare no longer is not deleted, and what deletes it.
+fn kept(deployment: &Deployment, owner: &Owner) -> String {
+    let Owner { project, file } = owner;
+    let (name, root) = (&deployment.name, typed(deployment.root.as_deref().unwrap_or(".")));
+    match deployment.declared.protect {
+        true => format!(
+            "deployment '{name}' is no longer in {file} of project '{project}', and is kept by its `protect: true`: declare it there once more \
+             with `protect: false`, say `reeve reconcile --project {root}`, then remove it (to stop it now: reeve deployment pause '{name}')"
+        ),
+        false => format!(
+            "deployment '{name}' is no longer in {file} of project '{project}', and goes with the next reconcile that may prune: where the file \
+             says `prune: false`, take that away, then say `reeve reconcile --project {root}` (to stop it now: reeve deployment pause '{name}')"
+        ),
     }
 }
 

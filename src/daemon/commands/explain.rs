@@ -14,9 +14,34 @@ impl Commands {
     /// Every effective field with its source. Reads the project's files.
     pub(super) async fn explain_deployment_of(&self, id: DeploymentId) -> Result<Vec<Origin>, ControlError> {
         let deployment = self.deployment(id)?;
-        let explained = tokio::task::spawn_blocking(move || explain(&deployment).unwrap_or_else(|| origin::of(&deployment, None)));
+        let explained = tokio::task::spawn_blocking(move || {
+            explain(&deployment).unwrap_or_else(|| {
+                let mut origins = origin::of(&deployment, None);
+                if is_left_out(&deployment) {
+                    origins.iter_mut().for_each(|origin| origin.source.leave_out());
+                }
+                origins
+            })
+        });
         explained.await.map_err(|ended| ControlError::Internal(ended.to_string()))
     }
+
+    pub(super) async fn is_declared_no_more(&self, deployment: &Deployment) -> bool {
+        let deployment = deployment.clone();
+        tokio::task::spawn_blocking(move || is_left_out(&deployment)).await.unwrap_or(false)
+    }
+}
+
+/// Whether the project's files can be read, and do not declare the deployment any more.
+fn is_left_out(deployment: &Deployment) -> bool {
+    let (Some(owner), Some(root)) = (&deployment.owner, deployment.root.as_deref()) else { return false };
+    let declares = |named: &[PathBuf]| {
+        let sources = source::read_directory(Path::new(root), named).ok()?;
+        let desired = load(&sources, false).0.filter(|desired| desired.project == owner.project && desired.failed.is_empty())?;
+        Some(desired.deployments.contains_key(&deployment.name))
+    };
+    let found = [declares(&[]), declares(&[PathBuf::from(&owner.file)])];
+    found.contains(&Some(false)) && !found.contains(&Some(true))
 }
 
 /// `None` where the files are gone, are wrong, or do not declare it any more.

@@ -9,7 +9,7 @@ use crate::model::id::FlowRunId;
 use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
-use crate::model::stored::{ObjectName, Pruned};
+use crate::model::stored::{ObjectName, Pruned, Tombstone};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -107,8 +107,10 @@ impl Dispatcher {
 
     /// Why a run whose deployment is gone is not started.
     pub(super) fn gone(&self, run: &FlowRun) -> Result<String, DaemonError> {
-        let tombstone = run.deployment.as_ref().map(|name| self.ledger.tombstone(name)).transpose()?.flatten();
-        let tombstone = tombstone.filter(|tombstone| Some(tombstone.deployment.id) == run.deployment_id);
+        let name = run.deployment.clone().map(ObjectName::Deployment);
+        let tombstone = name.map(|name| self.ledger.tombstone(&name)).transpose()?.flatten();
+        let is_its_own = |tombstone: &Tombstone| matches!(&tombstone.object, Pruned::Deployment(pruned) if Some(pruned.id) == run.deployment_id);
+        let tombstone = tombstone.filter(is_its_own);
         Ok(match tombstone {
             Some(tombstone) => format!("{} before it could start", pruned_by(&tombstone.project)),
             None => "its deployment was deleted before it could start".to_owned(),

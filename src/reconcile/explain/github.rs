@@ -2,11 +2,16 @@
 //!
 //! The form is that of workflow commands: `::error file=F,line=L,col=C,title=T::message`, with `%`, line ends and, in properties,
 //! `:` and `,` percent-encoded.
-use super::text;
+use super::{refusals, text};
 use crate::model::name::visible;
 use crate::model::position::Position;
 use crate::model::problem::{Problem, Severity};
-use crate::reconcile::plan::{Action, NoteLevel, Plan};
+use crate::reconcile::plan::{Action, NoteLevel, Plan, Step};
+
+/// GitHub shows so many annotations of a level for one step; what is told of plain changes must not crowd out warnings.
+const MOST_CHANGES: usize = 10;
+/// Of each change so many fields are named.
+const MOST_NAMED: usize = 5;
 
 /// One line for each thing that somebody should look at. `prefix` leads from the repository's root to the project's: empty, or with a
 /// `/` at its end.
@@ -28,20 +33,53 @@ pub fn annotations(plan: Option<&Plan>, problems: &[Problem], prefix: &str) -> S
         let message = format!("{} {} will stop: {}{runs}", step.kind.words(), step.name, step.reason);
         lines.push(line("warning", None, step.file.as_deref(), "prune", &message, prefix));
     }
+    let mut told = 0;
     for step in &plan.steps {
         if let (Some(was), Action::Rename) = (&step.renamed_from, step.action) {
             let message = format!("{} {} was {was}, and keeps its history", step.kind.words(), step.name);
             lines.push(line("notice", step.position.as_ref(), step.file.as_deref(), "rename", &message, prefix));
+        }
+        if step.drift.is_none() && told < MOST_CHANGES && is_told(step) {
+            told += 1;
+            lines.push(line("notice", step.position.as_ref(), step.file.as_deref(), step.action.word(), &change(step), prefix));
         }
         if step.drift.is_some() {
             let message = format!("{} {} has drifted: {}", step.kind.words(), step.name, text::drift(step));
             lines.push(line("warning", step.position.as_ref(), step.file.as_deref(), "drift", &message, prefix));
         }
     }
-    for refusal in &plan.refusals {
-        lines.push(line("error", refusal.position(), None, "refused", &refusal.to_string(), prefix));
+    for (position, refusal) in refusals::told(plan, false) {
+        lines.push(line("error", position, None, "refused", &refusal, prefix));
     }
     lines.concat()
+}
+
+/// Whether a step has no annotation yet and changes something at a line of the files.
+fn is_told(step: &Step) -> bool {
+    let (changes, moved) = (step.action != Action::Unchanged, matches!(&step.changes[..], [only] if only.field == "root"));
+    changes && !moved && !matches!(step.action, Action::Prune | Action::Rename)
+}
+
+/// `deployment etl/daily will be updated: retries, env/REGION`.
+fn change(step: &Step) -> String {
+    let done = match step.action {
+        Action::Create => "will be created".to_owned(),
+        Action::Update => "will be updated".to_owned(),
+        Action::Adopt => format!("will be adopted ({})", step.reason),
+        _ => format!("will be restored ({})", step.reason),
+    };
+    let mut fields: Vec<&str> = Vec::new();
+    for change in step.changes.iter().filter(|_| step.action != Action::Create) {
+        let field = if change.field.starts_with("parameter_schema") { "parameters of the function" } else { &change.field };
+        if !fields.contains(&field) && fields.len() <= MOST_NAMED {
+            fields.push(field);
+        }
+    }
+    if fields.len() > MOST_NAMED {
+        fields[MOST_NAMED] = "...";
+    }
+    let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+    format!("{} {} {done}{fields}", step.kind.words(), step.name)
 }
 
 /// That there is no plan, and why.

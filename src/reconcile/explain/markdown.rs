@@ -1,6 +1,6 @@
 //! A plan as a comment on a pull request: GitHub's Markdown, short enough to be posted.
 use super::text::{changes, summary};
-use super::{Style, Tense};
+use super::{Style, Tense, refusals};
 use crate::model::name::visible;
 use crate::model::problem::Problem;
 use crate::reconcile::plan::{Fate, Note, NoteLevel, Plan};
@@ -20,8 +20,8 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
     };
     if let Some(plan) = plan {
         text += &format!("**{}**\n\n", summary(plan, Tense::Planned));
-        for refusal in &plan.refusals {
-            text += &format!("> [!CAUTION]\n> Refused: {}\n\n", one_line(&refusal.to_string()));
+        for (_, refusal) in refusals::told(plan, false) {
+            text += &format!("> [!CAUTION]\n> Refused: {}\n\n", one_line(&refusal));
         }
         if plan.is_destructive() {
             let pruned = (plan.counts.prune > 0).then(|| format!("{} stop: what this project no longer declares is pruned.", objects(plan.counts.prune)));
@@ -34,7 +34,7 @@ pub fn markdown(plan: Option<&Plan>, problems: &[Problem], against: Option<&str>
     list(&mut after, ["problem in the files", "problems in the files"], warnings.collect());
     list(&mut after, ["note", "notes"], plan.into_iter().flat_map(notes).collect());
     if let Some(plan) = plan {
-        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned, in_log: false };
+        let style = Style { colour: false, width: None, verbose: false, tense: Tense::Planned, in_log: false, says_options: false };
         text += &difference(&changes(plan, style), MOST_CHARACTERS.saturating_sub(text.len() + after.len()));
     }
     text + &after

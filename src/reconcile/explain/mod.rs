@@ -4,6 +4,8 @@ mod flow;
 mod github;
 mod markdown;
 mod paint;
+mod refusals;
+mod signature;
 mod text;
 
 pub use github::{annotation_of_error, annotations};
@@ -26,6 +28,8 @@ pub struct Style {
     pub tense: Tense,
     /// It is read in a log and not below a command: what to type is a whole command.
     pub in_log: bool,
+    /// What allows a refused plan is named as an option of the command that was typed, since that is no plain `reeve reconcile --project`.
+    pub says_options: bool,
 }
 
 /// Whether a plan is spoken of before or after it was applied.
@@ -36,6 +40,12 @@ pub enum Tense {
     Planned,
     /// `2 created`.
     Done,
+}
+
+/// The JSON schema of a report with its plan: `schemas/plan.schema.json`.
+pub fn json_schema() -> Value {
+    // Serialised and not converted: in the order that readers of schemas expect.
+    serde_json::to_value(super::wire::schema()).unwrap_or(Value::Null)
 }
 
 /// The plan as JSON, as `schemas/plan.schema.json` describes it.

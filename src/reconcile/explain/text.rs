@@ -4,7 +4,8 @@ use super::{Style, Tense};
 use crate::model::id::Kind;
 use crate::model::name::typed;
 use crate::model::overrides::Override;
-use super::flow;
+use crate::model::stored::TOMBSTONE_DAYS;
+use super::{flow, refusals, signature};
 use crate::reconcile::plan::{Action, Drift, Fate, FieldChange, InProgress, Note, NoteLevel, Plan, Shadow, Step};
 use crate::reconcile::planner::WITH_OVERRIDES;
 use jiff::Timestamp;
@@ -16,6 +17,10 @@ const MOST_STEPS: usize = 50;
 const MOST_NOTES: usize = 10;
 /// Of each step so many changed fields are shown unasked.
 const MOST_FIELDS: usize = 20;
+/// Of each new object so many fields are shown unasked.
+const MOST_FIELDS_OF_NEW: usize = 12;
+/// A value of a new object is cut to so many columns where no terminal says how many there are.
+const MOST_WIDTH: usize = 160;
 /// What a whole schedule's words do not say.
 const POLICIES: [&str; 7] = ["missed", "on_resume", "overlap", "expire_after", "jitter", "spread", "dst"];
 
@@ -27,7 +32,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
     }
     steps(&mut page, plan, style);
     notes(&mut page, plan, style);
-    refusals(&mut page, plan, style);
+    refused(&mut page, plan, style);
     page.gap();
     let ink = if plan.is_refused() { Ink::Bad } else { Ink::Strong };
     page.paragraph(ink, "", 2, &summary(plan, style.tense));
@@ -56,6 +61,7 @@ pub fn summary(plan: &Plan, tense: Tense) -> String {
     if plan.is_in_sync() && !plan.is_refused() {
         let kept = if counts.kept > 0 { format!(", {} kept", thousands(counts.kept)) } else { String::new() };
         return match counts.total() - counts.kept {
+            _ if plan.waiting > 0 => format!("Nothing has drifted; {}", waiting(plan)),
             0 => format!("In sync: nothing to change, nothing declared{kept}"),
             1 => format!("In sync: nothing to change, 1 object{kept}"),
             objects => format!("In sync: nothing to change, {} objects{kept}", thousands(objects)),
@@ -91,11 +97,20 @@ pub fn summary(plan: &Plan, tense: Tense) -> String {
     if counts.unchanged > 0 {
         parts.push(format!("{} unchanged", thousands(counts.unchanged)));
     }
+    if plan.waiting > 0 {
+        parts.push(waiting(plan));
+    }
     match (plan.is_refused(), parts.is_empty()) {
         (true, true) => "Refused: nothing is written".to_owned(),
         (true, false) => format!("Refused: nothing is written ({})", parts.join(", ")),
         (false, _) => parts.join(", "),
     }
+}
+
+/// `2 other changes wait: reeve reconcile --dry-run --project /srv/etl`.
+fn waiting(plan: &Plan) -> String {
+    let wait = if plan.waiting == 1 { "change waits" } else { "changes wait" };
+    format!("{} other {wait}: `reeve reconcile --dry-run --project {}`", thousands(plan.waiting), typed(&plan.root))
 }
 
 /// `2 to create` or `2 created`.
@@ -230,18 +245,18 @@ pub(super) fn in_progress(runs: &InProgress) -> String {
     parts.join(", ")
 }
 
-/// `runs in the next day: 4 vanish, first 2026-11-22T01:00:00Z; 4 appear, first 2026-11-22T02:00:00Z`.
+/// `runs in the next day: 4 vanish, first 2026-11-22 01:00:00 UTC; 4 appear, first 2026-11-22 02:00:00 UTC`.
 fn runs(page: &mut Page, step: &Step) {
     let Some(changes) = &step.runs else { return };
     let more = if changes.more { "more than " } else { "" };
     let told = |slots: &[Timestamp], one: &str, many: &str| {
         let first = slots.first()?;
-        let what = if slots.len() == 1 { format!("1 {one}: {first}") } else { format!("{more}{} {many}, first {first}", thousands(slots.len())) };
+        let what = if slots.len() == 1 { format!("1 {one}: {}", instant(*first)) } else { format!("{more}{} {many}, first {}", thousands(slots.len()), instant(*first)) };
         Some(what)
     };
     let moved = changes.moves.first().map(|first| match changes.moves.len() {
-        1 => format!("1 moves: {} -> {}", first.from, first.to),
-        count => format!("{} move, first {} -> {}", thousands(count), first.from, first.to),
+        1 => format!("1 moves: {} -> {}", instant(first.from), instant(first.to)),
+        count => format!("{} move, first {} -> {}", thousands(count), instant(first.from), instant(first.to)),
     });
     let parts = [moved, told(&changes.vanish, "vanishes", "vanish"), told(&changes.appear, "appears", "appear")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -250,8 +265,18 @@ fn runs(page: &mut Page, step: &Step) {
 
 fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
     let new = step.action == Action::Create;
-    let changes: Vec<_> = step.changes.iter().filter(|change| !new || style.verbose || is_telling(change)).collect();
-    let most = if style.verbose { usize::MAX } else { MOST_FIELDS };
+    let (mut changes, parameters) = match style.verbose {
+        true => (step.changes.iter().collect(), Vec::new()),
+        false => signature::split(&step.changes, new),
+    };
+    if new && !style.verbose {
+        changes.sort_by_key(|change| (!is_telling(change), change.field.contains('/')));
+    }
+    let most = match (style.verbose, new) {
+        (true, _) => usize::MAX,
+        (false, true) => MOST_FIELDS_OF_NEW,
+        (false, false) => MOST_FIELDS,
+    };
     let mut shown = changes.iter().take(most).peekable();
     while let Some(change) = shown.next() {
         field(page, change, style, new);
@@ -263,16 +288,15 @@ fn fields(page: &mut Page, step: &Step, plan: &Plan, style: Style) {
             }
         }
     }
-    if changes.len() > most {
-        page.line(&[(
-            Ink::Faint,
-            &format!(
-                "      ... and {} more {} ({} lists them)",
-                changes.len() - most,
-                one_or_many(changes.len() - most, "field"),
-                verbose(plan, style)
-            ),
-        )]);
+    let room = most.saturating_sub(changes.len());
+    for (mark, words) in parameters.iter().take(room) {
+        let ink = [("+ ", Ink::Good), ("- ", Ink::Bad), ("~ ", Ink::Change)].into_iter().find(|(with, _)| with == mark);
+        let words = clip(words, style.width.or(Some(MOST_WIDTH)).map(|width| width.saturating_sub(8)));
+        page.line(&[(ink.map_or(Ink::Plain, |(_, ink)| ink), &format!("      {mark}")), (Ink::Plain, &words)]);
+    }
+    if let hidden @ 1.. = (changes.len() + parameters.len()).saturating_sub(most) {
+        let what = one_or_many(hidden, "field");
+        page.line(&[(Ink::Faint, &format!("      ... and {hidden} more {what} ({} lists them)", verbose(plan, style)))]);
     }
 }
 
@@ -297,7 +321,8 @@ fn field(page: &mut Page, change: &FieldChange, style: Style, new_object: bool) 
         (_, None) => ("- ", Ink::Bad),
         _ => ("~ ", Ink::Change),
     };
-    let room = style.width.map(|width| width.saturating_sub(6 + mark.len() + label.chars().count() + 2));
+    let width = style.width.or((new_object && !style.verbose).then_some(MOST_WIDTH));
+    let room = width.map(|width| width.saturating_sub(6 + mark.len() + label.chars().count() + 2));
     let mut value = match (&change.old, &change.new) {
         (Some(old), Some(new)) if old == new => format!("{} (changed, never shown)", flow::bare(new)),
         (Some(old), Some(new)) => before_and_after(&flow::of(old), &flow::of(new), room),
@@ -373,28 +398,42 @@ fn clip(text: &str, room: Option<usize>) -> String {
 }
 
 fn shadows(page: &mut Page, plan: &Plan, style: Style) {
-    // Without a change, an override in force is as it was: it is told only when everything is.
-    if plan.shadowed.is_empty() || (plan.is_in_sync() && !style.verbose) {
+    if plan.shadowed.is_empty() {
         return;
     }
+    let most = if style.verbose { usize::MAX } else { MOST_NOTES };
     page.gap();
     page.line(&[(Ink::Strong, "overrides in force")]);
-    for Shadow { name, field, declared, by, .. } in &plan.shadowed {
-        let declared = match declared {
-            Some(value) if *value == by.value => "the same".to_owned(),
-            Some(value) => value.to_string(),
-            None => "nothing".to_owned(),
-        };
-        let line = format!("{}: {}; the file says {declared}", label(field), by_whom(by));
-        page.line(&[(Ink::Plain, "  "), (Ink::Strong, name), (Ink::Plain, &format!("  {line}"))]);
+    for shadow in plan.shadowed.iter().take(most) {
+        let line = format!("{}: {}; {}", label(&shadow.field), by_whom(&shadow.by), below(shadow));
+        page.line(&[(Ink::Plain, "  "), (Ink::Strong, &shadow.name), (Ink::Plain, &format!("  {line}"))]);
+    }
+    if let hidden @ 1.. = plan.shadowed.len().saturating_sub(most) {
+        page.line(&[(Ink::Faint, &format!("  ... and {} more (`reeve override ls` lists them)", thousands(hidden)))]);
     }
 }
 
-/// `true by alice since 2026-11-20T10:00:00Z, until ...: load test`.
+/// What would be without the override: `the file says true`, or `the default is false` where the file says nothing.
+fn below(shadow: &Shadow) -> String {
+    let value = shadow.declared.as_ref().unwrap_or(&Value::Null);
+    let default = match shadow.field.rsplit('/').next() {
+        Some("paused") => Value::Bool(false),
+        Some("active") => Value::Bool(true),
+        _ => Value::Null,
+    };
+    let said = if shadow.position.is_none() && *value == default { "the default is" } else { "the file says" };
+    match value {
+        value if *value == shadow.by.value => format!("{said} the same"),
+        Value::Null => format!("{said} nothing").replace("the default is nothing", "the default is none"),
+        value => format!("{said} {value}"),
+    }
+}
+
+/// `true by alice since 2026-11-20 10:00:00 UTC until ...: load test`.
 fn by_whom(by: &Override) -> String {
-    let mut text = format!("{} by {} since {:.0}", by.value, by.who, by.since);
+    let mut text = format!("{} by {} since {}", by.value, by.who, instant(by.since));
     if let Some(until) = by.until {
-        text.push_str(&format!(" until {until}"));
+        text.push_str(&format!(" until {}", instant(until)));
     }
     if let Some(why) = &by.why {
         text.push_str(&format!(": {why}"));
@@ -420,7 +459,19 @@ fn notes(page: &mut Page, plan: &Plan, style: Style) {
         }
     }
     more(page, told.len().saturating_sub(most), "note", &verbose(plan, style));
+    restorable(page, plan, style);
     kept(page, plan, style);
+}
+
+/// How deployments that are pruned come back.
+fn restorable(page: &mut Page, plan: &Plan, style: Style) {
+    let mut pruned = plan.steps.iter().filter(|step| (step.action, step.kind) == (Action::Prune, Kind::Deployment));
+    let Some(first) = pruned.next() else { return };
+    let name = if pruned.next().is_some() { "NAME".to_owned() } else { typed(&first.name) };
+    let come_back = if style.tense == Tense::Done && !plan.is_refused() { "comes back" } else { "would come back" };
+    page.gap();
+    let line = format!("for {TOMBSTONE_DAYS} days what is pruned {come_back} with its runs by `reeve restore {name}`");
+    page.paragraph(Ink::Faint, "note: ", 2, &line);
 }
 
 /// One line for all that left the files and stays because somebody said so.
@@ -461,14 +512,14 @@ fn shows(plan: &Plan, style: Style, note: &Note) -> bool {
     style.verbose || listed.clone().count() <= MOST_STEPS && listed.clone().any(|step| step.name == deployment && step.changes.len() <= MOST_FIELDS)
 }
 
-fn refusals(page: &mut Page, plan: &Plan, style: Style) {
+fn refused(page: &mut Page, plan: &Plan, style: Style) {
     let most = if style.verbose { usize::MAX } else { MOST_NOTES };
-    for refusal in plan.refusals.iter().take(most) {
+    let told = refusals::told(plan, style.says_options);
+    for (_, refusal) in told.iter().take(most) {
         page.gap();
-        let told = if style.in_log { refusal.in_full(&plan.root) } else { refusal.to_string() };
-        page.paragraph(Ink::Bad, "refused: ", 2, &told);
+        page.paragraph(Ink::Bad, "refused: ", 2, refusal);
     }
-    more(page, plan.refusals.len().saturating_sub(most), "refusal", &verbose(plan, style));
+    more(page, told.len().saturating_sub(most), "refusal", &verbose(plan, style));
 }
 
 /// What shows everything, to be typed.
@@ -488,6 +539,11 @@ fn more(page: &mut Page, hidden: usize, what: &str, verbose: &str) {
 
 fn place(note: &Note) -> String {
     note.position.as_ref().map_or(String::new(), |position| format!("{position}: "))
+}
+
+/// An instant as the rest of the command line shows it.
+fn instant(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `9,996`.

@@ -89,9 +89,17 @@ fn one_gone_and_one_new_without_slugs_are_a_change() {
 }
 
 #[test]
-fn two_gone_and_two_new_are_no_change_of_anything() {
-    let (before, after, _) =
-        edit(vec![cron("0 2 * * *"), cron("0 4 * * *")], vec![cron("0 3 * * *"), cron("0 5 * * *")]);
+fn as_many_new_as_gone_without_slugs_are_changes_in_their_order() {
+    let (before, after, plan) =
+        edit(vec![cron("0 2 * * *"), cron("@hourly"), cron("0 4 * * *")], vec![cron("0 3 * * *"), cron("0 5 * * *"), cron("@hourly")]);
+    assert_eq!([&after[0].id, &after[1].id, &after[2].id], [&before[0].id, &before[2].id, &before[1].id]);
+    let rules: Vec<_> = plan.steps[0].changes.iter().map(|change| (change.old.clone().unwrap(), change.new.clone().unwrap())).collect();
+    assert_eq!(rules, [("0 2 * * *".into(), "0 3 * * *".into()), ("0 4 * * *".into(), "0 5 * * *".into())]);
+}
+
+#[test]
+fn more_gone_than_new_are_no_change_of_anything() {
+    let (before, after, _) = edit(vec![cron("0 2 * * *"), cron("0 4 * * *"), cron("0 6 * * *")], vec![cron("0 3 * * *"), cron("0 5 * * *")]);
     assert!(after.iter().all(|new| before.iter().all(|old| old.id != new.id && old.key != new.key)));
 }
 

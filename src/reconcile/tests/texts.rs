@@ -206,6 +206,56 @@ fn a_renamed_project_is_refused_without_a_wall_of_text() {
 }
 
 #[test]
+fn a_project_under_another_name_is_told_once() {
+    let of = |name: &str| project(name).with("a/b", |_| {}).with("a/c", |_| {});
+    let mut home = Home::new();
+    home.apply(&of("shop"));
+    let mut plan = home.plan(&of("store"));
+    let root = plan.root.clone();
+    plan.refusals.iter_mut().for_each(|refusal| refusal.locate_owner(|_, _, _| Some((root.clone(), None))));
+    let page = text(&plan, Style::default());
+    assert_eq!(page.matches("refused: ").count(), 1, "{page}");
+    assert!(page.contains("`name:` was `shop` and is `store` now, and 2 objects that it declares"), "{page}");
+}
+
+#[test]
+fn overrides_in_force_are_told_in_sync_with_what_the_file_says_or_the_default() {
+    let shop = project("shop").with("a/b", |_| {}).with("a/c", |_| {});
+    let mut home = Home::new();
+    home.options.list_unchanged = false;
+    home.apply(&shop);
+    for name in ["a/b", "a/c"] {
+        home.deployment(name).overrides.insert("paused".into(), over(json!(true)));
+    }
+    let mut plan = home.plan(&shop);
+    plan.locate(|file, pointer| (pointer == "/deployments/0/paused").then(|| Position { file: file.to_owned(), line: 4, column: 5 }));
+    compare("overrides-in-sync.txt", &text(&plan, Style::default()));
+}
+
+#[test]
+fn many_fields_of_a_new_object_are_counted() {
+    let wordy = |d: &mut DeploymentSpec| {
+        d.tags = vec!["x".repeat(300)];
+        d.retries = 5;
+        (0..20).for_each(|n| _ = d.env.insert(format!("NAME_{n}"), Some("value".into())));
+        d.schedules = vec![cron("0 2 * * *")];
+    };
+    let plan = Home::new().plan(&project("shop").with("a/b", wordy));
+    compare("create-many-fields.txt", &text(&plan, Style::default()));
+}
+
+#[test]
+fn changes_that_are_no_drift_are_told_to_wait() {
+    let shop = project("shop").with("a/b", |_| {}).with("a/c", |_| {});
+    let mut home = Home::new();
+    home.apply(&shop);
+    let mut plan = home.plan(&project("shop").with("a/b", |d| d.retries = 2).with("a/c", |d| d.retries = 2));
+    plan.only_drift();
+    let told = summary(&plan, Tense::Planned);
+    assert_eq!(told, format!("Nothing has drifted; 2 other changes wait: `reeve reconcile --dry-run --project {}`", plan.root));
+}
+
+#[test]
 fn a_comment_is_never_longer_than_github_takes() {
     let mut many = project("many");
     for number in 0..3_000 {
