@@ -62,7 +62,7 @@ fn a_project_whose_files_are_gone_is_deleted_with_exactly_what_was_said() {
     // The files come back, and with them everything.
     host.write("deployment.yaml", THREE);
     until("the daemon has applied it again", || (daemon.get("/reeve/projects").as_array().unwrap().len() == 1).then_some(()));
-    daemon.line("2 restored");
+    daemon.line("3 restored");
 }
 
 #[test]
