@@ -31,13 +31,13 @@ pub(super) fn is_open_for_writing(_: &File) -> bool {
     false
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use super::super::read_directory;
-    use std::fs::{self, File, OpenOptions};
-
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_set_tells_which_of_its_files_is_open_for_writing() {
+        use super::super::read_directory;
+        use std::fs::{self, File, OpenOptions};
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         fs::create_dir(path("jobs")).unwrap();
