@@ -145,7 +145,7 @@ fn a_project_takes_over_what_another_declared_and_keeps_its_id() {
     let id = |host: &Host| host.cli(&["deployment", "inspect", "moves", "-o", "json"]).exits(0).json()["id"].clone();
     let before = id(&host);
     host.write("deployment.yaml", "name: two\ndeployments:\n  - {name: moves, command: 'true'}\n");
-    host.cli(&["reconcile"]).exits(3).says(&["belongs to the project `one`", "reeve adopt moves/moves"]);
+    host.cli(&["reconcile"]).exits(3).says(&["`name:` was `one` and is `two` now", "reeve adopt FLOW/NAME"]);
     host.cli(&["adopt", "moves", "--dry-run"]).exits(2).says(&["moves/moves"]);
     host.cli(&["adopt", "moves"]).exits(0).says(&["taken over from the project `one`"]);
     assert_eq!(id(&host), before);
