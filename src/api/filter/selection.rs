@@ -134,6 +134,11 @@ impl<S> Selection<S> {
         Ok(related)
     }
 
+    /// Whether the runs to look at are told by id, or are those that are not over.
+    fn names_candidates(&self) -> bool {
+        matches!(self.flow_runs.as_ref().map(FlowRunFilter::candidates), Some(Candidates::Ids(_) | Candidates::Active))
+    }
+
     /// The runs that match, stored and virtual.
     fn runs<'a>(&'a self, reader: &'a Reader, history: &'a Known, now: Timestamp) -> Result<Union<'a>, LedgerError> {
         if self.task_runs.is_some() {
@@ -162,12 +167,14 @@ impl<S> Selection<S> {
 impl Selection<FlowRunSort> {
     /// One page of the matching runs. Under `ID_DESC` no more of the stored ones is read than the page needs.
     pub fn find_runs(&self, reader: &Reader, page: Page, now: Timestamp) -> Result<Vec<FlowRun>, LedgerError> {
-        let history = Known::of(reader)?;
-        self.runs(reader, &history, now)?.page(self.sort.unwrap_or_default(), page)
+        let sort = self.sort.unwrap_or_default();
+        let latest = matches!(sort, FlowRunSort::IdDesc | FlowRunSort::ExpectedStartTimeDesc);
+        let history = Known::of(reader, latest || self.names_candidates())?;
+        self.runs(reader, &history, now)?.page(sort, page)
     }
 
     pub fn count_runs(&self, reader: &Reader, now: Timestamp) -> Result<usize, LedgerError> {
-        let history = Known::of(reader)?;
+        let history = Known::of(reader, self.names_candidates())?;
         self.runs(reader, &history, now)?.count()
     }
 }

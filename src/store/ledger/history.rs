@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Entries of a chunk at most; a writer copies one chunk while a list holds it.
 const CHUNK: usize = 1_024;
@@ -127,7 +127,7 @@ pub(super) type Change = (FlowRunId, Option<Summary>);
 
 /// Shared by all handles on a ledger.
 #[derive(Clone, Default)]
-pub(super) struct History(Arc<Mutex<Known>>);
+pub(super) struct History(Arc<(Mutex<Known>, Condvar)>);
 
 /// The runs that are over at one moment.
 pub struct OverRuns {
@@ -285,14 +285,18 @@ impl History {
 
     /// Every method of `Known` leaves it whole, so a poisoned lock is still good.
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reader {
-    /// The runs that are over; `None` where they are not in memory.
-    pub fn over_runs(&self) -> Option<OverRuns> {
-        let known = self.history.lock();
+    /// The runs that are over; `None` where they are not in memory. `waits`: for as long as they are being read, which is less work than
+    /// to read all the runs.
+    pub fn over_runs(&self, waits: bool) -> Option<OverRuns> {
+        let mut known = self.history.lock();
+        while waits && known.phase == Phase::Reading {
+            known = self.history.0.1.wait(known).unwrap_or_else(PoisonError::into_inner);
+        }
         (known.phase == Phase::Read).then(|| OverRuns { chunks: known.chunks.clone(), commons: known.commons.clone() })
     }
 }
@@ -301,21 +305,37 @@ impl Ledger {
     /// Reads the runs that are over into memory, as long as it is to go on, and keeps them there. Blocks: call it off the async threads.
     pub fn read_history(&self, goes_on: impl Fn() -> bool) -> Result<(), LedgerError> {
         self.history.lock().phase = Phase::Reading;
+        let read = self.read_over_rows(goes_on);
+        let mut known = self.history.lock();
+        let meanwhile = std::mem::take(&mut known.meanwhile);
+        *known = match read {
+            Ok(Some(read)) => Known { phase: Phase::Read, order: std::mem::take(&mut known.order), newest: known.newest, ..read },
+            Ok(None) => Known::default(),
+            Err(error) => {
+                *known = Known::default();
+                self.history.0.1.notify_all();
+                return Err(error);
+            }
+        };
+        if known.phase == Phase::Read {
+            meanwhile.into_iter().for_each(|(id, summary)| known.set(id, summary));
+        }
+        self.history.0.1.notify_all();
+        Ok(())
+    }
+
+    /// `None`: it was not to go on.
+    fn read_over_rows(&self, goes_on: impl Fn() -> bool) -> Result<Option<Known>, LedgerError> {
         let mut read = Known::default();
         for row in self.reader.store.scan(Range::prefix(&[key::OVER])) {
             let (row_key, value) = row?;
-            let summary: Summary = decode(&row_key, &value)?;
-            let entry = read.entry(summary);
+            let entry = read.entry(decode(&row_key, &value)?);
             read.push(Some(entry));
             if !goes_on() {
-                return Ok(());
+                return Ok(None);
             }
         }
-        let mut known = self.history.lock();
-        let meanwhile = std::mem::take(&mut known.meanwhile);
-        *known = Known { phase: Phase::Read, order: std::mem::take(&mut known.order), newest: known.newest, ..read };
-        meanwhile.into_iter().for_each(|(id, summary)| known.set(id, summary));
-        Ok(())
+        Ok(Some(read))
     }
 
     /// Writes the small row of every run that is over in a home that an older reeve made. Afterwards, and in a new home, it costs one look.
