@@ -93,6 +93,8 @@ pub fn build(
     let mut renderer = Renderer { run, environment: &environment, secrets: Vec::new(), parameters: renderer.parameters };
     let preparation = preparation(deployment, fresh, interpreter, &mut renderer)?;
     secrets.append(&mut renderer.secrets);
+    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
+    environment::refuse_secret_steps(preparation.as_ref().map_or(&[], |preparation| &preparation.steps), &environment, &secrets)?;
     let preparation = preparation.map(|preparation| Preparation {
         // Another user cannot read what is in the daemon's home.
         cache: repositories.filter(|_| confinement.user.is_none()).and_then(|path| std::path::absolute(path).ok()),
