@@ -143,6 +143,9 @@ impl Signature {
     }
 
     fn misfit(&self, error: &ValidationError<'_>) -> Option<Misfit> {
+        if let Some(inside) = inside_union(error) {
+            return self.misfit(inside);
+        }
         let pointer = error.instance_path().to_string();
         let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
         let property = self.properties()?.get(path.first()?);
@@ -229,6 +232,17 @@ impl Signature {
             (_, _, Some(Value::String(kind))) => Some(type_in_words(kind).to_owned()),
             _ => None,
         }
+    }
+}
+
+/// Of a union, what is wrong inside the value: where one member takes such a value, but not what is in it, only that tells anything.
+fn inside_union<'e>(error: &'e ValidationError<'_>) -> Option<&'e ValidationError<'static>> {
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else { return None };
+    let own = error.instance_path().as_str().len();
+    let mut nearly = context.iter().filter(|errors| errors.iter().all(|inner| inner.instance_path().as_str().len() > own));
+    match (nearly.next(), nearly.next()) {
+        (Some(errors), None) => errors.first(),
+        _ => None,
     }
 }
 
