@@ -115,7 +115,7 @@ work_pools:
 deployments:
   - {name: confined, command: 'umask; nice; ulimit -d; cat /proc/self/cgroup >/dev/null', umask: '027', nice: 7, memory_max: 512M, cpu_max: 0.5}
   - {name: templated, command: 'pwd; echo $FROM $FILE $OWN', work_pool: {name: templated}, env_file: run.env, env: {OWN: own}}
-  - {name: misfit, command: 'true', work_pool: {name: templated, job_variables: {working_dir: 7}}}
+  - {name: misfit, command: 'true', parameters: {directory: 7}, work_pool: {name: templated, job_variables: {working_dir: '{{ parameters.directory }}'}}}
   - {name: somebody, command: 'id -u; echo $HOME', user: 65534, group: 65534}
   - {name: nobody-knows, command: 'true', user: no-such-user-here}
 ");
@@ -131,6 +131,9 @@ deployments:
     assert_eq!(log("templated"), [host.project().join("sub").to_str().unwrap().to_owned(), "pool a file own".to_owned()]);
     let misfit = daemon.outcome("misfit");
     assert!(misfit["state"]["message"].as_str().unwrap().contains("the job variable working_dir does not fit the base job template"), "{misfit:#}");
+    // The log says why nothing ran.
+    daemon.logged(&misfit, "the job variable working_dir");
+    host.cli(&["deployment", "run", "templated", "--job-variable", "working_dir=[1]"]).exits(1).says(&["the job variable working_dir does not fit"]);
     let root = rustix::process::geteuid().is_root();
     let (somebody, unknown) = (daemon.outcome("somebody"), daemon.outcome("nobody-knows"));
     let message = |run: &Value| run["state"]["message"].as_str().unwrap_or_default().to_owned();

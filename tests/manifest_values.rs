@@ -411,3 +411,18 @@ fn a_slip_in_a_key_that_decides_what_runs_is_an_error_and_other_unknown_keys_are
         assert_eq!((loaded.desired.is_none(), said), (is_error, is_error), "{entry}: {errors:?}");
     }
 }
+
+#[test]
+fn under_the_name_of_a_secret_a_variable_stays_a_reference() {
+    let spec = spec(
+        "env: {QUOTE_PASSWORD: '{{ $REGION }}', BARE_PASSWORD: 'x {{ REGION }}', WHERE: '{{ $REGION }}', Z: {secret: '{{ REGION }}'}}\n\
+         job_variables: {env: {DB_PASSWORD: '{{ $REGION }}', WHERE: '{{ $REGION }}'}}\n\
+         parameters: {password: '{{ $REGION }}', where: '{{ $REGION }}'}\n\
+         pull: [{run_shell_script: {script: ls, env: {TOKEN: '{{ $REGION }}', WHERE: '{{ $REGION }}'}}}]",
+    );
+    let env = |name: &str| spec.env[name].as_ref().unwrap().text();
+    assert_eq!([env("QUOTE_PASSWORD"), env("BARE_PASSWORD"), env("WHERE"), env("Z")], ["{{ $REGION }}", "x {{ $REGION }}", "eu", "{{ $REGION }}"]);
+    assert_eq!(spec.job_variables["env"], json!({"DB_PASSWORD": "{{ $REGION }}", "WHERE": "eu"}));
+    assert_eq!(Value::Object(spec.parameters), json!({"password": "{{ $REGION }}", "where": "eu"}));
+    assert_eq!(spec.pull_steps.unwrap()[0]["run_shell_script"]["env"], json!({"TOKEN": "{{ $REGION }}", "WHERE": "eu"}));
+}

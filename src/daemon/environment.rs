@@ -1,6 +1,8 @@
 //! What a run gets of the daemon's environment, and that none of its secrets stands in an argument list.
 use crate::executor::{Interpreter, Program};
 use crate::model::JsonMap;
+use crate::model::pull_step::{self, Function};
+use crate::model::secret::looks_secret;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,10 +59,41 @@ pub fn refuse_secret_arguments(program: &Program, secrets: &[String]) -> Result<
     };
     match shown {
         false => Ok(()),
-        true => Err("the command holds a secret, which everybody on this host could read in the list of processes: \
-             give it in `env:` and let the program read that variable ($NAME in a shell)"
-            .to_owned()),
+        true => Err(shows_secret("the command")),
     }
+}
+
+/// The same of the commands of pull steps, in this environment.
+///
+/// # Errors
+/// A sentence: which step's input would show a secret.
+pub fn refuse_secret_steps(steps: &[Value], environment: &BTreeMap<String, String>, secrets: &[String]) -> Result<(), String> {
+    for (index, step) in steps.iter().enumerate() {
+        let Some((name, inputs)) = pull_step::parts(step) else { continue };
+        let Some(function) = Function::of(name) else { continue };
+        let own = inputs.get("env").and_then(Value::as_object);
+        for (input, text) in pull_step::arguments(function, &inputs) {
+            let mut shows = secrets.iter().any(|secret| text.contains(secret.as_str()));
+            if function == Function::RunShellScript && pull_step::expands(&inputs) {
+                pull_step::commands(text).for_each(|line| drop(pull_step::expanded(line, &mut |name| {
+                    let value = own.and_then(|own| own.get(name)?.as_str()).or_else(|| environment.get(name).map(String::as_str))?;
+                    shows |= looks_secret(name) || secrets.iter().any(|secret| value.contains(secret.as_str()));
+                    None
+                })));
+            }
+            if shows {
+                return Err(shows_secret(&format!("`{input}` of pull step {} ({})", index + 1, function.name())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shows_secret(what: &str) -> String {
+    format!(
+        "{what} holds a secret, which everybody on this host could read in the list of processes: \
+         give it in `env:` and let the program read that variable ($NAME in a shell)"
+    )
 }
 
 #[cfg(test)]
@@ -117,5 +150,28 @@ mod tests {
         assert!(refused(Program::Arguments(vec!["curl".into(), "me:hunter2-hunter2".into()])));
         assert!(!refused(Program::Shell("curl -u me:$TOKEN".into())));
         assert!(refuse_secret_arguments(&Program::Shell("x".into()), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_in_an_argument_of_a_step_is_refused() {
+        let secrets = ["hunter2-hunter2".to_owned()];
+        let environment = [("MY_TOKEN", "short"), ("PLAIN", "hunter2-hunter2"), ("HOME", "/root")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for (step, refused) in [
+            (json!({"run_shell_script": {"script": "echo a\ncurl -u me:hunter2-hunter2"}}), true),
+            (json!({"run_shell_script": {"script": "curl -u $MY_TOKEN", "shell": true}}), false),
+            (json!({"run_shell_script": {"script": "curl -u $MY_TOKEN", "expand_env_vars": true}}), true),
+            (json!({"run_shell_script": {"script": "curl -u ${PLAIN}", "expand_env_vars": "yes"}}), true),
+            (json!({"run_shell_script": {"script": "curl -u $OWN", "expand_env_vars": true, "env": {"OWN": "x hunter2-hunter2"}}}), true),
+            (json!({"run_shell_script": {"script": "# $MY_TOKEN\nls $HOME $$MY_TOKEN $OTHER_TOKEN", "expand_env_vars": true}}), false),
+            (json!({"git_clone": {"repository": "https://me:hunter2-hunter2@host/x"}}), false),
+            (json!({"git_clone": {"repository": "x", "directories": ["hunter2-hunter2"]}}), true),
+            (json!({"pip_install_requirements": {"requirements_file": "hunter2-hunter2"}}), true),
+            (json!({"mine.step": {"script": "hunter2-hunter2"}}), false),
+        ] {
+            let found = refuse_secret_steps(&[json!({"git_clone": {"repository": "x"}}), step.clone()], &environment, &secrets);
+            assert_eq!(found.is_err(), refused, "{step}");
+            assert!(found.err().is_none_or(|why| why.contains("of pull step 2 (")), "{step}");
+        }
     }
 }

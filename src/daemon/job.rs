@@ -1,20 +1,21 @@
 //! From a run and its deployment to a job with nothing left to decide. The only place that lets a secret out of the
 //! daemon's environment, and only into the job.
 //!
-//! Job variables go through the base job template of the run's pool (`variables`). The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
+//! Job variables go through the base job template of the run's pool. The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::prepare::{self, Preparation};
 use crate::executor::{Interpreter, Job, Program};
-use crate::model::secret::looks_secret;
+use crate::model::secret::{MASK, looks_secret};
 use crate::model::JsonMap;
 use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
 use crate::model::pull_step::{self, Function};
 use crate::model::run::FlowRun;
 use crate::model::size::bytes;
 use crate::model::work_pool::WorkPool;
+use crate::template::job::JobTemplate;
 use crate::template::{self, Reference, Resolution};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -71,8 +72,12 @@ pub fn build(
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
     let job_variables = renderer.map("job_variables", &job_variables)?;
-    let template = pool.and_then(|pool| pool.declared.base_job_template.as_ref());
-    let job_variables = variables::configured(template, job_variables)?;
+    let template = pool.and_then(|pool| Some(JobTemplate::new(&pool.name, pool.declared.base_job_template.as_ref()?)));
+    let job_variables = match template {
+        // It shows values that do not fit.
+        Some(template) => template.configured(job_variables).map_err(|why| hidden(why, &renderer.secrets))?,
+        None => job_variables,
+    };
     let confinement = variables::confinement(&job_variables)?;
     let mut environment = environment::inherited(&daemon_environment, &job_variables)?;
     if confinement.user.is_some() {
@@ -93,6 +98,8 @@ pub fn build(
     let mut renderer = Renderer { run, environment: &environment, secrets: Vec::new(), parameters: renderer.parameters };
     let preparation = preparation(deployment, fresh, interpreter, &mut renderer)?;
     secrets.append(&mut renderer.secrets);
+    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
+    environment::refuse_secret_steps(preparation.as_ref().map_or(&[], |preparation| &preparation.steps), &environment, &secrets)?;
     let preparation = preparation.map(|preparation| Preparation {
         // Another user cannot read what is in the daemon's home.
         cache: repositories.filter(|_| confinement.user.is_none()).and_then(|path| std::path::absolute(path).ok()),
@@ -118,6 +125,10 @@ pub fn build(
         secrets,
         max_log_bytes: max_output(&job_variables)?.max(MINIMUM_LOG_BYTES),
     })
+}
+
+fn hidden(text: String, secrets: &[String]) -> String {
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret.as_str(), MASK))
 }
 
 fn program(

@@ -31,7 +31,7 @@ use super::directory::is_absent;
 pub const LINE_LIMIT: usize = 16 * 1024;
 
 /// A smaller bound could not hold a record in each file.
-pub const MINIMUM_LOG_BYTES: u64 = 128 * 1024;
+pub const MINIMUM_LOG_BYTES: u64 = crate::model::size::SMALLEST_LOG;
 
 pub(super) const HEAD: &str = "log";
 pub(super) const TAIL_PREFIX: &str = "log.tail.";

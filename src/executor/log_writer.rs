@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::directory;
 use super::line::Line;
 use super::log::{CONTINUES, HEAD, MINIMUM_LOG_BYTES, Stream, TAIL_PREFIX, split_level};
 use super::mask::{Masker, Secrets};
@@ -75,11 +76,16 @@ impl LogWriter {
 
     /// A remark of the supervisor, on one line.
     pub fn remark(&mut self, text: &str, now: Timestamp) {
+        self.remark_at(None, text, now);
+    }
+
+    /// A remark that is more than information: `level` as Python numbers them.
+    pub fn remark_at(&mut self, level: Option<u8>, text: &str, now: Timestamp) {
         let mut line = Line::default();
         let stamp = stamp(now);
         let (file, batch) = (&mut self.file, &mut self.batch);
         let mut emit = |text: &str, continues: bool| {
-            add_record(file, batch, &stamp, (Stream::Reeve, None), text, continues)
+            add_record(file, batch, &stamp, (Stream::Reeve, level), text, continues)
         };
         line.push(text.as_bytes(), &mut emit);
         line.finish(&mut emit);
@@ -93,6 +99,25 @@ impl LogWriter {
     /// A sentence on what is missing from the log, where something is.
     pub fn problem(&self) -> Option<String> {
         self.file.problem()
+    }
+}
+
+/// Leaves the reason why an attempt could not even be handed to a supervisor as its log: one line, an ERROR.
+///
+/// # Errors
+/// The directory cannot be made, or the log not be written.
+pub fn write_failure(run_directory: &Path, reason: &str, now: Timestamp) -> io::Result<()> {
+    const ERROR: u8 = 40;
+    if !directory::create(run_directory)? && run_directory.join(HEAD).exists() {
+        // Somebody else's word on it.
+        return Ok(());
+    }
+    let mut log = LogWriter::create(run_directory, &Secrets::new(&[]), MINIMUM_LOG_BYTES);
+    log.remark_at(Some(ERROR), reason, now);
+    log.flush(now);
+    match log.problem() {
+        None => Ok(()),
+        Some(problem) => Err(io::Error::other(problem)),
     }
 }
 

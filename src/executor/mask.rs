@@ -26,7 +26,13 @@ impl Secrets {
                     !line.is_empty()
                 }
             });
-            lines.extend(kept.map(|line| line.as_bytes().to_vec()));
+            let kept: Vec<&str> = kept.collect();
+            // What writes a value as JSON or as a literal of Python puts all its lines into one.
+            let whole = several.then(|| value.trim_end_matches(['\r', '\n']));
+            for written in kept.iter().copied().chain(whole) {
+                lines.extend(escaped(written).into_iter().filter(|escaped| escaped != written).map(String::into_bytes));
+            }
+            lines.extend(kept.iter().map(|line| line.as_bytes().to_vec()));
         }
         lines.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         lines.dedup();
@@ -62,6 +68,35 @@ impl Secrets {
             .find(|value| text.starts_with(value))
             .map(Vec::len)
     }
+}
+
+/// The value as JSON writes it, with and without letters beyond ASCII (Python's `json.dumps` writes `\u00e9`), and as Python's `repr`
+/// does; without the quotes around it.
+fn escaped(value: &str) -> [String; 3] {
+    let json = serde_json::Value::from(value).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let mut ascii = String::new();
+    for letter in json.chars() {
+        match letter.is_ascii() {
+            true => ascii.push(letter),
+            false => letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| ascii.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    // It takes the other quote where one stands in the text, and escapes only where both do.
+    let both = value.contains('\'') && value.contains('"');
+    let mut python = String::new();
+    for letter in value.chars() {
+        match letter {
+            '\\' => python.push_str("\\\\"),
+            '\'' if both => python.push_str("\\'"),
+            '\n' => python.push_str("\\n"),
+            '\r' => python.push_str("\\r"),
+            '\t' => python.push_str("\\t"),
+            control if control.is_ascii_control() => python.push_str(&format!("\\x{:02x}", u32::from(control))),
+            other => python.push(other),
+        }
+    }
+    [json, ascii, python]
 }
 
 /// Masks one stream that arrives in pieces. Holds back less than the longest secret.
@@ -175,6 +210,20 @@ mod tests {
         fn one_secret_is_a_replacement(text in "[ab]{0,60}", secret in "[ab]{2,4}") {
             let pieces: Vec<&[u8]> = text.as_bytes().chunks(3).collect();
             prop_assert_eq!(in_pieces(std::slice::from_ref(&secret), &pieces), text.replace(&secret, "***"));
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_as_json_and_python_write_it() {
+        for (secret, written) in [
+            ("pass\"word\\1", r#"{"a": "pass\"word\\1"}"#),
+            ("pässword-🔑", r#"{"a": "p\u00e4ssword-\ud83d\udd11"}"#),
+            ("pässword-🔑", r#"{"a": "pässword-🔑"}"#),
+            ("pass\"word\\1", r#"{"a": "pass"word\\1"}"#),
+            ("it's \"both\"\t", r#"{"a": "it\'s "both"\t"}"#),
+            ("first line\nsecond line\n", r#"{"a": "first line\nsecond line"}"#),
+        ] {
+            assert_eq!(Secrets::new(&[secret.to_owned()]).mask(written), r#"{"a": "***"}"#, "{secret:?}");
         }
     }
 }

@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub use log_writer::write_failure;
 pub use outcome::{End, Outcome};
 
 /// The environment variable that marks every process of a run with the run's id: the last resort for

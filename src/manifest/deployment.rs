@@ -83,22 +83,10 @@ fn render(raw: &Node<'_>, shared: &Shared<'_>, steps: &Steps) -> Option<Value> {
     let mut rendered = map.clone();
     for (key, value) in map.iter().filter(|(key, value)| templated(key, value)) {
         let field = Node::new(value, raw.path.key(key), raw.report);
-        let value = match value {
-            Value::Object(variables) if key == "env" => environment_rendered(&field, variables, shared, steps),
-            _ => shared.placeholders.render(&field, steps),
-        };
+        let value = shared.placeholders.render_but_secrets(&field, steps);
         rendered.insert(key.clone(), value);
     }
     Some(Value::Object(rendered))
-}
-
-/// What is marked secret is left as it stands, for the start of a run.
-fn environment_rendered(env: &Node<'_>, variables: &JsonMap, shared: &Shared<'_>, steps: &Steps) -> Value {
-    let rendered = variables.iter().map(|(name, value)| match value {
-        Value::Object(_) => (name.clone(), value.clone()),
-        _ => (name.clone(), shared.placeholders.render(&Node::new(value, env.path.key(name), env.report), steps)),
-    });
-    Value::Object(rendered.collect())
 }
 
 fn is_unnamed(node: &Node<'_>) -> bool {
@@ -464,7 +452,13 @@ fn secret(field: &Node<'_>) -> Option<String> {
         field.expected("a text, or `{secret: \"{{ $NAME }}\"}`");
         return None;
     }
-    variable(&inner?)
+    let text = variable(&inner?)?;
+    if !text.is_empty() && !text.contains("{{") {
+        let message = format!("the value of the secret {} stands in this file, and in the store", shown(field.path_key()));
+        let help = format!("set it in the daemon's environment, and write `{{secret: \"{{{{ ${} }}}}\"}}`", field.path_key());
+        field.report.push(field.warning("literal-secret", message).help(help));
+    }
+    Some(text)
 }
 
 fn timeout_seconds(node: &Node<'_>) -> Option<f64> {

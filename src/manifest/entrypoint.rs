@@ -1,5 +1,6 @@
 //! What a deployment starts: `entrypoint:` or `command:`.
 use super::node::Node;
+use super::steps;
 use super::report::{At, Problem, shown};
 use crate::model::deployment::Entrypoint;
 use crate::model::secret::looks_secret;
@@ -83,12 +84,11 @@ fn no_secret(node: &Node<'_>, text: &str, shell: bool) -> bool {
         }
         good = false;
         let place = node.path.part_below("", text, Some(placeholder.range.clone()));
-        let message = format!("{} would stand in the list of processes, where everybody on the host can read it", shown(&text[placeholder.range.clone()]));
         let help = match shell {
             true => format!("write `${name}`: the shell takes it from the run's environment (`env:` can set it there)"),
             false => format!("let the program read `{name}` from its environment (`env:` can set it there)"),
         };
-        node.report.push(Problem::error("secret-argument", message, place).help(help));
+        node.report.push(steps::secret_argument(&text[placeholder.range], place).help(help));
     }
     good
 }

@@ -30,6 +30,7 @@ mod deployment;
 mod entrypoint;
 mod formats;
 mod include;
+mod job_template;
 mod limits;
 mod locate;
 mod node;

@@ -143,6 +143,10 @@ impl Signature {
     }
 
     fn misfit(&self, error: &ValidationError<'_>) -> Option<Misfit> {
+        let inside: Vec<Misfit> = inside_union(error).into_iter().filter_map(|inner| self.misfit(inner)).collect();
+        if let Some(misfit) = either(inside) {
+            return Some(misfit);
+        }
         let pointer = error.instance_path().to_string();
         let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
         let property = self.properties()?.get(path.first()?);
@@ -230,6 +234,31 @@ impl Signature {
             _ => None,
         }
     }
+}
+
+/// Of a union, what is wrong inside the value, by each member that takes such a value but not what is in it: only that tells anything.
+fn inside_union<'e>(error: &'e ValidationError<'_>) -> Vec<&'e ValidationError<'static>> {
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else { return Vec::new() };
+    let own = error.instance_path().as_str().len();
+    let nearly = context.iter().filter(|errors| errors.iter().all(|inner| inner.instance_path().as_str().len() > own));
+    nearly.filter_map(|errors| errors.first()).collect()
+}
+
+/// One sentence of what several members of a union find wrong at one place.
+fn either(misfits: Vec<Misfit>) -> Option<Misfit> {
+    let mut misfits = misfits.into_iter();
+    let mut first = misfits.next()?;
+    for other in misfits {
+        match (&mut first.fault, other.fault) {
+            (Fault::Wrong { expected, .. }, Fault::Wrong { expected: also, .. }) if first.path == other.path => {
+                if *expected != also {
+                    expected.push_str(&format!(" or {also}"));
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(first)
 }
 
 fn place_below(path: &Path<'_>, steps: &[String]) -> Place {

@@ -1,7 +1,8 @@
 //! Which placeholders of a deployment are filled in when its file is read, and which are left for run time.
 //!
 //! - `{{ $X }}`, and a bare `{{ X }}` that is set: the environment's value, as Prefect 3 has it; but never the value of
-//!   a secret-looking name (`TOKEN`, `PASSWORD`, ...): that stays a symbol and is resolved when the run starts.
+//!   a secret-looking name (`TOKEN`, `PASSWORD`, ...), nor what stands under such a key: that stays a symbol and is resolved when the
+//!   run starts.
 //! - `{{ prefect.blocks... }}`, `{{ prefect.variables... }}`, `{{ ctx... }}`, `{{ parameters... }}`, `{{ event... }}`:
 //!   kept, without a word.
 //! - In `pull` steps only `{{ $X }}` that is set is filled in; they run elsewhere, where the rest is known.
@@ -46,6 +47,40 @@ impl<'a> Placeholders<'a> {
         rendered.value
     }
 
+    /// The same, but what stands under a name of a secret is left for the start of a run, whatever the variable is called that it names.
+    pub fn render_but_secrets(&self, node: &Node<'_>, steps: &Steps) -> Value {
+        match node.value {
+            Value::Object(fields) => {
+                let rendered = fields.iter().map(|(key, value)| {
+                    let field = Node::new(value, node.path.key(key), node.report);
+                    let value = if looks_secret(key) { self.referred(&field, steps) } else { self.render_but_secrets(&field, steps) };
+                    (key.clone(), value)
+                });
+                Value::Object(rendered.collect())
+            }
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                Value::Array(items.map(|(index, item)| self.render_but_secrets(&node.item(index, item), steps)).collect())
+            }
+            _ => self.render(node, steps),
+        }
+    }
+
+    /// Variables as references that the start of a run resolves: a bare `{{ X }}` that is set becomes `{{ $X }}`.
+    fn referred(&self, node: &Node<'_>, steps: &Steps) -> Value {
+        let rendered = template::render(node.value, &mut |reference| match reference {
+            Reference::Value(name) if is_variable(name) && (looks_secret(name) || (self.environment)(name).is_some()) => {
+                Resolution::Value(format!("{{{{ ${name} }}}}").into())
+            }
+            Reference::Value(_) => Resolution::Missing,
+            _ => Resolution::Keep,
+        });
+        for unresolved in &rendered.unresolved {
+            self.report(node, unresolved, steps);
+        }
+        rendered.value
+    }
+
     /// A pull step with the variables that are set filled in; all else is resolved where the run starts. What lets us in at a
     /// repository is secret whatever its name, and never filled in.
     pub fn render_pull_step(&self, step: &Value) -> Value {
@@ -60,6 +95,12 @@ impl<'a> Placeholders<'a> {
             for secret in ["access_token", "credentials"] {
                 if let (Some(input), Some(written)) = (inputs.get_mut(secret), step[function.as_str()].get(secret)) {
                     input.clone_from(written);
+                }
+            }
+            let written = step[function.as_str()].get("env").and_then(Value::as_object);
+            for (name, value) in inputs.get_mut("env").and_then(Value::as_object_mut).into_iter().flatten().filter(|(name, _)| looks_secret(name)) {
+                if let Some(written) = written.and_then(|written| written.get(name)) {
+                    value.clone_from(written);
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::node::Node;
 use super::report::{At, Problem, described, shown};
 use super::words;
 use crate::model::JsonMap;
-use crate::model::size::bytes;
+use crate::model::size::{SMALLEST_LOG, SMALLEST_MEMORY, bytes};
 use serde_json::Value;
 
 /// The keys; each is the job variable of the same name.
@@ -41,7 +41,13 @@ fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
         "nice" => (whole.is_some_and(|nice| (-20.0..=19.0).contains(&nice)), "a whole number from -20 (first) to 19 (last)", None),
         // YAML reads 022 as eighteen or as twenty-two, as its version has it.
         "umask" => (is_mask(text), "octal digits in quotes, such as \"027\"", Some("YAML would read bare digits as another number")),
-        "memory_max" | "max_output" => (size.as_deref().and_then(bytes).is_some(), "bytes, or a size such as 512M or 2G", None),
+        "memory_max" | "max_output" => {
+            let (least, said) = match key {
+                "memory_max" => (SMALLEST_MEMORY, "bytes, or a size such as 512M or 2G; at least 1M"),
+                _ => (SMALLEST_LOG, "bytes, or a size such as 512K or 64M; at least 128K"),
+            };
+            (size.as_deref().and_then(bytes).is_some_and(|bytes| bytes >= least), said, None)
+        }
         "cpu_max" => (number.is_some_and(|cpu| cpu > 0.0), "a number of processors, such as 0.5", None),
         "grace_seconds" => (number.is_some_and(|seconds| seconds >= 0.0), "seconds, 0 or more", None),
         "env_inherit" => (inherits(field.value), "`true`, `false`, or a list of names of variables", None),

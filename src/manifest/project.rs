@@ -6,7 +6,7 @@ use super::placeholders::Placeholders;
 use super::report::{At, Place, Problem, Report, shown};
 use super::source_code::SourceCode;
 use super::steps::Steps;
-use super::{Input, include, refuse, renames, rules, schedule, tag_limits, words, work_pool, yaml};
+use super::{Input, include, job_template, refuse, renames, rules, schedule, tag_limits, words, work_pool, yaml};
 use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use serde_json::Value;
@@ -114,6 +114,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     renames::settle(&mut desired, claims, left_out, report, index_of);
     work_pool::complete_filters(&mut desired, &left_out.names, report, index_of);
     near_pools(&desired, report, index_of);
+    job_template::check(&desired, &documents, input.manifests, report);
     desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
     desired.files.extend(code.files());
     desired.files.extend(calendars.files());

@@ -4,8 +4,10 @@
 //! A deployment's own `build` counts even when it is null; its `push` and `pull` count when they are not null;
 //! `pull: []` means no pull steps at all. Nothing here runs a step; the inputs of those that a run will do itself are checked.
 use super::node::Node;
-use super::report::{At, Problem, described, shown};
+use super::report::{At, Place, Problem, described, shown};
+use crate::model::JsonMap;
 use crate::model::pull_step::{self, Function};
+use crate::model::secret::looks_secret;
 use crate::template::{self, Reference};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -126,6 +128,7 @@ fn check_pull_step(node: &Node<'_>) {
         };
         node.report.push(problem.help(finding.help));
     }
+    no_secret_arguments(node, name, function, &inputs);
     for (input, value) in &inputs {
         let Some(text) = value.as_str() else { continue };
         let foreign = template::placeholders(text).into_iter();
@@ -135,6 +138,49 @@ fn check_pull_step(node: &Node<'_>) {
             node.report.push(problem.help("put the value into the environment and write `\"{{ $NAME }}\"`"));
         }
     }
+}
+
+/// Everybody on a host can read the argument lists of its processes, those of a step's commands, too.
+fn no_secret_arguments(node: &Node<'_>, step: &str, function: Function, inputs: &JsonMap) {
+    let shell = inputs.get("shell").is_some_and(|shell| *shell == true);
+    let path = node.path.key(step);
+    for (input, text) in pull_step::arguments(function, inputs) {
+        let field = path.key(input);
+        let help = |name: &str| match (function, shell) {
+            (Function::RunShellScript, true) => format!("write `${name}`: the shell takes it from the run's environment"),
+            (Function::RunShellScript, false) => format!("write `shell: true` beside `script`, and `${name}`, which the shell takes from the run's environment"),
+            _ => "write it out: it is not kept secret".to_owned(),
+        };
+        // The texts of a list have no place of their own here.
+        let place = |part| if inputs[input].is_string() { field.part_below("", text, Some(part)) } else { field.place(At::Value) };
+        for placeholder in template::placeholders(text) {
+            if let Reference::Environment(name) | Reference::Value(name) = placeholder.reference()
+                && looks_secret(name)
+            {
+                let written = &text[placeholder.range.clone()];
+                node.report.push(secret_argument(written, place(placeholder.range.clone())).help(help(name)));
+            }
+        }
+        if function == Function::RunShellScript && pull_step::expands(inputs) {
+            let mut expanded = BTreeSet::new();
+            pull_step::commands(text).for_each(|line| drop(pull_step::expanded(line, &mut |name| {
+                expanded.insert(name.to_owned());
+                None
+            })));
+            for name in expanded.iter().filter(|name| looks_secret(name)) {
+                let written = [format!("${{{name}}}"), format!("${name}")].into_iter().find(|written| text.contains(written.as_str())).unwrap_or_default();
+                let start = text.find(&written).unwrap_or(0);
+                let help = format!("write `shell: true` in place of `expand_env_vars`: the shell takes `${name}` from the run's environment");
+                node.report.push(secret_argument(&written, place(start..start + written.len())).help(help));
+            }
+        }
+    }
+}
+
+/// That what is `written` would be seen.
+pub fn secret_argument(written: &str, place: Place) -> Problem {
+    let message = format!("{} would stand in the list of processes, where everybody on the host can read it", shown(written));
+    Problem::error("secret-argument", message, place)
 }
 
 fn is_step(node: &Node<'_>) -> bool {

@@ -201,6 +201,68 @@ pub fn flag(text: &str) -> Option<bool> {
     }
 }
 
+/// The commands of a script: its lines, without those that are empty or a remark.
+pub fn commands(script: &str) -> impl Iterator<Item = &str> {
+    script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The texts among the inputs of a step that become arguments of programs, which everybody on a host can read; with the input's name.
+pub fn arguments(function: Function, inputs: &JsonMap) -> Vec<(&'static str, &str)> {
+    let names: &[&'static str] = match function {
+        Function::SetWorkingDirectory => &[],
+        // What `repository` says of a password is taken out of it, and given to git otherwise.
+        Function::GitClone => &["branch", "commit_sha", "directories"],
+        Function::RunShellScript => &["script"],
+        Function::PipInstallRequirements => &["requirements_file"],
+    };
+    let mut found = Vec::new();
+    for name in names {
+        match inputs.get(*name) {
+            Some(Value::String(text)) => found.push((*name, text.as_str())),
+            Some(Value::Array(texts)) => found.extend(texts.iter().filter_map(Value::as_str).map(|text| (*name, text))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether `$NAME` in the step's script is replaced before the command is started, so that its value becomes an argument.
+pub fn expands(inputs: &JsonMap) -> bool {
+    match inputs.get("expand_env_vars") {
+        Some(Value::Bool(expands)) => *expands,
+        Some(Value::String(text)) => flag(text).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// `$NAME` and `${NAME}` that are set; the rest stays as it stands; `$$` is a dollar.
+pub fn expanded(line: &str, variable: &mut dyn FnMut(&str) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let braced = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let bare = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+        let (name, behind) = braced.unwrap_or_else(|| after.split_at(bare));
+        let good = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
+        match (after.strip_prefix('$'), Some(name).filter(|_| good).and_then(&mut *variable)) {
+            (Some(behind), _) => {
+                out.push('$');
+                rest = behind;
+            }
+            (None, Some(value)) => {
+                out.push_str(&value);
+                rest = behind;
+            }
+            (None, None) => {
+                out.push('$');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +310,14 @@ mod tests {
             let found = findings(Function::of(name).unwrap(), inputs.as_object().unwrap());
             let found: Vec<(Option<&str>, bool)> = found.iter().map(|finding| (finding.input.as_deref(), finding.fatal)).collect();
             assert_eq!(found, *expected, "{name} {inputs}");
+        }
+    }
+
+    #[test]
+    fn variables_that_are_set_are_expanded() {
+        let mut variable = |name: &str| (name == "A_1").then(|| "x$B".to_owned());
+        for (line, expected) in [("$A_1 ${A_1}y $B ${B} $$A_1 $", "x$B x$By $B ${B} $A_1 $"), ("${A_1", "${A_1"), ("$1", "$1"), ("", "")] {
+            assert_eq!(expanded(line, &mut variable), expected, "{line}");
         }
     }
 }

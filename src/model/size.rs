@@ -1,5 +1,11 @@
 //! Sizes as people write them.
 
+/// An attempt's log is never cut below this: its beginning and its end are kept in segments.
+pub const SMALLEST_LOG: u64 = 128 << 10;
+
+/// No program starts with less memory.
+pub const SMALLEST_MEMORY: u64 = 1 << 20;
+
 /// `1048576`, `512K`, `512M`, `2G`, `1T` in bytes: powers of 1,024, as systemd has them. At least one byte.
 pub fn bytes(size: &str) -> Option<u64> {
     let (digits, factor) = match size.trim().char_indices().last()? {

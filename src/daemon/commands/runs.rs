@@ -3,13 +3,15 @@ use super::Commands;
 use crate::clock;
 use crate::control::{ControlError, Made, RunPatch, RunRequest};
 use crate::daemon::parameters;
-use crate::model::deployment::Deployment;
+use crate::model::JsonMap;
+use crate::model::deployment::{Deployment, DeploymentSpec};
 use crate::model::id::{self, FlowId, FlowRunId, of_state};
 use crate::model::name;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, State, StateType};
 use crate::model::transition::{Context, Decision};
 use crate::store::ledger::LedgerError;
+use crate::template::job::JobTemplate;
 use jiff::Timestamp;
 
 impl Commands {
@@ -52,6 +54,9 @@ impl Commands {
         if let Some(deployment) = deployment {
             let owned = deployment.owner.is_some();
             parameters::check_when_made(&deployment.declared, owned, &values, request.enforce_parameter_schema).map_err(ControlError::Conflict)?;
+        }
+        if let (Some(spec), false) = (spec, request.job_variables.is_empty()) {
+            self.check_job_variables(spec, &request.job_variables)?;
         }
         let mut tags = spec.map(|spec| spec.tags.clone()).unwrap_or_default();
         tags.extend(request.tags.into_iter().filter(|tag| !spec.is_some_and(|spec| spec.tags.contains(tag))));
@@ -98,6 +103,19 @@ impl Commands {
             created: now,
             updated: now,
         })
+    }
+
+    /// What was asked for against the pool's template; placeholders are looked at when the run starts.
+    fn check_job_variables(&self, spec: &DeploymentSpec, asked: &JsonMap) -> Result<(), ControlError> {
+        let Some(pool) = spec.work_pool.as_deref().map(|pool| self.reader.work_pool(pool)).transpose()?.flatten() else { return Ok(()) };
+        let Some(template) = &pool.declared.base_job_template else { return Ok(()) };
+        let mut variables = spec.job_variables.clone();
+        variables.extend(asked.clone());
+        let misfits = JobTemplate::new(&pool.name, template).misfits(&variables);
+        match misfits.into_iter().next() {
+            None => Ok(()),
+            Some(misfit) => Err(ControlError::Conflict(format!("Error creating flow run: {}", misfit.message))),
+        }
     }
 
     fn existing_flow(&self, flow: Option<FlowId>) -> Result<FlowId, ControlError> {

@@ -2,9 +2,10 @@
 use super::Dispatcher;
 use super::active::{Active, Claim};
 use super::in_flight::InFlight;
+use crate::clock;
 use crate::daemon::error::DaemonError;
 use crate::daemon::job;
-use crate::executor::{Context as ExecutorContext, Handle};
+use crate::executor::{Context as ExecutorContext, Handle, write_failure};
 use crate::model::id::FlowRunId;
 use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
@@ -99,7 +100,14 @@ impl Dispatcher {
             let directory = context.run_directory.clone();
             let started = match (job, executor) {
                 (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| error.to_string()),
-                (Err(reason), _) => Err(reason),
+                (Err(reason), _) => {
+                    let (directory, said) = (directory.clone(), reason.clone());
+                    let written = tokio::task::spawn_blocking(move || write_failure(&directory, &said, clock::now())).await;
+                    if let Ok(Err(error)) = written {
+                        tracing::warn!(run = %run.id, "the reason why it did not start is not in its log: {error}");
+                    }
+                    Err(reason)
+                }
                 (_, None) => Err("no executor of that kind is here".to_owned()),
             };
             if started.is_ok() {

@@ -15,6 +15,7 @@ mod steps;
 use super::program::{self, Choice, Surroundings};
 use super::result;
 use super::{Interpreter, Job, Program};
+use crate::model::secret::looks_secret;
 use rustix::fs::MemfdFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,12 +67,14 @@ struct Order {
 /// The values among the inputs of rendered steps that must not be shown.
 pub fn secrets(steps: &[Value]) -> Vec<String> {
     let inputs = steps.iter().filter_map(|step| step.as_object()?.values().next()?.as_object());
+    let variables = inputs.clone().filter_map(|inputs| inputs.get("env")?.as_object()).flatten();
+    let variables = variables.filter(|(name, _)| looks_secret(name)).filter_map(|(_, value)| value.as_str().map(str::to_owned));
     let remotes = inputs.filter_map(|inputs| {
         let text = |name: &str| inputs.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let credentials = inputs.get("credentials").and_then(Value::as_object);
         credentials::Remote::new(text("repository")?, text("access_token"), credentials).ok()
     });
-    remotes.flat_map(|remote| remote.secrets()).collect()
+    remotes.flat_map(|remote| remote.secrets()).chain(variables).collect()
 }
 
 /// What is left in the order's place where the program was not started. The file is open already, so whoever's run it is can write it.

@@ -8,6 +8,7 @@ use super::steps::{Inputs, Workshop};
 use super::{cache, say};
 use crate::executor::program::{self, Surroundings};
 use crate::model::JsonMap;
+use crate::model::pull_step;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,11 +26,8 @@ pub fn run(workshop: &mut Workshop<'_>, inputs: &Inputs) -> Result<JsonMap, Stri
     let added = environment(inputs.mapping("env"));
     let (shell, expand, stream) = (inputs.flag("shell", false), inputs.flag("expand_env_vars", false), inputs.flag("stream_output", true));
     let (mut output, mut error) = (String::new(), String::new());
-    for line in inputs.text("script").unwrap_or_default().lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = if expand { expanded(line, &|name| added.get(name).cloned().or_else(|| std::env::var(name).ok())) } else { line.to_owned() };
+    for line in pull_step::commands(inputs.text("script").unwrap_or_default()) {
+        let line = if expand { pull_step::expanded(line, &mut |name| added.get(name).cloned().or_else(|| std::env::var(name).ok())) } else { line.to_owned() };
         let mut command = if shell { shell_command(&line) } else { command_of(&line)? };
         command.current_dir(&directory).envs(&added);
         let ended = command::run(&mut command, stream).map_err(|error| not_started(&command, &error, &directory))?;
@@ -176,34 +174,6 @@ fn words(line: &str) -> Result<Vec<Word>, &'static str> {
     Ok(words)
 }
 
-/// `$NAME` and `${NAME}` that are set; the rest stays as it stands; `$$` is a dollar.
-fn expanded(line: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut out = String::new();
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('$') {
-        out.push_str(before);
-        let braced = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-        let bare = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
-        let (name, behind) = braced.unwrap_or_else(|| after.split_at(bare));
-        let good = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
-        match (after.strip_prefix('$'), variable(name).filter(|_| good)) {
-            (Some(behind), _) => {
-                out.push('$');
-                rest = behind;
-            }
-            (None, Some(value)) => {
-                out.push_str(&value);
-                rest = behind;
-            }
-            (None, None) => {
-                out.push('$');
-                rest = after;
-            }
-        }
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,14 +206,6 @@ mod tests {
             ("git log --format=%h", false),
         ] {
             assert_eq!(words(line).unwrap().iter().any(Word::is_operator), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn variables_that_are_set_are_expanded() {
-        let variable = |name: &str| (name == "A_1").then(|| "x$B".to_owned());
-        for (line, expected) in [("$A_1 ${A_1}y $B ${B} $$A_1 $", "x$B x$By $B ${B} $A_1 $"), ("${A_1", "${A_1"), ("$1", "$1"), ("", "")] {
-            assert_eq!(expanded(line, &variable), expected, "{line}");
         }
     }
 }

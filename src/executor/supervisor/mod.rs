@@ -138,6 +138,9 @@ fn supervise(
     record.finish(&outcome)
 }
 
+/// As Python numbers it: a limit that is not held as it was asked for.
+const WARNING: u8 = 30;
+
 fn start(
     job: &Job,
     cgroup: Option<&Cgroup>,
@@ -148,7 +151,7 @@ fn start(
         log.remark(remark, Timestamp::now());
     }
     for remark in plan.confine(job, cgroup)? {
-        log.remark(&remark, Timestamp::now());
+        log.remark_at(Some(WARNING), &remark, Timestamp::now());
     }
     plan.launch(job, cgroup)
 }

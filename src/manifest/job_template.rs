@@ -1,0 +1,144 @@
+//! Job variables against the base job template of their pool, where both stand in one project; and the template itself. What a run
+//! would find only at its start is said at its line. Values with placeholders are left to the run.
+use super::{ManifestFile, process};
+use super::project::Document;
+use super::report::{At, Place, Problem, Report, shown};
+use crate::model::deployment::{DeploymentSpec, Entrypoint};
+use crate::model::desired::{Declared, Desired};
+use crate::template::job::{JobTemplate, Misfit};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Keys of a deployment that are no job variables.
+const OF_DEPLOYMENT: [&str; 10] = [
+    "timeout_seconds", "retries", "retry_delay_seconds", "retry_jitter_factor", "retry_on", "schedule", "schedules", "paused",
+    "concurrency_limit", "entrypoint",
+];
+
+/// Where job variables may stand in a deployment; the first wins.
+const PLACES: [&str; 3] = ["/job_variables", "/work_pool/job_variables", "/infra_overrides"];
+
+/// After everything is read.
+pub fn check(desired: &Desired, documents: &[Document], manifests: &[ManifestFile], report: &Report<'_>) {
+    let by_path: BTreeMap<&str, &Document> = documents.iter().map(|document| (manifests[document.index].path.as_str(), document)).collect();
+    let checker = |file: &str, pointer: &str| {
+        let document = by_path.get(file)?;
+        Some(Checker { report, file: document.index, value: document.value.pointer(pointer)?, pointer: pointer.to_owned() })
+    };
+    let mut templates = BTreeMap::new();
+    for (name, pool) in &desired.work_pools {
+        let Some(template) = &pool.spec.base_job_template else { continue };
+        let template = JobTemplate::new(name, template);
+        if let Some(checker) = checker(&pool.file, &pool.pointer) {
+            checker.template(&template);
+        }
+        templates.insert(name.as_str(), template);
+    }
+    for Declared { spec, file, pointer } in desired.deployments.values() {
+        let template = spec.work_pool.as_deref().and_then(|pool| templates.get(pool));
+        if template.is_none() && spec.job_variables.is_empty() {
+            continue;
+        }
+        if let Some(checker) = checker(file, pointer) {
+            checker.deployment(spec, template);
+        }
+    }
+}
+
+/// One deployment or pool of a file.
+struct Checker<'a> {
+    report: &'a Report<'a>,
+    file: usize,
+    value: &'a Value,
+    pointer: String,
+}
+
+impl Checker<'_> {
+    fn place(&self, below: &str, at: At) -> Place {
+        Place::Pointer { file: self.file, pointer: format!("{}{below}", self.pointer), at }
+    }
+
+    /// The first of these that is there.
+    fn first<'p>(&self, places: &[&'p str]) -> Option<&'p str> {
+        places.iter().copied().find(|place| self.value.pointer(place).is_some())
+    }
+
+    fn template(&self, template: &JobTemplate<'_>) {
+        const TEMPLATE: &str = "/base_job_template";
+        for misfit in template.unfit_defaults() {
+            let (name, below) = misfit.path.split_first().map_or(("", [].as_slice()), |(name, below)| (name.as_str(), below));
+            let below = format!("{TEMPLATE}/variables/properties/{}/default{}", escaped(name), pointer(below));
+            let message = format!("the default of the job variable `{name}` does not fit the variable itself: {}", misfit.why);
+            self.report.push(Problem::error("wrong-default", message, self.place(&below, At::Value)));
+        }
+        for unknown in template.undeclared() {
+            let place = self.place(&format!("{TEMPLATE}{}", unknown.path), At::Value);
+            let message = format!("{} names no variable of this template", shown(&format!("{{{{ {} }}}}", unknown.name)));
+            let problem = Problem::warning("unknown-job-variable", message, place);
+            self.report.push(problem.help(format!("declare `{}` below `variables.properties`, or nothing stands there where nobody gives it", unknown.name)));
+        }
+    }
+
+    fn deployment(&self, spec: &DeploymentSpec, template: Option<&JobTemplate<'_>>) {
+        for key in OF_DEPLOYMENT.into_iter().filter(|key| spec.job_variables.contains_key(*key)) {
+            if let (Some(place), false) = (self.variable(key), template.is_some_and(|template| template.declares(key))) {
+                let message = format!("`{key}` is a key of a deployment and no job variable: it is ignored here");
+                let problem = Problem::warning("ignored-job-variable", message, self.place(&place, At::Key));
+                self.report.push(problem.help("write it beside `job_variables`"));
+            }
+        }
+        let Some(template) = template else { return };
+        for misfit in template.misfits(&spec.job_variables) {
+            self.misfit(&misfit, spec);
+        }
+        self.command(spec, template);
+    }
+
+    fn misfit(&self, misfit: &Misfit, spec: &DeploymentSpec) {
+        let variable = misfit.path.split_first().and_then(|(name, below)| Some(format!("{}{}", self.variable(name)?, pointer(below))));
+        match (variable, &misfit.missing) {
+            (Some(place), _) => self.report.push(Problem::error("wrong-job-variable", misfit.message.clone(), self.place(&place, At::Value))),
+            (None, missing) => {
+                let (place, at) = match self.first(&PLACES) {
+                    Some(place) => (place, At::Key),
+                    None => (self.first(&["/work_pool/name", "/work_pool", "/work_pool_name"]).unwrap_or("/name"), At::Value),
+                };
+                let place = self.place(place, at);
+                let problem = match (missing, spec.schedules.is_empty()) {
+                    // Each run may be given one.
+                    (Some(_), true) => Problem::warning("missing-job-variable", misfit.message.clone(), place),
+                    _ => Problem::error("missing-job-variable", misfit.message.clone(), place),
+                };
+                self.report.push(problem.maybe_help(missing.as_ref().map(|name| format!("write `{name}: ...` below `job_variables`"))));
+            }
+        }
+    }
+
+    /// What the pool's template runs in place of what the deployment says.
+    fn command(&self, spec: &DeploymentSpec, template: &JobTemplate<'_>) {
+        let Some(command) = template.command(&spec.job_variables) else { return };
+        if spec.job_variables.get("command").and_then(Value::as_str).is_some_and(|own| command.contains(own)) {
+            return;
+        }
+        let own = if matches!(spec.entrypoint, Some(Entrypoint::Shell { .. } | Entrypoint::Program { .. })) { "command" } else { "entrypoint" };
+        let pool = spec.work_pool.as_deref().unwrap_or_default();
+        let message = format!("the work pool '{pool}' runs its own command ({}) in place of this `{own}`", shown(&command));
+        let problem = Problem::warning("pool-command", message, self.place(&format!("/{own}"), At::Key));
+        self.report.push(problem.help("take `command` out of the pool's `job_configuration` to run what the deployment says"));
+    }
+
+    /// Where a job variable stands, below the deployment.
+    fn variable(&self, name: &str) -> Option<String> {
+        let own = process::KEYS.contains(&name).then_some("");
+        let places = PLACES.into_iter().chain(own).map(|place| format!("{place}/{}", escaped(name)));
+        places.into_iter().find(|place| self.value.pointer(place).is_some())
+    }
+}
+
+fn pointer(steps: &[String]) -> String {
+    steps.iter().map(|step| format!("/{}", escaped(step))).collect()
+}
+
+fn escaped(step: &str) -> String {
+    step.replace('~', "~0").replace('/', "~1")
+}
