@@ -75,11 +75,16 @@ impl LogWriter {
 
     /// A remark of the supervisor, on one line.
     pub fn remark(&mut self, text: &str, now: Timestamp) {
+        self.remark_at(None, text, now);
+    }
+
+    /// The same, with one of Python's levels (10 to 50).
+    pub fn remark_at(&mut self, level: Option<u8>, text: &str, now: Timestamp) {
         let mut line = Line::default();
         let stamp = stamp(now);
         let (file, batch) = (&mut self.file, &mut self.batch);
         let mut emit = |text: &str, continues: bool| {
-            add_record(file, batch, &stamp, (Stream::Reeve, None), text, continues)
+            add_record(file, batch, &stamp, (Stream::Reeve, level), text, continues)
         };
         line.push(text.as_bytes(), &mut emit);
         line.finish(&mut emit);

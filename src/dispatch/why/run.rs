@@ -7,7 +7,7 @@ use crate::model::state::StateType;
 use crate::model::work_pool::DEFAULT_QUEUE;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Everything that the answer depends on.
 pub struct RunFacts<'a> {
@@ -82,7 +82,9 @@ fn asked(facts: &RunFacts<'_>, deployment: &Deployment, answer: impl Fn(String) 
     let waiting = facts.active.iter().chain([run]).filter(|run| run.state.kind == StateType::Scheduled);
     let waiting: BTreeMap<FlowRunId, Waiting> = waiting.filter_map(|run| Some((run.id, Waiting::of(run, facts.deployments.get(&run.deployment_id?)?)))).collect();
     let due: Vec<&Waiting> = waiting.values().filter(|waiting| waiting.due <= facts.now).collect();
-    let snapshot = Snapshot { capacity: facts.capacity, holders: &mut holders.iter(), kinds: facts.kinds, now: facts.now, horizon: facts.now };
+    // Who was served last is known to the dispatcher alone: without that the place in line is about right.
+    let (capacity, kinds, served, now) = (facts.capacity, facts.kinds, HashMap::new(), facts.now);
+    let snapshot = Snapshot { capacity, holders: &mut holders.iter(), served: &served, kinds, now, horizon: now };
     let verdicts = queue::decide(snapshot, &due);
     let place = verdicts.iter().position(|(id, _)| *id == run.id).unwrap_or(verdicts.len());
     match verdicts.get(place).map(|(_, verdict)| verdict) {
