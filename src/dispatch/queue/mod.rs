@@ -232,6 +232,12 @@ fn full(f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>, limit: u32) -> fmt
     }
 }
 
+/// The pool and the queue that a waiting run stands in; neither where it starts at once.
+pub fn standing<'a>(capacity: &'a Capacity, run: &'a Waiting) -> (Option<&'a str>, Option<&'a str>) {
+    let place = Places::of(capacity).place(run);
+    (place.pool, place.queue)
+}
+
 /// Everything that a decision depends on.
 pub struct Snapshot<'a> {
     pub capacity: &'a Capacity,

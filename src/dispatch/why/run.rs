@@ -54,8 +54,8 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
     let said = state.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     match state.kind {
         StateType::Scheduled => {}
-        kind if kind.is_terminal() => return answer(format!("is over: {} since {:.0}{said}", state.name, state.timestamp)),
-        _ => return answer(format!("is {} since {:.0}{said}", state.name, state.timestamp)),
+        kind if kind.is_terminal() => return answer(format!("is over: {} since {}{said}", state.name, shown(state.timestamp))),
+        _ => return answer(format!("is {} since {}{said}", state.name, shown(state.timestamp))),
     }
     let deployment = run.deployment_id.and_then(|id| facts.deployments.get(&id));
     let Some(deployment) = deployment else {
@@ -67,7 +67,7 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
     let due = run.scheduled_time().unwrap_or(run.expected_start_time);
     if due > facts.now {
         let why = if run.run_count > 0 { "its next attempt" } else { "its time" };
-        return answer(format!("waits for {why}, {due:.0}"));
+        return answer(format!("waits for {why}, {}", shown(due)));
     }
     if !facts.serving {
         return answer("waits: no daemon is ready on this home, and nothing that is due starts".to_owned());
@@ -127,4 +127,9 @@ fn held_by(facts: &RunFacts<'_>, deployment: &Deployment, reason: &Reason) -> Ve
     let mut found: Vec<HeldBy> = holders.map(view).collect();
     found.sort_by_key(|held| held.since);
     found
+}
+
+/// `2026-11-21 18:06:02 UTC`, as elsewhere in the answer.
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
