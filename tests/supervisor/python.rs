@@ -1,7 +1,7 @@
 //! Python functions: called, drained, and what is said when they cannot be.
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use reeve::executor::{End, Job, Program};
+use reeve::executor::{End, Executor, Job, Program};
 use reeve::executor::log::Stream;
 use super::house::{self, House};
 
