@@ -305,7 +305,7 @@ fn deployments_take_turns_at_a_single_slot() {
         let mut order = Vec::new();
         for now in 10..19 {
             if now == 12 {
-                waiting.push(of(3, 0, 11));
+                waiting.push(of(3, 0, 10));
             }
             let next = started(&decided_after(&capacity, &[], &served, &waiting));
             let index = waiting.iter().position(|run| [run.run.0.as_u128()] == next[..]).expect("one starts");
