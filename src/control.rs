@@ -20,6 +20,7 @@ use crate::source::Snapshot;
 use crate::reconcile::origin::Origin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -68,8 +69,7 @@ pub trait Control: Send + Sync + 'static {
     /// `pool`: `None` is the default agent pool, which is made where it is missing.
     fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
-    /// Gives the number of waiting runs that were moved to other queues.
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, usize>;
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, QueueDeletion>;
 
     /// Gives a tag a concurrency limit, or changes the one that it has.
     fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>>;
@@ -317,6 +317,16 @@ pub struct PoolDeletion {
     pub queues: Vec<String>,
     /// How many runs that wait in it go where their deployment runs now.
     pub moved: usize,
+}
+
+/// What became of the runs that waited in a deleted work queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueDeletion {
+    /// How many there were.
+    pub moved: usize,
+    /// How many wait in which queue of the pool now. Those that start at once, since they need no queue, are in none.
+    #[serde(default)]
+    pub queues: BTreeMap<String, usize>,
 }
 
 /// What may be changed of a work pool. The outer `None` leaves a field as it is.

@@ -128,7 +128,7 @@ deployments:
     let waiting = daemon.run_with("leo", json!({"work_queue_name": "tutorial_queue"}));
     let drawn = daemon.run("leo");
     daemon.counts(0, 2);
-    host.cli(&["work-queue", "delete", queue]).exits(0).says(&["Deleted work queue 'tutorial_queue'", "1 run that waited in it goes to another queue"]);
+    host.cli(&["work-queue", "delete", queue]).exits(0).says(&["Deleted work queue 'tutorial_queue'", ": 2 waiting runs go on without a queue."]);
     for run in [&waiting, &drawn] {
         let ended = daemon.end_of(run);
         assert_eq!((&ended["state_type"], &ended["work_queue_name"]), (&json!("COMPLETED"), &Value::Null));

@@ -91,7 +91,7 @@ deployments:
     why(&first).exits(0).says(&["waits: the only slot of work pool 'local' is taken", &holder]);
     why(&second).exits(0).says(&[&holder, "1 other run that waits for the same goes first"]);
     let later = daemon.run_with("waits", json!({"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}}));
-    why(&later).exits(0).says(&["waits for its time, 2099-01-01T00:00:00Z"]);
+    why(&later).exits(0).says(&["waits for its time, 2099-01-01 00:00:00 UTC"]);
     host.cli(&["flow-run", "cancel", id(&holds)]).exits(0);
     drop(daemon.end_of(&second));
     why(&second).exits(0).says(&["is over: Completed since "]);

@@ -92,6 +92,7 @@ fn job(directory: &Path) -> Job {
         deployment: None,
         program: Program::Arguments(vec!["true".to_owned()]),
         working_directory: directory.to_path_buf(),
+        preparation: None,
         environment: BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]),
         not_before: None,
         timeout: None,

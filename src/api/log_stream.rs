@@ -1,4 +1,5 @@
-//! A run's log as it grows: given line by line until the run is over, woken by the file system and the ledger's feed, never by a timer.
+//! A run's log as it grows: given line by line until the run is over or the server stops, woken by the
+//! file system and the ledger's feed, never by a timer.
 use super::Api;
 use super::error::ApiError;
 use super::log_records::attempts;
@@ -8,7 +9,7 @@ use crate::executor::log::{LogPage, read_from};
 use crate::model::id::FlowRunId;
 use crate::store::ledger::{Changed, Feed};
 use axum::body::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use std::io;
 use std::path::PathBuf;
 
@@ -27,10 +28,12 @@ struct Reading {
     follower: Option<Follower>,
 }
 
-/// Lines of JSON from `position` of `attempt` on; with `follow`, until the run is over.
+/// Lines of JSON from `position` of `attempt` on; with `follow`, until the run is over. A server that stops ends it: the reader asks the next one
+/// for what comes after the last position.
 pub(super) fn lines(api: Api, run: FlowRunId, from: (u32, u64), follow: bool) -> impl Stream<Item = Result<Bytes, io::Error>> {
     // Begun before anything is read, so that nothing falls between.
     let feed = follow.then(|| api.reader.feed());
+    let stopping = api.stopping();
     let reading = Reading { api, run, attempt: from.0.max(1), position: from.1, feed, follower: None };
     stream::unfold(Some(reading), async |reading| {
         let mut reading = reading?;
@@ -40,6 +43,7 @@ pub(super) fn lines(api: Api, run: FlowRunId, from: (u32, u64), follow: bool) ->
             Err(error) => Some((Err(error), None)),
         }
     })
+    .take_until(Box::pin(stopping))
 }
 
 impl Reading {

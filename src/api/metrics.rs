@@ -75,6 +75,10 @@ fn places(page: &mut Page, totals: &Totals) {
         page.family(name, "gauge", help);
         for ((pool, queue), active) in &totals.active {
             let count = if name == "flow_runs_waiting" { active.waiting } else { active.running };
+            // A run that names no queue has one when it holds a slot.
+            if count == 0 && queue.is_none() {
+                continue;
+            }
             page.line(name, &[("work_pool", pool.as_deref().unwrap_or_default()), ("work_queue", queue.as_deref().unwrap_or_default())], count);
         }
     }

@@ -46,6 +46,7 @@ use axum::middleware;
 use error::ApiError;
 use std::io;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
 use tower::util::MapRequest;
 
 /// The largest request body, in bytes. A larger one is answered with 413.
@@ -60,12 +61,30 @@ pub struct Api {
     /// reeve's own version.
     pub version: &'static str,
     watcher: Arc<OnceLock<Arc<DirectoryWatcher>>>,
+    /// True when the server begins to stop: answers without an end are then ended. `None`: it never does.
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl Api {
     /// An API over what `reader` sees and `control` does.
     pub fn new(reader: Reader, control: Arc<dyn Control>, home: Home) -> Self {
-        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION"), watcher: Arc::default() }
+        Api { reader, control, home: Arc::new(home), version: env!("CARGO_PKG_VERSION"), watcher: Arc::default(), stop: None }
+    }
+
+    /// Ends the answers that would go on for ever when `stop` becomes true.
+    pub fn until(self, stop: watch::Receiver<bool>) -> Self {
+        Api { stop: Some(stop), ..self }
+    }
+
+    /// Waits until the server begins to stop.
+    fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let stop = self.stop.clone();
+        async move {
+            match stop {
+                Some(mut stop) => drop(stop.wait_for(|stop| *stop).await),
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Runs `read` off the async threads: every scan, and whatever else may wait for a disk.

@@ -6,13 +6,14 @@ use super::filter::WorkQueueFilter;
 use super::page::Page;
 use super::wire::directory::Directory;
 use super::wire::work_queue::{WorkQueueCreate, WorkQueueResponse, WorkQueueUpdate};
+use crate::control::QueueDeletion;
 use crate::model::id::WorkQueueId;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, WorkQueue};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -92,14 +93,7 @@ async fn delete(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<S
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What became of the runs that waited in a deleted queue.
-#[derive(Debug, Serialize)]
-struct Deleted {
-    /// How many now wait for another queue of the pool.
-    moved: usize,
-}
-
 /// The same as `delete`, with an answer.
-async fn delete_and_tell(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<Json<Deleted>, ApiError> {
-    Ok(Json(Deleted { moved: api.control.delete_work_queue(id).await? }))
+async fn delete_and_tell(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<Json<QueueDeletion>, ApiError> {
+    Ok(Json(api.control.delete_work_queue(id).await?))
 }

@@ -129,6 +129,9 @@ pub struct State {
     pub kind: StateType,
     pub name: Option<String>,
     pub message: Option<String>,
+    pub timestamp: Option<Timestamp>,
+    /// What a function returned.
+    pub data: Option<Value>,
     #[serde(default)]
     pub state_details: StateDetails,
 }

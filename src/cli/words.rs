@@ -94,6 +94,14 @@ pub fn alternatives(words: &[String]) -> String {
     }
 }
 
+/// The name of something new, as the API takes it: something, and none of the signs that have a meaning in addresses.
+pub fn new_name(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(['/', '%', '&', '>', '<']) {
+        true => Err("a name has at least one character, and none of / % & > <".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// At most three of `known` that look most like `wanted`, best first; none that differs in half of its letters.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
@@ -150,6 +158,14 @@ mod tests {
         ]);
         assert_eq!([bytes(512), bytes(12_000_000), bytes(3 << 30)], ["512 B", "11.4 MiB", "3.0 GiB"]);
         assert_eq!([count(0, "run"), count(1, "run"), count(2, "run")], ["0 runs", "1 run", "2 runs"]);
+    }
+
+    #[test]
+    fn a_new_name_is_one_that_the_api_takes() {
+        assert_eq!(new_name("my queue").as_deref(), Ok("my queue"));
+        for wrong in ["", "a/b", "50%", "a&b", "<a>"] {
+            assert_eq!(new_name(wrong).unwrap_err(), "a name has at least one character, and none of / % & > <", "{wrong:?}");
+        }
     }
 
     #[test]

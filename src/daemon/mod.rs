@@ -112,10 +112,10 @@ pub async fn run(settings: DaemonSettings) -> Result<(), DaemonError> {
         upcoming: upcoming.clone(),
         counts: counts.clone(),
     });
-    let api = Api::new(ledger.reader(), control.clone(), settings.home.clone());
 
     let mut tasks = Tasks::default();
     let (http_stop_sender, http_stop) = state::channel(false);
+    let api = Api::new(ledger.reader(), control.clone(), settings.home.clone()).until(http_stop.clone());
     tasks.spawn("http", server::serve(listener, api::router(api, api::Guard::default()), http_stop));
     announce(&settings, &address)?;
     let scheduler = Scheduler::load(ledger.clone(), upcoming, clock::now())?;

@@ -79,7 +79,7 @@ impl LogWriter {
         self.remark_at(None, text, now);
     }
 
-    /// A remark that is more than information: `level` as Python numbers them.
+    /// The same, with one of Python's levels (10 to 50).
     pub fn remark_at(&mut self, level: Option<u8>, text: &str, now: Timestamp) {
         let mut line = Line::default();
         let stamp = stamp(now);

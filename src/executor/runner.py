@@ -40,20 +40,29 @@ def run(path, dotted, module_name=None):
     except OSError:
         same = None
 
+    def say(text, level, stream):
+        """Lines of the run's log with their level. Where the program has put another stream in place, as they are."""
+        mark = "\x1b_reeve;level=%d\x1b\\" % level if stream in (sys.__stdout__, sys.__stderr__) else ""
+        try:
+            stream.write("".join(mark + line + "\n" for line in text.splitlines()))
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+
     def leave(**result):
-        text = json.dumps(result)
+        text = json.dumps(result, allow_nan=False)
         if len(text) > 8192:
-            return
+            return say("reeve: the return value is not kept: as JSON it is %d bytes, more than 8192" % (len(text) - len('{"value": }')), 20, sys.stdout)
         try:
             # The function may have closed it, and opened something else in its place.
             if same is None or not os.path.samestat(os.fstat(descriptor), same):
                 raise OSError("its file was closed")
             os.write(descriptor, text.encode())
         except OSError as error:
-            print("reeve: the result was not kept: %s" % error, file=sys.stderr)
+            say("reeve: the result was not kept: %s" % error, 30, sys.stderr)
 
     def refuse(message):
-        print("reeve: " + message, file=sys.stderr)
+        say("reeve: " + message, 40, sys.stderr)
         leave(exception=message)
         raise SystemExit(1)
 
@@ -277,8 +286,15 @@ def run(path, dotted, module_name=None):
     def report(error):
         import traceback
 
-        frame = error.__traceback__
-        while frame is not None and frame.tb_frame.f_code.co_filename in ("<string>", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"):
+        def is_own(entry):
+            return entry.tb_frame.f_globals is globals() and entry.tb_frame.f_code.co_name != "emit_with_level"
+
+        # What called the user's code, asyncio between these frames included; what loaded its file.
+        frame = entry = error.__traceback__
+        while entry is not None:
+            frame = entry.tb_next if is_own(entry) else frame
+            entry = entry.tb_next
+        while frame is not None and frame.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
             frame = frame.tb_next
         last = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
         leave(exception=last[-1][:1000] if last else type(error).__name__)
@@ -286,9 +302,45 @@ def run(path, dotted, module_name=None):
             sys.stdout.flush()
         except (OSError, ValueError):
             pass
-        traceback.print_exception(type(error), error, frame)
+        say("".join(traceback.format_exception(type(error), error, frame)), 40, sys.stderr)
         raise SystemExit(1)
 
+    def stop_with_cleanup():
+        """SIGTERM (a cancel, a timeout) leaves the function by an exception, so that `finally` and `with` do their work within the grace;
+        asyncio cancels its tasks for it. A handler that the file sets wins; children that are forked have none."""
+        import signal
+
+        told = []
+
+        class Terminated(SystemExit):
+            pass
+
+        def terminate(number, frame):
+            if not told:
+                told.append(number)
+                raise Terminated(128 + number)
+
+        def undo():
+            if signal.getsignal(signal.SIGTERM) is terminate:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+        def end():
+            """By the signal itself: that is what is recorded."""
+            if told:
+                for stream in (sys.stdout, sys.stderr):
+                    try:
+                        stream.flush()
+                    except (AttributeError, OSError, ValueError):
+                        pass
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, terminate)
+            os.register_at_fork(after_in_child=undo)
+        return Terminated, end
+
+    Terminated, end = stop_with_cleanup()
     try:
         if is_flow():
             refuse_flow()
@@ -297,13 +349,19 @@ def run(path, dotted, module_name=None):
         given = json.loads(os.environ.get("REEVE_PARAMETERS") or "{}")
         positional, named = bind(function, fitted(function, given))
         value = call(function, positional, named)
+    except Terminated:
+        end()
+        raise
     except Exception as error:
-        report(error)
+        try:
+            report(error)
+        finally:
+            end()
     if value is not None:
         try:
             leave(value=value)
-        except (TypeError, ValueError, RecursionError):
-            pass  # Not JSON: not kept.
+        except (TypeError, ValueError, RecursionError) as error:
+            say("reeve: the return value is not kept: it is not JSON (%s)" % error, 20, sys.stdout)
 
 
 run(sys.argv[1], sys.argv[2], sys.argv[1] if len(sys.argv) > 3 else None)

@@ -31,8 +31,9 @@ pub fn delays(node: &Node<'_>) -> (Vec<f64>, f64) {
         }
         _ => node.seconds().into_iter().collect(),
     };
-    // Repetitions at the end say nothing.
-    while let [.., before, last] = delays.as_slice()
+    // Repetitions at the end say nothing, but that an exponential one has its cap.
+    while node.value.is_array()
+        && let [.., before, last] = delays.as_slice()
         && before == last
     {
         delays.pop();

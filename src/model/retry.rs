@@ -54,12 +54,17 @@ pub fn is_worth_retrying(on: &[RetryCause], cause: Option<EndCause>) -> bool {
 }
 
 /// How long after attempt `attempt` (from 1 on) the next one begins: the list's entry for it, or its last one, and up to the share
-/// `jitter` of it later. The same run and attempt always draw the same.
+/// `jitter` of it later; where the list grows up to a last entry, no later than that: then it is as much earlier. The same run and attempt always draw the same.
 pub fn delay(seconds: &[f64], jitter: f64, run: FlowRunId, attempt: u32) -> SignedDuration {
     let index = (attempt.max(1) as usize - 1).min(seconds.len().saturating_sub(1));
-    let seconds = seconds.get(index).copied().unwrap_or(0.0).max(0.0);
-    let seconds = seconds * (1.0 + jitter.clamp(0.0, 1.0) * drawn(run, attempt));
-    SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::ZERO)
+    let entry = seconds.get(index).copied().unwrap_or(0.0).max(0.0);
+    let jittered = entry * (1.0 + jitter.clamp(0.0, 1.0) * drawn(run, attempt));
+    let jittered = match seconds {
+        // Those at the cap still differ from each other.
+        [.., before, cap] if before <= cap && jittered > *cap => (2.0 * cap - jittered).max(*before).min(*cap),
+        _ => jittered,
+    };
+    SignedDuration::try_from_secs_f64(jittered).unwrap_or(SignedDuration::ZERO)
 }
 
 /// A number from 0 to 1 that belongs to a run's attempt.
@@ -69,13 +74,17 @@ fn drawn(run: FlowRunId, attempt: u32) -> f64 {
     f64::from(bits) / f64::from(u32::MAX)
 }
 
-/// Delays that double from `first` seconds until they reach `most`, as a list whose last entry counts for all that follow.
+/// Delays that double from `first` seconds until they reach `most`, as a list whose last entry counts for all that follow. It has at
+/// least two, so that the last one is known as the cap.
 pub fn doubling(first: f64, most: f64) -> Vec<f64> {
     let mut delays = Vec::new();
     let mut delay = first;
     while delay > 0.0 && delay < most {
         delays.push(delay);
         delay *= 2.0;
+    }
+    if delays.is_empty() {
+        delays.push(most);
     }
     delays.push(most);
     delays
@@ -161,14 +170,17 @@ mod tests {
     #[test]
     fn delays_double_up_to_a_bound_and_jitter_stays_in_its_share() {
         assert_eq!(doubling(10.0, 60.0), [10.0, 20.0, 40.0, 60.0]);
-        assert_eq!(doubling(100.0, 60.0), [60.0]);
-        assert_eq!(doubling(0.0, 60.0), [60.0]);
+        assert_eq!(doubling(100.0, 60.0), [60.0, 60.0]);
+        assert_eq!(doubling(0.0, 60.0), [60.0, 60.0]);
         let run = FlowRunId(Uuid::from_u128(1));
         let seconds = |jitter, attempt| delay(&[10.0, 20.0], jitter, run, attempt).as_secs_f64();
         assert_eq!([1, 2, 3].map(|attempt| seconds(0.0, attempt)), [10.0, 20.0, 20.0]);
         let jittered: Vec<f64> = (2..200).map(|attempt| seconds(0.5, attempt)).collect();
-        assert!(jittered.iter().all(|seconds| (20.0..=30.0).contains(seconds)), "{jittered:?}");
-        assert!(jittered.iter().any(|seconds| *seconds < 22.0) && jittered.iter().any(|seconds| *seconds > 28.0), "{jittered:?}");
+        assert!(jittered.iter().all(|seconds| (10.0..=20.0).contains(seconds)), "the cap holds: {jittered:?}");
+        assert!(jittered.iter().any(|seconds| *seconds < 12.0) && jittered.iter().any(|seconds| *seconds > 18.0), "{jittered:?}");
+        let single: Vec<f64> = (1..200).map(|attempt| delay(&[20.0], 0.5, run, attempt).as_secs_f64()).collect();
+        assert!(single.iter().all(|seconds| (20.0..=30.0).contains(seconds)) && single.iter().any(|seconds| *seconds > 28.0), "{single:?}");
+        assert_eq!(delay(&doubling(100.0, 60.0), 1.0, run, 3).as_secs_f64(), 60.0);
         assert_eq!(seconds(0.5, 7), seconds(0.5, 7), "the same attempt draws the same");
         assert_eq!(delay(&[], 0.5, run, 1), SignedDuration::ZERO);
     }

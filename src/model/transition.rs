@@ -91,7 +91,7 @@ fn to_cancelling(run: &FlowRun, proposed: Proposed, context: Context) -> Decisio
     let suspended = from == StateType::Paused && run.state.name == names::SUSPENDED;
     if waits || suspended {
         let mut cancelled = Proposed::new(StateType::Cancelled);
-        cancelled.message = proposed.message;
+        cancelled.message = proposed.message.or_else(|| Some("cancelled while it waited".to_owned()));
         return instead(run, cancelled, context.now, "The flow run has not started: it is cancelled at once.");
     }
     accept(run, proposed, context.now)

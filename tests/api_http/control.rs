@@ -275,11 +275,11 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_work_queue(&self, id: WorkQueueId) -> Answer<'_, usize> {
+    fn delete_work_queue(&self, id: WorkQueueId) -> Answer<'_, QueueDeletion> {
         Box::pin(async move {
             self.edit(|| {
                 let queue = self.ledger.work_queue_by_id(id)?.ok_or_else(|| absent("work queue"))?;
-                Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], 0))
+                Ok((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], QueueDeletion::default()))
             })
             .await
         })

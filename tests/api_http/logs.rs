@@ -142,3 +142,17 @@ async fn a_log_is_followed_until_the_run_is_over() {
     let messages: Vec<_> = lines(&all).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect();
     assert_eq!(messages, ["one", "two", "three", "four"]);
 }
+
+#[tokio::test]
+async fn a_followed_log_ends_when_the_server_begins_to_stop() {
+    let server = Server::seeded().await;
+    let run = server.run_id("Brisk-Otter");
+    let context = Context { now: reeve::clock::now(), force: true, has_infrastructure: false };
+    server.ledger.propose(run, Proposed::new(StateType::Running), context).await.unwrap();
+    server.log(run, 1, &[(1, "o", "one")]);
+    let response = server.router.clone().oneshot(request("GET", &format!("/reeve/flow_runs/{run}/logs/follow"), Body::empty())).await.unwrap();
+    let mut stream = response.into_body().into_data_stream();
+    assert!(stream.next().await.unwrap().is_ok());
+    server.stop.send_replace(true);
+    assert!(stream.next().await.is_none(), "a clean end, after which the reader asks again");
+}

@@ -267,6 +267,8 @@ pub struct Server {
     pub ledger: Ledger,
     pub control: Arc<FakeControl>,
     pub home: Home,
+    /// Set: the server begins to stop.
+    pub stop: tokio::sync::watch::Sender<bool>,
     _directory: tempfile::TempDir,
 }
 
@@ -287,8 +289,9 @@ impl Server {
         let home = Home::at(directory.path());
         let ledger = Ledger::new(reeve::store::open("ram:", id(7)).unwrap());
         let control = Arc::new(FakeControl::new(ledger.clone()));
-        let api = Api::new(ledger.reader(), control.clone(), home.clone());
-        Server { router: router(api, Guard::loopback()), ledger, control, home, _directory: directory }
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let api = Api::new(ledger.reader(), control.clone(), home.clone()).until(stopped);
+        Server { router: router(api, Guard::loopback()), ledger, control, home, stop, _directory: directory }
     }
 
     pub fn run_id(&self, name: &str) -> FlowRunId {

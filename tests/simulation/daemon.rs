@@ -14,7 +14,7 @@ use reeve::model::transition::{Context, Decision};
 use reeve::store::ledger::{Changed, Feed, Ledger, LedgerError};
 use reeve::store::ram::RamStore;
 use reeve::store::redo;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A run is claimed this long before it is due, as the dispatcher does it.
@@ -137,7 +137,8 @@ impl Daemon {
         let due: Vec<&Waiting> = self.waiting.values().filter(|run| run.due <= horizon).collect();
         let ledger = &self.ledger;
         let capacity = Capacity::of(&ledger.work_pools()?, &ledger.work_queues()?, &ledger.tag_limits()?);
-        let snapshot = Snapshot { capacity: &capacity, holders: &mut self.going.values(), kinds: &["process"], now, horizon };
+        let (kinds, served) = (&["process"], HashMap::new());
+        let snapshot = Snapshot { capacity: &capacity, holders: &mut self.going.values(), served: &served, kinds, now, horizon };
         let mut blocked = Vec::new();
         let mut starting = Vec::new();
         for (run, verdict) in decide(snapshot, &due) {

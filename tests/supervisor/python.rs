@@ -2,9 +2,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use reeve::executor::confinement::Confinement;
-use reeve::executor::{End, Interpreter, Job, Program};
+use reeve::executor::{End, Executor, Interpreter, Job, Program};
 use reeve::executor::log::Stream;
-use super::house::House;
+use super::house::{self, House};
 
 fn python(house: &House, source: &str, function: &str, parameters: serde_json::Value) -> Job {
     fs::write(house.directory.path().join("flow.py"), source).unwrap();
@@ -72,13 +72,13 @@ def thing(): return object()
             "large",
             serde_json::json!({}),
             serde_json::Value::Null,
-            vec![],
+            vec!["reeve: the return value is not kept: as JSON it is 100002 bytes, more than 8192"],
         ),
         (
             "thing",
             serde_json::json!({}),
             serde_json::Value::Null,
-            vec![],
+            vec!["reeve: the return value is not kept: it is not JSON (Object of type object is not JSON serializable)"],
         ),
     ];
     for (function, parameters, value, printed) in table {
@@ -143,12 +143,82 @@ number = 5
             let error = house.output(Stream::Error);
             assert_eq!(error[0], "Traceback (most recent call last):");
             assert_eq!(error[1], format!("  File \"{file}\", line 3, in raises"));
+            assert!(levels(&house).iter().all(|(_, level)| *level == 40), "{:?}", levels(&house));
             assert_eq!(
                 outcome.exception.as_deref(),
                 Some("ValueError: the disk is on fire")
             );
         }
     }
+}
+
+/// What the log says with its levels, but for where the run's process is from.
+fn levels(house: &House) -> Vec<(String, u8)> {
+    let lines = reeve::executor::log::read_all(&house.run_directory()).unwrap().into_iter();
+    let told = lines.filter(|line| !line.message.starts_with("run ") && !line.message.starts_with("python interpreter: "));
+    told.map(|line| (line.message.clone(), line.level())).collect()
+}
+
+#[tokio::test]
+async fn a_function_that_is_told_to_stop_leaves_by_its_finally() {
+    let source = "
+import asyncio, time, signal, sys
+def plain():
+    try:
+        print('ready'); time.sleep(1000)
+    finally:
+        print('released')
+async def later():
+    try:
+        print('ready'); await asyncio.sleep(1000)
+    finally:
+        print('released')
+def own():
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))
+    print('ready'); time.sleep(1000)
+";
+    let table = [
+        ("plain", "stopped on request; ended on SIGTERM", vec!["ready", "released"]),
+        ("later", "stopped on request; ended on SIGTERM", vec!["ready", "released"]),
+        ("own", "stopped on request; ended on SIGTERM, exit code 7", vec!["ready"]),
+    ];
+    for (function, message, output) in table {
+        let mut house = House::new();
+        let handle = house.start(python(&house, source, function, serde_json::json!({}))).await;
+        house.line("ready").await;
+        house.executor.stop(&handle, house::PATIENCE).await.unwrap();
+        let outcome = house.outcome().await;
+        assert_eq!(outcome.message, message, "{function}");
+        assert_eq!(house.output(Stream::Output), output, "{function}");
+        assert_eq!(levels(&house).last(), Some(&(message.to_owned(), 30)), "{function}");
+        let by_signal = function != "own";
+        assert!(matches!(&outcome.end, End::Stopped { how, .. } if (how.signal == Some(15)) == by_signal), "{:?}", outcome.end);
+    }
+}
+
+#[tokio::test]
+async fn a_traceback_is_the_users_own_also_of_a_coroutine() {
+    let source = "
+import asyncio
+async def raises():
+    await asyncio.sleep(0)
+    raise ValueError('no')
+";
+    let mut house = House::new();
+    let outcome = house.run(python(&house, source, "raises", serde_json::json!({}))).await;
+    assert_eq!(outcome.message, "exited with code 1: ValueError: no");
+    let file = house.directory.path().join("flow.py").display().to_string();
+    let error = house.output(Stream::Error);
+    assert_eq!(error[1], format!("  File \"{file}\", line 5, in raises"), "{error:?}");
+    assert_eq!(error.iter().filter(|line| line.starts_with("  File")).count(), 1, "{error:?}");
+}
+
+#[tokio::test]
+async fn why_a_program_could_not_start_is_an_error_in_the_log() {
+    let mut house = House::new();
+    let job = house.job(Program::Arguments(vec!["no-such-program".to_owned()]));
+    let outcome = house.run(job).await;
+    assert_eq!(levels(&house), [(outcome.message, 40)]);
 }
 
 #[tokio::test]

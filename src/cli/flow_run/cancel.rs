@@ -43,8 +43,13 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
             screen.line(format!("Cancelled flow run '{name}'."));
             Ok(Exit::Done)
         }
-        Some(StateType::Cancelling) => {
+        Some(StateType::Cancelling) if client.is_daemon() => {
             screen.line(format!("Flow run '{name}' is being cancelled: its processes are told to stop."));
+            Ok(Exit::Done)
+        }
+        // Only a daemon stops processes.
+        Some(StateType::Cancelling) => {
+            screen.line(format!("Flow run '{name}' is to be cancelled: it will be stopped when a daemon runs: reeve daemon"));
             Ok(Exit::Done)
         }
         _ => Err(CliError::new(format!("failed to cancel flow run '{name}': {}", answer.reason()))),

@@ -1,4 +1,5 @@
 //! `reeve flow-run ...`: what ran, runs and will run.
+mod attempts;
 mod cancel;
 mod delete;
 mod inspect;

@@ -3,6 +3,7 @@ use super::super::client::{Client, view};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::screen::{OutputOption, Screen};
+use super::super::words;
 use super::super::wire::WorkPool;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use serde_json::json;
   reeve work-pool create --type process --concurrency-limit 4 batch")]
 pub struct Arguments {
     /// The new pool's name.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = words::new_name)]
     pub name: String,
     /// The kind of infrastructure: `process` runs on this host; other types need a worker of that type.
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "process")]

@@ -4,6 +4,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::resolve;
 use super::super::screen::{OutputOption, Screen};
+use super::super::words;
 use super::super::wire::WorkQueue;
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use serde_json::json;
   reeve work-queue create --pool batch --priority 1 --concurrency-limit 2 urgent")]
 pub struct Arguments {
     /// The new queue's name.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = words::new_name)]
     pub name: String,
     /// Serve runs with this tag; may be given several times, and then all are needed.
     #[arg(short, long = "tag", value_name = "TAG")]

@@ -5,8 +5,8 @@ use super::super::exit::Exit;
 use super::super::resolve;
 use super::super::screen::Screen;
 use super::Name;
-use crate::model::work_pool::DEFAULT_AGENT_POOL;
-use serde::Deserialize;
+use super::super::words::count;
+use crate::control::QueueDeletion;
 use serde_json::json;
 
 /// Delete a work queue that no project declares.
@@ -21,28 +21,40 @@ pub struct Arguments {
     pub queue: Name,
 }
 
-/// What the API answers.
-#[derive(Deserialize)]
-struct Deleted {
-    moved: usize,
-}
-
 pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let queue = resolve::work_queue(client, &arguments.queue.name, arguments.queue.pool.as_deref()).await?.view;
-    let deleted: Deleted = view(&client.post(&format!("/reeve/work_queues/{}/delete", queue.id), json!({})).await?)?;
-    screen.line(format!("Deleted work queue '{}' ({}).", queue.name, queue.id));
-    if deleted.moved > 0 {
-        let runs = if deleted.moved == 1 { "1 run that waited in it goes".to_owned() } else { format!("{} runs that waited in it go", deleted.moved) };
-        let pool = queue.work_pool_name.unwrap_or_default();
-        screen.line(format!("{runs} to another queue of '{pool}' that serves them, else {}.", where_else(&pool)));
-    }
+    let deleted: QueueDeletion = view(&client.post(&format!("/reeve/work_queues/{}/delete", queue.id), json!({})).await?)?;
+    screen.line(format!("Deleted work queue '{}' ({}){}.", queue.name, queue.id, fate(&deleted)));
     Ok(Exit::Done)
 }
 
-/// Where runs go that no other queue draws.
-fn where_else(pool: &str) -> &'static str {
-    match pool {
-        DEFAULT_AGENT_POOL => "to its 'default', or, of deployments without a work pool, to none: these start at once",
-        _ => "to its 'default'",
+/// `: 3 waiting runs go to 'default'`.
+fn fate(deleted: &QueueDeletion) -> String {
+    let QueueDeletion { moved, queues } = deleted;
+    let at_once = moved.saturating_sub(queues.values().sum());
+    let mut parts: Vec<String> = queues.iter().map(|(queue, runs)| part(*runs, &format!("to '{queue}'"))).collect();
+    if at_once > 0 {
+        parts.push(part(at_once, "on without a queue"));
+    }
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+}
+
+fn part(runs: usize, to: &str) -> String {
+    format!("{} {} {to}", count(runs, "waiting run"), if runs == 1 { "goes" } else { "go" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fate_of_what_waits_is_said() {
+        let fate = |moved, queues: &[(&str, usize)]| {
+            let queues = queues.iter().map(|(name, runs)| ((*name).to_owned(), *runs)).collect();
+            super::fate(&QueueDeletion { moved, queues })
+        };
+        assert_eq!(fate(0, &[]), "");
+        assert_eq!(fate(3, &[("default", 3)]), ": 3 waiting runs go to 'default'");
+        assert_eq!(fate(4, &[("a", 1), ("b", 2)]), ": 1 waiting run goes to 'a', 2 waiting runs go to 'b', 1 waiting run goes on without a queue");
     }
 }

@@ -218,7 +218,7 @@ impl Control for Commands {
         Box::pin(self.update_work_queue_with(queue, patch, by))
     }
 
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, usize> {
+    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, QueueDeletion> {
         Box::pin(self.delete_work_queue_of(queue))
     }
 

@@ -5,7 +5,8 @@
 //! are going end as they would have. Those of a queue that is renamed go with it. Where the daemon is killed halfway, saying it again does the rest.
 use super::Commands;
 use super::work_pools::refuse_owned;
-use crate::control::ControlError;
+use crate::control::{ControlError, QueueDeletion};
+use crate::dispatch::queue::{self, Capacity, Waiting};
 use crate::model::deployment::DeploymentSpec;
 use crate::model::id::{FlowRunId, WorkQueueId};
 use crate::model::run::FlowRun;
@@ -17,11 +18,12 @@ use crate::model::write::Write;
 const MOST_NAMED: usize = 5;
 
 impl Commands {
-    /// Deletes a queue and gives how many waiting runs were moved.
-    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<usize, ControlError> {
+    /// Deletes a queue, and tells where the runs that waited in it wait now.
+    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<QueueDeletion, ControlError> {
         let queue = self.queue(id)?;
         self.refuse_used(&queue)?;
-        let moved = self.move_waiting(&queue, None).await?;
+        let fate = self.fate_of(&queue)?;
+        self.move_waiting(&queue, None).await?;
         let edited = self.writer()?.edit(|| {
             let queue = self.queue(id)?;
             self.refuse_used(&queue)?;
@@ -29,7 +31,31 @@ impl Commands {
         });
         edited.await?;
         // Those that came meanwhile.
-        Ok(moved + self.move_waiting(&queue, None).await?)
+        self.move_waiting(&queue, None).await?;
+        Ok(fate)
+    }
+
+    /// Where the runs that wait in a queue, by name or by its filter, would wait without it.
+    fn fate_of(&self, removed: &WorkQueue) -> Result<QueueDeletion, ControlError> {
+        let (pools, mut queues) = (self.reader.work_pools()?, self.reader.work_queues()?);
+        let before = Capacity::of(&pools, &queues, &[]);
+        queues.retain(|queue| queue.id != removed.id);
+        let after = Capacity::of(&pools, &queues, &[]);
+        let mut fate = QueueDeletion::default();
+        for id in self.reader.active_run_ids()? {
+            let Some(run) = self.reader.run(id)?.filter(|run| run.state.kind == StateType::Scheduled) else { continue };
+            let Some(deployment) = run.deployment_id.map(|id| self.reader.deployment(id)).transpose()?.flatten() else { continue };
+            let mut waiting = Waiting::of(&run, &deployment);
+            if queue::standing(&before, &waiting) != (Some(removed.pool.as_str()), Some(removed.name.as_str())) {
+                continue;
+            }
+            waiting.queue = None;
+            fate.moved += 1;
+            if let (_, Some(queue)) = queue::standing(&after, &waiting) {
+                *fate.queues.entry(queue.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(fate)
     }
 
     /// Gives a queue another name, and the write that takes its old one away.

@@ -63,6 +63,8 @@ pub struct Dispatcher {
     /// Runs that something is in the way of shortly before they are due: they are asked again when they are.
     not_ahead: HashSet<FlowRunId>,
     active: HashMap<FlowRunId, Active>,
+    /// When a run of a deployment was claimed last, of those of which others wait. A restarted daemon begins anew.
+    served: HashMap<DeploymentId, Timestamp>,
     reports: mpsc::Receiver<Report>,
     report_sender: mpsc::Sender<Report>,
     /// Reports that are not yet being written down.
@@ -93,6 +95,7 @@ impl Dispatcher {
             blocked: HashMap::new(),
             not_ahead: HashSet::new(),
             active: HashMap::new(),
+            served: HashMap::new(),
             reports,
             report_sender,
             backlog: VecDeque::new(),
@@ -264,7 +267,7 @@ impl Dispatcher {
         let resting: Vec<Holder> = self.waiting.values().filter(|run| !run.first_attempt).map(resting).collect();
         let mut holders = self.active.values().map(|active| &active.holder).chain(&resting);
         let Heads { asked, followers } = heads(&due, STARTS_AT_ONCE, now);
-        (decide(Snapshot { capacity: &self.capacity, holders: &mut holders, kinds: &kinds, now, horizon }, &asked), followers)
+        (decide(Snapshot { capacity: &self.capacity, holders: &mut holders, served: &self.served, kinds: &kinds, now, horizon }, &asked), followers)
     }
 
     /// Cancels runs to make way for another.

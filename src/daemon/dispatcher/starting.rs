@@ -6,13 +6,14 @@ use crate::clock;
 use crate::daemon::error::DaemonError;
 use crate::daemon::job;
 use crate::executor::{Context as ExecutorContext, Handle, write_failure};
-use crate::model::id::FlowRunId;
+use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::retry::EndCause;
 use crate::model::run::FlowRun;
 use crate::model::state::{Proposed, StateType};
 use crate::model::transition::{Context, Decision};
 use crate::store::ledger::LedgerError;
 use jiff::Timestamp;
+use std::collections::HashSet;
 use tokio::task::JoinError;
 
 /// What came of a start: the handle, or why nothing runs.
@@ -30,7 +31,8 @@ impl Dispatcher {
         let mut unit = self.ledger.unit();
         let mut claims = Vec::new();
         for (id, pool, queue) in starting {
-            self.waiting.remove(&id);
+            let waited = self.waiting.remove(&id);
+            self.served.extend(waited.and_then(|run| Some((run.deployment?, now))));
             let context = Context { now, force: false, has_infrastructure: false };
             let directories = &self.home;
             let claim = |run: &FlowRun| Claim {
@@ -56,6 +58,9 @@ impl Dispatcher {
                 Err(error) => return Err(error.into()),
             }
         }
+        // Who has no run that waits is not in line.
+        let in_line: HashSet<DeploymentId> = self.waiting.values().filter_map(|run| run.deployment).collect();
+        self.served.retain(|deployment, _| in_line.contains(deployment));
         self.claiming = Some(InFlight::new(unit, claims));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Which waiting runs may start now, in which order, and why the others wait.
 //!
 //! In a pool, queues are a waterfall: all of priority 1 before any of priority 2. Within a priority deployments take turns (`turns`):
-//! the one with the fewest runs going is next, then the one whose oldest run was due first; of one deployment's runs the one
+//! the one with the fewest runs going is next, then the one that has stood in line longest; of one deployment's runs the one
 //! that was due first goes first. A run starts when its pool and queue exist, are not paused and have a slot free, each of its tags
 //! that has a limit has a slot free, its deployment's limit has room, and this host can execute the pool's kind.
 //!
@@ -33,7 +33,7 @@ use crate::model::work_pool::{QueueFilter, WorkPool, WorkQueue};
 use jiff::Timestamp;
 use place::Places;
 use slots::Slots;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use turns::Turns;
 
@@ -232,10 +232,18 @@ fn full(f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>, limit: u32) -> fmt
     }
 }
 
+/// The pool and the queue that a waiting run stands in; neither where it starts at once.
+pub fn standing<'a>(capacity: &'a Capacity, run: &'a Waiting) -> (Option<&'a str>, Option<&'a str>) {
+    let place = Places::of(capacity).place(run);
+    (place.pool, place.queue)
+}
+
 /// Everything that a decision depends on.
 pub struct Snapshot<'a> {
     pub capacity: &'a Capacity,
     pub holders: &'a mut dyn Iterator<Item = &'a Holder>,
+    /// When a run of a deployment was started last: who was served goes to the end of the line.
+    pub served: &'a HashMap<DeploymentId, Timestamp>,
     /// The kinds of pool that this host executes itself.
     pub kinds: &'a [&'a str],
     pub now: Timestamp,
@@ -245,7 +253,7 @@ pub struct Snapshot<'a> {
 
 /// The verdict on each waiting run, the starting ones in the order in which they are to start.
 pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, Verdict)> {
-    let Snapshot { capacity, holders, kinds, now, horizon } = snapshot;
+    let Snapshot { capacity, holders, served, kinds, now, horizon } = snapshot;
     let (mut slots, mut going) = (Slots::of(capacity), Going::default());
     for holder in holders {
         if !holder.between_attempts {
@@ -258,7 +266,7 @@ pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, V
     going.look_ahead(waiting.iter().copied().filter(|run| is_due(run) && !expired(run)));
     let places = Places::of(capacity);
     let mut verdicts = Vec::with_capacity(waiting.len());
-    let mut turns = Turns::of(waiting.iter().map(|run| (*run, places.place(run))));
+    let mut turns = Turns::of(waiting.iter().map(|run| (*run, places.place(run))), served);
     while let Some((run, place)) = turns.next(|deployment| slots.of_deployment(deployment)) {
         let verdict = if !is_due(run) {
             Verdict::Wait(Reason::NotDue)

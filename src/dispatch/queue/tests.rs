@@ -38,7 +38,11 @@ fn pool(queues: &[(&str, Queue)]) -> Capacity {
 }
 
 fn decided(capacity: &Capacity, holders: &[Holder], waiting: &[Waiting]) -> Vec<(u128, Verdict)> {
-    let snapshot = Snapshot { capacity, holders: &mut holders.iter(), kinds: &["process"], now: at(100), horizon: at(100) };
+    decided_after(capacity, holders, &HashMap::new(), waiting)
+}
+
+fn decided_after(capacity: &Capacity, holders: &[Holder], served: &HashMap<DeploymentId, Timestamp>, waiting: &[Waiting]) -> Vec<(u128, Verdict)> {
+    let snapshot = Snapshot { capacity, holders: &mut holders.iter(), served, kinds: &["process"], now: at(100), horizon: at(100) };
     let waiting: Vec<&Waiting> = waiting.iter().collect();
     decide(snapshot, &waiting).into_iter().map(|(run, verdict)| (run.0.as_u128(), verdict)).collect()
 }
@@ -215,7 +219,7 @@ fn nothing_is_cancelled_ahead_of_its_time() {
     let full = Waiting { limit, ..of_one(1, 101, Overlap::Allow) };
     for waiting in [of_one(1, 101, Overlap::Skip), of_one(1, 101, Overlap::CancelRunning), full] {
         let decided = |now| {
-            let snapshot = Snapshot { capacity: &pools, holders: &mut holders.iter(), kinds: &["process"], now: at(now), horizon: at(101) };
+            let snapshot = Snapshot { capacity: &pools, holders: &mut holders.iter(), served: &HashMap::new(), kinds: &["process"], now: at(now), horizon: at(101) };
             decide(snapshot, &[&waiting]).remove(0).1
         };
         assert_eq!(decided(100), Verdict::Wait(Reason::NotDue));
@@ -286,6 +290,31 @@ fn deployments_take_turns() {
     let off = Capacity { tags: limited(&[("off", 0)]).tags, ..capacity };
     let found: Vec<u128> = decided(&off, &[], &waiting).into_iter().filter(|(_, verdict)| matches!(verdict, Verdict::Start { .. })).map(|(run, _)| run).collect();
     assert_eq!(found[..2], [2_000, 1_900]);
+}
+
+/// One slot, of a queue or of a tag: each time it is free, one run starts, and ends before the next is asked.
+#[test]
+fn deployments_take_turns_at_a_single_slot() {
+    let mut single = pool(&[("default", queue(1))]);
+    single.pools.get_mut("pool").unwrap().queues.get_mut("default").unwrap().limit = Some(1);
+    for capacity in [single, limited(&[("db", 1)])] {
+        let of = |deployment, number, due| tagged(of(deployment, number, due), &["db"]);
+        let mut waiting: Vec<Waiting> = (0..5).map(|number| of(1, number, 1)).chain((0..3).map(|number| of(2, number, 2))).collect();
+        // It was served before it came in line: that makes it no later. And one comes when the others are at it.
+        let mut served = HashMap::from([(DeploymentId(Uuid::from_u128(1)), at(0))]);
+        let mut order = Vec::new();
+        for now in 10..19 {
+            if now == 12 {
+                waiting.push(of(3, 0, 10));
+            }
+            let next = started(&decided_after(&capacity, &[], &served, &waiting));
+            let index = waiting.iter().position(|run| [run.run.0.as_u128()] == next[..]).expect("one starts");
+            let run = waiting.remove(index);
+            served.insert(run.deployment.unwrap(), at(now));
+            order.push(next[0]);
+        }
+        assert_eq!(order, [1_000, 2_000, 1_001, 3_000, 2_001, 1_002, 2_002, 1_003, 1_004]);
+    }
 }
 
 /// Runs of a few deployments in two queues, some of them going, under limits.

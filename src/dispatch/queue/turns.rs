@@ -1,7 +1,8 @@
 //! The order in which waiting runs are asked: by priority, and within one deployments take turns.
 //!
 //! A turn goes to the deployment with the fewest runs going, those counted that this decision starts; then to the one that was
-//! asked least often in vain, then to the one whose oldest run was due first. So a deployment with thousands of due runs takes
+//! asked least often in vain, then to the one that has stood in line longest: since its oldest run was due or, where that is later,
+//! since it was served last. So they alternate at a single slot too, and a deployment with thousands of due runs takes
 //! the slots that no other wants, and no more: one that has nothing going gets the next slot but for those that waited as
 //! long with nothing going. Queues of the same priority share these turns. The order is a heap of deployments, so that a decision
 //! over n runs costs n log n.
@@ -10,7 +11,7 @@ use super::place::Place;
 use crate::model::id::{DeploymentId, FlowRunId};
 use jiff::Timestamp;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// A run and where it stands.
 type Placed<'a> = (&'a Waiting, Place<'a>);
@@ -24,6 +25,8 @@ pub(super) struct Turns<'a> {
     heap: BinaryHeap<Reverse<Key>>,
     /// Whose run was given last.
     last: Option<usize>,
+    /// When a run of a deployment was started last.
+    served: &'a HashMap<DeploymentId, Timestamp>,
 }
 
 struct Asked<'a> {
@@ -35,17 +38,17 @@ struct Asked<'a> {
     going: u32,
 }
 
-/// The smallest is next: runs going, asked in vain, due, id, index of the deployment.
-type Key = (u32, u32, Timestamp, FlowRunId, usize);
+/// The smallest is next: runs going, asked in vain, in line since, due, id, index of the deployment.
+type Key = (u32, u32, Timestamp, Timestamp, FlowRunId, usize);
 
 impl<'a> Turns<'a> {
-    pub fn of(placed: impl Iterator<Item = Placed<'a>>) -> Self {
+    pub fn of(placed: impl Iterator<Item = Placed<'a>>, served: &'a HashMap<DeploymentId, Timestamp>) -> Self {
         let mut waiting: BTreeMap<_, Vec<Placed<'a>>> = BTreeMap::new();
         for (run, place) in placed {
             waiting.entry((place.priority, run.deployment)).or_default().push((run, place));
         }
         waiting.values_mut().for_each(|runs| runs.sort_unstable_by_key(|(run, _)| Reverse((run.due, run.run))));
-        Turns { waiting, asking: Vec::new(), heap: BinaryHeap::new(), last: None }
+        Turns { waiting, asking: Vec::new(), heap: BinaryHeap::new(), last: None, served }
     }
 
     /// The next run to be asked. `going`: how many runs of a deployment are going, the answers so far counted.
@@ -79,7 +82,9 @@ impl<'a> Turns<'a> {
         let asked = &self.asking[index];
         let in_vain = asked.asked.saturating_sub(going.saturating_sub(asked.going));
         if let Some((run, _)) = asked.runs.last() {
-            self.heap.push(Reverse((going, in_vain, run.due, run.run, index)));
+            let served = asked.deployment.and_then(|deployment| self.served.get(&deployment));
+            let since = served.map_or(run.due, |served| run.due.max(*served));
+            self.heap.push(Reverse((going, in_vain, since, run.due, run.run, index)));
         }
     }
 }

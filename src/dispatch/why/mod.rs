@@ -19,6 +19,7 @@ use crate::model::state::{StateType, names};
 use crate::schedule::{Barred, Period, Rule};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Everything that the answer depends on.
 pub struct Facts<'a> {
@@ -388,7 +389,8 @@ impl<'a> Telling<'a> {
         };
         let holders: Vec<Holder> = self.facts.active.iter().filter(|run| run.id != self.run).map(Holder::of).collect();
         let when = self.facts.at.max(self.facts.now);
-        let snapshot = Snapshot { capacity: self.facts.capacity, holders: &mut holders.iter(), kinds: self.facts.kinds, now: when, horizon: when };
+        let (capacity, kinds, served) = (self.facts.capacity, self.facts.kinds, HashMap::new());
+        let snapshot = Snapshot { capacity, holders: &mut holders.iter(), served: &served, kinds, now: when, horizon: when };
         let verdict = queue::decide(snapshot, &[&waiting]).pop().map(|(_, verdict)| verdict);
         let is_to_come = self.facts.at > self.facts.now;
         match verdict {

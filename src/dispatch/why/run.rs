@@ -7,7 +7,7 @@ use crate::model::state::StateType;
 use crate::model::work_pool::DEFAULT_QUEUE;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Everything that the answer depends on.
 pub struct RunFacts<'a> {
@@ -54,8 +54,8 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
     let said = state.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     match state.kind {
         StateType::Scheduled => {}
-        kind if kind.is_terminal() => return answer(format!("is over: {} since {:.0}{said}", state.name, state.timestamp)),
-        _ => return answer(format!("is {} since {:.0}{said}", state.name, state.timestamp)),
+        kind if kind.is_terminal() => return answer(format!("is over: {} since {}{said}", state.name, shown(state.timestamp))),
+        _ => return answer(format!("is {} since {}{said}", state.name, shown(state.timestamp))),
     }
     let deployment = run.deployment_id.and_then(|id| facts.deployments.get(&id));
     let Some(deployment) = deployment else {
@@ -67,7 +67,7 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
     let due = run.scheduled_time().unwrap_or(run.expected_start_time);
     if due > facts.now {
         let why = if run.run_count > 0 { "its next attempt" } else { "its time" };
-        return answer(format!("waits for {why}, {due:.0}"));
+        return answer(format!("waits for {why}, {}", shown(due)));
     }
     if !facts.serving {
         return answer("waits: no daemon is ready on this home, and nothing that is due starts".to_owned());
@@ -82,7 +82,9 @@ fn asked(facts: &RunFacts<'_>, deployment: &Deployment, answer: impl Fn(String) 
     let waiting = facts.active.iter().chain([run]).filter(|run| run.state.kind == StateType::Scheduled);
     let waiting: BTreeMap<FlowRunId, Waiting> = waiting.filter_map(|run| Some((run.id, Waiting::of(run, facts.deployments.get(&run.deployment_id?)?)))).collect();
     let due: Vec<&Waiting> = waiting.values().filter(|waiting| waiting.due <= facts.now).collect();
-    let snapshot = Snapshot { capacity: facts.capacity, holders: &mut holders.iter(), kinds: facts.kinds, now: facts.now, horizon: facts.now };
+    // Who was served last is known to the dispatcher alone: without that the place in line is about right.
+    let (capacity, kinds, served, now) = (facts.capacity, facts.kinds, HashMap::new(), facts.now);
+    let snapshot = Snapshot { capacity, holders: &mut holders.iter(), served: &served, kinds, now, horizon: now };
     let verdicts = queue::decide(snapshot, &due);
     let place = verdicts.iter().position(|(id, _)| *id == run.id).unwrap_or(verdicts.len());
     match verdicts.get(place).map(|(_, verdict)| verdict) {
@@ -125,4 +127,9 @@ fn held_by(facts: &RunFacts<'_>, deployment: &Deployment, reason: &Reason) -> Ve
     let mut found: Vec<HeldBy> = holders.map(view).collect();
     found.sort_by_key(|held| held.since);
     found
+}
+
+/// `2026-11-21 18:06:02 UTC`, as elsewhere in the answer.
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

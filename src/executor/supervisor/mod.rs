@@ -166,7 +166,10 @@ fn tell_started(
     report.send(&Message::Started(started.clone()));
     // A disk that is full must not end the run; a daemon that comes later then learns only of its end.
     let _best_effort = record.started(started);
-    let steps = job.preparation.as_ref().map_or_else(String::new, |preparation| format!("{} pull steps for ", preparation.steps.len()));
+    let steps = job.preparation.as_ref().map_or_else(String::new, |preparation| match preparation.steps.len() {
+        1 => "1 pull step for ".to_owned(),
+        many => format!("{many} pull steps for "),
+    });
     let program = format!("{steps}{}", program::describe(&job.program));
     log.remark(
         &format!(
@@ -200,7 +203,7 @@ fn conclude(
     }
     message.extend(end.leftover.sentence().map(|left| format!("; {left}")));
     let message = secrets.mask(&message);
-    log.remark(&message, Timestamp::now());
+    log.remark_at(level_of(&end.end), &message, Timestamp::now());
     log.flush(Timestamp::now());
     Outcome {
         version: FORMAT_VERSION,
@@ -215,6 +218,15 @@ fn conclude(
         exception,
         value,
         notes: end.notes.into_iter().chain(log.problem()).collect(),
+    }
+}
+
+/// The level of the log's last line: a run that failed says why as ERROR, one that was told to end as WARNING.
+fn level_of(end: &End) -> Option<u8> {
+    match end {
+        End::Exited { code: 0 } => None,
+        End::Stopped { .. } => Some(30),
+        _ => Some(40),
     }
 }
 
