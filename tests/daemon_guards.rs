@@ -151,7 +151,7 @@ fn a_project_takes_over_what_another_declared_and_keeps_its_id() {
     assert_eq!(id(&host), before);
     host.cli(&["reconcile"]).exits(0).says(&["In sync"]);
     host.write("deployment.yaml", "name: one\ndeployments:\n  - {name: moves, command: 'true'}\n  - {name: stays, command: 'true'}\n");
-    host.cli(&["reconcile"]).exits(3).says(&["belongs to the project `two`"]);
+    host.cli(&["reconcile"]).exits(3).says(&["`name:` was `two` and is `one` now"]);
 }
 
 #[test]

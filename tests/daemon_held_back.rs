@@ -106,7 +106,7 @@ fn a_claim_that_is_refused_names_both_places_in_full() {
     for (own, other, adopt) in [(4, 3, "--work-pool local"), (7, 6, "--work-pool local"), (9, 8, "a/a")] {
         let other = format!("{}:{other}:", there.display());
         let line = refused.out.lines().find(|line| line.contains(&format!("Refused: deployment.yaml:{own}:"))).unwrap_or_else(|| panic!("{own}: {}", refused.out));
-        assert!(line.contains(&other) && line.contains(&format!("`reeve adopt {adopt}`")), "{line}");
+        assert!(line.contains(&other) && line.contains(&format!("`reeve adopt {adopt} --project ")), "{line}");
     }
     host.cli(&["adopt", "--work-pool", "local", "a/a", "--project", "../p"]).exits(0).says(&["3 adopted"]);
 }

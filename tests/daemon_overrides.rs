@@ -62,7 +62,7 @@ fn an_override_with_an_end_is_taken_away_then() {
     host.cli(&["deployment", "pause", "one", "--until", "2001-01-01"]).exits(1).says(&["`--until 2001-01-01` is over"]);
     host.cli(&["work-pool", "pause", "local", "--why", "move", "--until", "2099-01-01"]).exits(0).says(&["Paused work pool 'local' until 2099-01-01"]);
     host.cli(&["override", "ls"]).exits(0).says(&["Until", "2099-01-01 00:00:00 UTC"]);
-    host.cli(&["reconcile", "--dry-run", "--verbose"]).exits(0).says(&["until 2099-01-01T00:00:00Z: move"]);
+    host.cli(&["reconcile", "--dry-run", "--verbose"]).exits(0).says(&["until 2099-01-01 00:00:00 UTC: move"]);
 
     let soon = Timestamp::now() + SignedDuration::from_secs(4);
     host.cli(&["deployment", "pause", "one", "--until", &soon.to_string()]).exits(0);

@@ -277,8 +277,10 @@ impl Reconciler {
         let others = self.other_roots(&pass.root);
         let (root, is_here) = (pass.root.clone(), pass.sources.is_none() && pass.revision.is_none() && !pass.dry_run);
         let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
-        // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep.
-        release_memory();
+        // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep. A command ends soon.
+        if !self.status.borrow().projects.is_empty() {
+            release_memory();
+        }
         if let Ok(Ok(Prepared { outcome: Outcome { project: Some(name), .. }, .. })) = &prepared
             && is_here
         {

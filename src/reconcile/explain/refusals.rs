@@ -33,7 +33,7 @@ fn rename(plan: &Plan, former: &str) -> String {
     let count = plan.refusals.iter().filter(|refusal| self::former(plan, refusal).is_some()).count();
     let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
     format!(
-        "the project was renamed: `name:` was `{former}` and is `{}` now, and {objects} that it declares belong to `{former}`: give it its \
+        "the project was renamed: `name:` was `{former}` and is `{}` now, and it declares {objects} of `{former}`: give it its \
          former name again; or, if the new one is meant, take each over where it is deployed (`reeve adopt FLOW/NAME ... --project {}`)",
         plan.project,
         crate::model::name::typed(&plan.root)
