@@ -77,7 +77,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::File { file, line: Some(line), .. } => write!(f, "{file}:{line}"),
-            Source::File { file, left_out: true, .. } => write!(f, "{file} (no longer there; the deployment is kept)"),
+            Source::File { file, left_out: true, .. } => write!(f, "{file} (no longer there)"),
             Source::File { file, .. } => write!(f, "{file} (changed since)"),
             Source::Override { who, why, since, until, .. } => {
                 write!(f, "override by {who} since {since:.0}")?;
@@ -232,7 +232,7 @@ impl Explained<'_> {
         let mut origins = Vec::new();
         for (key, value) in schedule_rows(&schedule.declared) {
             let field = format!("schedules/{}/{key}", schedule.key);
-            let is_default = matches!((key.as_str(), &value), ("active", Value::Bool(true))) || (key == "timezone" && value == "UTC");
+            let is_default = schedule_defaults().iter().any(|(name, default)| *name == key && *default == value);
             let current = found.as_ref().map(|(_, rows)| rows.get(&key));
             let keys = found.as_ref().map(|(index, _)| schedule_keys(*index, &key)).unwrap_or_default();
             let source = self.source(&field, &value, current, is_default, &keys);
@@ -245,10 +245,21 @@ impl Explained<'_> {
 /// In the manifest's words, with the defaults that everybody asks about.
 fn schedule_rows(declared: &ScheduleDeclaration) -> JsonMap {
     let Value::Object(mut rows) = shape::of(declared) else { return JsonMap::new() };
-    for (key, default) in [("timezone", json!("UTC")), ("active", json!(true))] {
+    for (key, default) in schedule_defaults() {
         rows.entry(key.to_owned()).or_insert(default);
     }
     rows
+}
+
+fn schedule_defaults() -> [(&'static str, Value); 6] {
+    [
+        ("timezone", json!("UTC")),
+        ("active", json!(true)),
+        ("missed", json!("latest")),
+        ("on_resume", json!("skip")),
+        ("overlap", json!("allow")),
+        ("expire_after", Value::Null),
+    ]
 }
 
 /// Where a field of a schedule may stand: in its entry (flat, or the rule nested), in the only one, or for the whole deployment.

@@ -215,7 +215,7 @@ fn a_project_under_another_name_is_told_once() {
     plan.refusals.iter_mut().for_each(|refusal| refusal.locate_owner(|_, _, _| Some((root.clone(), None))));
     let page = text(&plan, Style::default());
     assert_eq!(page.matches("refused: ").count(), 1, "{page}");
-    assert!(page.contains("`name:` was `shop` and is `store` now, and 2 objects that it declares"), "{page}");
+    assert!(page.contains("`name:` was `shop` and is `store` now, and it declares 2 objects of `shop`"), "{page}");
 }
 
 #[test]
