@@ -183,6 +183,9 @@ pub struct ReconcileRequest {
     pub sources: Option<Snapshot>,
     /// Only what has drifted from what was declared, and nothing is written.
     pub drift_only: bool,
+    /// Only the first of many new objects need their fields in the report: whoever asks shows no more
+    /// (`reconcile::explain::abridge`).
+    pub abridged: bool,
     /// The plan that was looked at: no other is carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Stamp>,

@@ -263,6 +263,7 @@ pub fn request(arguments: &Arguments) -> Result<ReconcileRequest, CliError> {
         drift_only: arguments.drift_only,
         allow_prune: arguments.allow_prune,
         strict: arguments.strict,
+        abridged: arguments.format() == Format::Text && !arguments.verbose && arguments.out.is_none(),
         ..ReconcileRequest::default()
     })
 }

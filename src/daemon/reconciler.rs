@@ -199,14 +199,17 @@ impl Reconciler {
             expect: request.expect,
             by: Some(by.clone()),
         };
-        let dry_run = pass.dry_run;
+        let (dry_run, abridged) = (pass.dry_run, request.abridged);
         let served = self.status.borrow().projects.iter().any(|project| Path::new(&project.root) == pass.root);
         let root = pass.root.clone();
         match self.pass(pass).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
                 tell_asked(&outcome, dry_run, &by);
                 if served && !dry_run {
                     self.note(&root, &outcome);
+                }
+                if let Some(plan) = outcome.report.plan.as_mut().filter(|_| abridged) {
+                    explain::abridge(plan);
                 }
                 Ok(outcome.report.ended())
             }

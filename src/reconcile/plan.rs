@@ -10,7 +10,7 @@ use crate::model::write::Write;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -385,17 +385,15 @@ impl Plan {
     /// the steps counts, so that a plan that is made again of the same files against the same revision has the same. Ids derive from the
     /// home's own, which a home that is still to be made has not got: against revision 0 they do not count.
     pub fn digest(&self) -> String {
-        let (mut steps, mut refusals) = (self.steps.clone(), self.refusals.clone());
-        steps.iter_mut().for_each(|step| (step.position, step.runs, step.in_progress) = (None, None, None));
-        if self.base_revision == 0 {
-            for step in &mut steps {
-                step.id = Uuid::nil();
-                step.makes.iter_mut().for_each(|made| made.id = Uuid::nil());
-            }
-        }
+        let mut hash = Sha256::new();
+        let mut refusals = self.refusals.clone();
         refusals.iter_mut().for_each(Refusal::forget_places);
-        let parts = json!([self.format, self.project, self.root, self.base_revision, self.moved, self.counts, steps, refusals]);
-        Sha256::digest(parts.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        // Each part ends where the next begins: JSON says so itself. Writing to a hash cannot fail, nor has a plan keys that JSON could not have.
+        let _never = serde_json::to_writer(&mut hash, &(self.format, &self.project, &self.root, self.base_revision, &self.moved, self.counts, refusals));
+        for step in &self.steps {
+            let _never = serde_json::to_writer(&mut hash, &step.deed(self.base_revision > 0));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Fills in the positions, from file and JSON pointer. Only for a plan that somebody is to read.
@@ -421,6 +419,17 @@ impl Plan {
                 *position = find(file, pointer);
             }
         }
+    }
+}
+
+impl Step {
+    /// What it does, without what is only told about it.
+    fn deed(&self, with_ids: bool) -> impl Serialize {
+        // Every field is named, so that a new one is either told or done.
+        let Step { action, kind, name, id, renamed_from, drift, reason, changes, makes, file, pointer, position: _, runs: _, in_progress: _, writes: _ } = self;
+        let id_of = |id: &Uuid| if with_ids { *id } else { Uuid::nil() };
+        let makes: Vec<_> = makes.iter().map(|made| (made.kind, &made.name, id_of(&made.id))).collect();
+        (action, kind, name, id_of(id), renamed_from, drift, reason, changes, makes, file, pointer)
     }
 }
 

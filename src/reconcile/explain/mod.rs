@@ -10,7 +10,7 @@ mod text;
 
 pub use github::{annotation_of_error, annotations};
 pub use markdown::{markdown, markdown_of_error};
-pub use text::{summary, text};
+pub use text::{abridge, summary, text};
 
 use super::plan::Plan;
 use serde_json::Value;

@@ -39,6 +39,21 @@ pub fn text(plan: &Plan, style: Style) -> String {
     page.finish()
 }
 
+/// Drops what [`text`] shows of a plan only when it is asked for everything: the fields of most of many new objects. They are most of a
+/// large plan, and whoever reads only the text need not be sent them.
+pub fn abridge(plan: &mut Plan) {
+    for kind in [Kind::ConcurrencyLimit, Kind::WorkPool, Kind::WorkQueue, Kind::Deployment] {
+        let is_new = |step: &&mut Step| step.kind == kind && step.action == Action::Create;
+        let mut new: Vec<&mut Step> = plan.steps.iter_mut().filter(is_new).collect();
+        if new.len() > MOST_STEPS {
+            let (_, _, hidden) = new.select_nth_unstable_by(MOST_STEPS - 1, |a, b| a.name.cmp(&b.name));
+            for step in hidden {
+                (step.changes, step.makes, step.pointer) = (Vec::new(), Vec::new(), None);
+            }
+        }
+    }
+}
+
 /// What changes and which overrides stand over it, without what surrounds that in [`text`].
 pub(super) fn changes(plan: &Plan, style: Style) -> String {
     let mut page = Page::new(style);

@@ -9,7 +9,7 @@ use crate::model::project::DriftRule;
 use crate::model::work_pool::{WorkPoolSpec, WorkQueueSpec};
 use crate::reconcile::{Plan, RunsOf};
 use crate::model::problem::{Problem, Severity};
-use crate::reconcile::explain::{Style, Tense, annotations, markdown, summary, text};
+use crate::reconcile::explain::{Style, Tense, abridge, annotations, markdown, summary, text};
 use crate::schedule::{Every, RuleSpec};
 use serde_json::json;
 use std::path::PathBuf;
@@ -163,10 +163,15 @@ fn long_lists_are_cut_but_prunes_never() {
     let many = |prefix: &str| (0..70).fold(project("shop"), |d, n| d.with(&format!("{prefix}/{n:02}"), |_| {}));
     let mut home = Home::new();
     home.apply(&many("old"));
-    let text = text(&home.plan(&many("new")), Style::default());
+    let mut plan = home.plan(&many("new"));
+    let whole = serde_json::to_string(&plan).unwrap().len();
+    let text = text(&plan, Style::default());
     assert_eq!(text.matches("  + new/").count(), 50);
     assert_eq!(text.matches("  - old/").count(), 70);
     assert!(text.contains("  ... and 20 more (--verbose lists them)\n"), "{text}");
+    abridge(&mut plan);
+    assert_eq!(crate::reconcile::explain::text(&plan, Style::default()), text, "only what is not shown is dropped");
+    assert!(serde_json::to_string(&plan).unwrap().len() < whole);
 }
 
 #[test]
