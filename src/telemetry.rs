@@ -5,6 +5,7 @@
 //! `reeve::daemon=trace,warn`). Other crates are heard from `warn` on. Nothing here may block or end the process.
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -47,7 +48,50 @@ pub fn start(format: LogFormat, colour: bool) -> Result<(), String> {
 /// One line without its end: `12:14:30.012 | INFO    | source - message`.
 pub fn line(at: Timestamp, zone: &TimeZone, level: &str, source: &str, message: &str) -> String {
     let clock = at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string();
-    format!("{clock} | {level:<7} | {source} - {message}")
+    format!("{clock} | {level:<7} | {source} - {}", tame(message))
+}
+
+/// What a program printed, for a terminal: its colours are obeyed until the line ends, and nothing else is that would move, clear,
+/// hide or name something there (ECMA-48's control functions). The log itself keeps what was written.
+fn tame(message: &str) -> Cow<'_, str> {
+    let harmless = |letter: char| matches!(letter, '\t' | '\n') || !letter.is_control();
+    if message.chars().all(harmless) {
+        return Cow::Borrowed(message);
+    }
+    let (mut tamed, mut rest, mut coloured) = (String::with_capacity(message.len()), message, false);
+    while let Some(letter) = rest.chars().next() {
+        if let Some(length) = colour_at(rest) {
+            tamed.push_str(&rest[..length]);
+            (rest, coloured) = (&rest[length..], true);
+            continue;
+        }
+        tamed.push(if harmless(letter) { letter } else { char::REPLACEMENT_CHARACTER });
+        rest = &rest[letter.len_utf8()..];
+    }
+    if coloured {
+        tamed.push_str("\u{1b}[0m");
+    }
+    Cow::Owned(tamed)
+}
+
+/// The length of the sequence at the beginning of `text` that selects colours (SGR), and does not conceal.
+fn colour_at(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|letter: char| !letter.is_ascii_digit() && letter != ';' && letter != ':')?;
+    (parameters[end..].starts_with('m') && !conceals(&parameters[..end])).then_some("\u{1b}[".len() + end + 1)
+}
+
+fn conceals(parameters: &str) -> bool {
+    let mut numbers = parameters.split(';').map(|number| number.trim_start_matches('0'));
+    while let Some(number) = numbers.next() {
+        match number {
+            "8" => return true,
+            // A colour by its number, or by red, green and blue: what follows is part of it.
+            "38" | "48" | "58" => drop(numbers.by_ref().next().map(|how| numbers.by_ref().take(if how == "5" { 1 } else { 3 }).count())),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The source under which a run's lines stand, wherever they are shown.
@@ -150,6 +194,24 @@ mod tests {
             "12:14:30.012 | INFO    | flow run 'brisk-otter' - Hello Leo!"
         );
         assert_eq!([10, 20, 30, 40, 50].map(level_word), ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]);
+    }
+
+    #[test]
+    fn what_a_program_prints_is_coloured_and_not_obeyed() {
+        for (message, expected) in [
+            ("plain äöü\t1", "plain äöü\t1"),
+            ("\u{1b}[1;31mred\u{1b}[0m, plain", "\u{1b}[1;31mred\u{1b}[0m, plain\u{1b}[0m"),
+            ("\u{1b}[38;5;8mgrey", "\u{1b}[38;5;8mgrey\u{1b}[0m"),
+            ("\u{1b}[0;8mhidden", "\u{fffd}[0;8mhidden"),
+            ("\u{1b}[08mhidden", "\u{fffd}[08mhidden"),
+            ("\u{1b}[48;2;8;8;8;8mhidden", "\u{fffd}[48;2;8;8;8;8mhidden"),
+            ("\u{1b}[2Jcleared \u{1b}]0;title\u{7}", "\u{fffd}[2Jcleared \u{fffd}]0;title\u{fffd}"),
+            ("\u{9b}2Jcleared\r", "\u{fffd}2Jcleared\u{fffd}"),
+            ("\u{1b}[31", "\u{fffd}[31"),
+            ("\u{1b}", "\u{fffd}"),
+        ] {
+            assert_eq!(tame(message), expected, "{message:?}");
+        }
     }
 
     #[derive(Clone, Default)]

@@ -1,7 +1,7 @@
 //! `kill -9` at any moment: what was acknowledged stands, what runs goes on, nothing runs twice, no slot leaks.
 mod common;
 
-use common::{Daemon, Host, daemon::id, http, lines_of, process, rounds, until};
+use common::{Daemon, Host, daemon::{id, message, state}, http, lines_of, process, rounds, until};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -354,6 +354,28 @@ fn a_stopped_supervisor_heeds_a_cancel() {
     process::send(process::parent_of(process_of(&daemon, &run)).unwrap(), Signal::STOP);
     host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
     assert_eq!(daemon.over(&run)["state_type"], "CANCELLED");
+}
+
+#[test]
+fn g7_what_is_cancelled_before_its_supervisor_is_there_never_starts() {
+    let host = Host::new("deployments: [{name: mark, command: 'touch begun'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let spawner = spawner_of(&daemon);
+    process::send(spawner, Signal::STOP);
+    let run = daemon.run("mark");
+    let directory = until("its job waits for a supervisor", || {
+        let days = fs::read_dir(host.home().join("runs")).ok()?.flatten();
+        let directory = days.map(|day| day.path().join(format!("{}.1", id(&run)))).find(|directory| directory.is_dir())?;
+        let files = fs::read_dir(&directory).ok()?.flatten();
+        files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("job-")).then_some(directory)
+    });
+    host.cli(&["flow-run", "cancel", id(&run)]).exits(0);
+    until("the job is taken back", || directory.join("exit.json").exists().then_some(()));
+    process::send(spawner, Signal::CONT);
+    let run = daemon.over(&run);
+    assert_eq!((state(&run), message(&run)), (("CANCELLED", "Cancelled"), "stopped before it was started"), "{run:#}");
+    assert!(!host.project().join("begun").exists());
 }
 
 #[test]

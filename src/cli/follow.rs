@@ -33,6 +33,9 @@ pub async fn to_the_end(client: &Client, run: &FlowRun, mut screen: Option<&mut 
     let run = loop {
         match follow(&client, run, &mut place, screen.as_deref_mut()).await {
             Ok(run) if is_over(&run) || screen.as_ref().is_some_and(|screen| screen.is_gone()) => break run,
+            Err(error) if error.is_not_found() => {
+                return Err(CliError::new(format!("flow run '{}' was deleted, and its log with it", run.name)));
+            }
             Err(error) if !error.is_unreachable() => return Err(error.hint(AGAIN)),
             Ok(_) | Err(_) => client = daemon_again(&client, &run.name).await?,
         }

@@ -1,5 +1,5 @@
 //! The state in which a run ends, from how its process ended. One table.
-use crate::executor::outcome::StoppedBy;
+use crate::executor::outcome::{NotStarted, StoppedBy};
 use crate::executor::{End, Outcome};
 use crate::model::retry::EndCause;
 use crate::model::run::Usage;
@@ -61,6 +61,7 @@ fn message_of(outcome: &Outcome, why: &str) -> String {
             format!("{exception} ({})", outcome.message)
         }
         (End::Stopped { by: StoppedBy::Request, how }, _) if !why.is_empty() => format!("{why}; {}", how.sentence()),
+        (End::NotStarted { why: NotStarted::Stopped }, _) if !why.is_empty() => format!("{why}; {}", outcome.message),
         _ => outcome.message.clone(),
     };
     for note in &outcome.notes {
@@ -73,7 +74,7 @@ fn message_of(outcome: &Outcome, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::outcome::{Ended, NotStarted};
+    use crate::executor::outcome::Ended;
     use std::time::Duration;
 
     fn outcome(end: End) -> Outcome {

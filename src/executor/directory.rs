@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, Outcome};
+use super::outcome::{End, NotStarted, Outcome, STOPPED_BEFORE_START};
+use super::Job;
+use uuid::Uuid;
 
 const JOB_PREFIX: &str = "job-";
 const CLAIMED: &str = "claimed.json";
@@ -167,6 +169,16 @@ pub fn void_jobs(directory: &Path) -> io::Result<bool> {
         }
     }
     Ok(removed)
+}
+
+/// The same for a run whose end is asked for: what became of it is left for whoever looks for its end.
+pub fn withdraw(directory: &Path, run_id: Uuid, attempt: u32, at: Timestamp) -> io::Result<bool> {
+    let withdrawn = void_jobs(directory)?;
+    if withdrawn {
+        let end = End::NotStarted { why: NotStarted::Stopped };
+        write_outcome(directory, &Outcome::unknown(run_id, attempt, end, STOPPED_BEFORE_START.to_owned(), at))?;
+    }
+    Ok(withdrawn)
 }
 
 fn job_name(nonce: &str) -> String {

@@ -259,6 +259,13 @@ pub trait Executor: Send + Sync {
         run_directory: &'a std::path::Path,
     ) -> BoxFuture<'a, std::io::Result<Option<Handle>>>;
 
+    /// Takes back what [`Executor::start`] was asked for and has not returned from. `true`: nothing was started for this
+    /// directory, and nothing will be; its outcome says so. `false`: what is started is to be stopped by its handle.
+    ///
+    /// # Errors
+    /// The directory cannot be read or written.
+    fn withdraw<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a std::path::Path) -> BoxFuture<'a, std::io::Result<bool>>;
+
     /// Asks for the end of a run: SIGTERM, `grace`, SIGKILL to all that is left. Returns when the request is
     /// delivered, not when the run has ended (that is reported). Harmless when repeated (the
     /// shorter grace counts) and when the run has ended.

@@ -102,8 +102,13 @@ pub enum NotStarted {
     NotFound,
     NotExecutable,
     WorkingDirectory,
+    /// Its end was asked for before there was anything to end.
+    Stopped,
     Other,
 }
+
+/// The sentence of [`NotStarted::Stopped`].
+pub(super) const STOPPED_BEFORE_START: &str = "stopped before it was started";
 
 /// What the run and all its descendants used together (getrusage(2), RUSAGE_CHILDREN).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

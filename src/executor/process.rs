@@ -251,6 +251,14 @@ impl Executor for ProcessExecutor {
         })
     }
 
+    fn withdraw<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a Path) -> BoxFuture<'a, io::Result<bool>> {
+        Box::pin(async move {
+            let directory = run_directory.to_path_buf();
+            let withdrawn = spawn_blocking(move || directory::withdraw(&directory, run_id, attempt, Timestamp::now()));
+            withdrawn.await.map_err(io::Error::other)?
+        })
+    }
+
     fn stop<'a>(
         &'a self,
         handle: &'a Handle,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 use reeve::executor::{End, Executor, Job, Report};
 use reeve::executor::log::Stream;
-use reeve::executor::outcome::StoppedBy;
+use reeve::executor::outcome::{NotStarted, StoppedBy};
 use super::house::{House, processes_of, signal};
 use rustix::process::Signal;
 
@@ -198,9 +198,20 @@ async fn a_stop_that_comes_at_once_is_not_lost() {
             .stop(&handle, Duration::from_secs(30))
             .await
             .unwrap();
-        assert_eq!(
-            house.outcome().await.message,
-            "stopped on request; ended on SIGTERM"
-        );
+        let message = house.outcome().await.message;
+        assert!(["stopped on request; ended on SIGTERM", "stopped before it was started"].contains(&message.as_str()), "{message}");
     }
+}
+
+#[tokio::test]
+async fn what_is_stopped_before_its_instant_is_not_started() {
+    let mut house = House::new();
+    let mut job = house.shell("touch begun");
+    let job_directory = job.working_directory.clone();
+    job.not_before = Some(jiff::Timestamp::now() + Duration::from_millis(900));
+    let handle = house.start(job).await;
+    house.executor.stop(&handle, Duration::from_secs(30)).await.unwrap();
+    let outcome = house.outcome().await;
+    assert_eq!((outcome.end, outcome.message.as_str()), (End::NotStarted { why: NotStarted::Stopped }, "stopped before it was started"));
+    assert!(!job_directory.join("begun").exists());
 }

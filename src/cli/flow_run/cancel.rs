@@ -22,22 +22,20 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let run = resolve::flow_run(client, &arguments.run.name).await?.view;
     let name = &run.name;
-    match run.state.as_ref().map(|state| state.kind) {
-        Some(StateType::Cancelled) => {
-            screen.line(format!("Flow run '{name}' is cancelled already."));
-            return Ok(Exit::Done);
-        }
-        Some(StateType::Cancelling) => {
-            screen.line(format!("Flow run '{name}' is being cancelled already."));
-            return Ok(Exit::Done);
-        }
-        _ => {}
+    if let Some(already) = run.state.as_ref().and_then(|state| already(state.kind)) {
+        screen.line(format!("Flow run '{name}' is {already} already."));
+        return Ok(Exit::Done);
     }
     let body = json!({"state": {"type": "CANCELLING"}, "force": false});
     let answer: Orchestration = view(&client.post(&format!("/flow_runs/{}/set_state", run.id), body).await?)?;
     match answer.state.as_ref().map(|state| state.kind) {
         _ if answer.status == "ABORT" => {
-            Err(CliError::new(format!("failed to cancel flow run '{name}': {}", answer.reason())))
+            // Somebody else may have cancelled it since it was looked at, which is as good.
+            let run = resolve::flow_run(client, &run.id.to_string()).await?.view;
+            let already = run.state.as_ref().and_then(|state| already(state.kind));
+            let already = already.ok_or_else(|| CliError::new(format!("failed to cancel flow run '{name}': {}", answer.reason())))?;
+            screen.line(format!("Flow run '{name}' is {already} already."));
+            Ok(Exit::Done)
         }
         Some(StateType::Cancelled) => {
             screen.line(format!("Cancelled flow run '{name}'."));
@@ -53,5 +51,14 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
             Ok(Exit::Done)
         }
         _ => Err(CliError::new(format!("failed to cancel flow run '{name}': {}", answer.reason()))),
+    }
+}
+
+/// What has been asked for already of a run in such a state.
+fn already(kind: StateType) -> Option<&'static str> {
+    match kind {
+        StateType::Cancelled => Some("cancelled"),
+        StateType::Cancelling => Some("being cancelled"),
+        _ => None,
     }
 }

@@ -19,6 +19,11 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) -> Result<Exit, CliError> {
     let run = resolve::flow_run(client, &arguments.run.name).await?.view;
     client.delete(&format!("/flow_runs/{}", run.id)).await?;
-    screen.line(format!("Deleted flow run '{}' ({}).", run.name, run.id));
+    if resolve::flow_run(client, &run.id.to_string()).await.is_ok() {
+        let stays = "it stays in lists, cancelled, so that its schedule does not make it again";
+        screen.line(format!("Flow run '{}' ({}) is skipped: {stays}.", run.name, run.id));
+    } else {
+        screen.line(format!("Deleted flow run '{}' ({}).", run.name, run.id));
+    }
     Ok(Exit::Done)
 }

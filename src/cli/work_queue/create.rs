@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(value_name = "NAME", value_parser = words::new_name)]
     pub name: String,
     /// Serve runs with this tag; may be given several times, and then all are needed.
-    #[arg(short, long = "tag", value_name = "TAG")]
+    #[arg(short, long = "tag", value_name = "TAG", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub tags: Vec<String>,
     /// Serve runs of this deployment; may be given several times.
     #[arg(short, long = "deployment", value_name = "DEPLOYMENT")]

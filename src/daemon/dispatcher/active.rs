@@ -157,8 +157,12 @@ impl Dispatcher {
     pub(super) async fn stop_if_active(&mut self, id: FlowRunId) -> Result<(), DaemonError> {
         let Some(active) = self.active.get_mut(&id) else { return Ok(()) };
         active.holder.stopping = true;
-        let (Some(handle), Some(executor)) = (&active.handle, self.executors.get(active.claim.executor.as_str())) else {
-            // It is being started: `note_begun` stops it.
+        let Some(executor) = self.executors.get(active.claim.executor.as_str()) else { return Ok(()) };
+        let Some(handle) = &active.handle else {
+            // It is being started. What cannot be taken back any more is stopped by `note_begun`.
+            if let Err(error) = executor.withdraw(id.0, active.claim.attempt, &active.claim.run_directory).await {
+                tracing::debug!(run = %id, %error, "the run's start is not taken back");
+            }
             return Ok(());
         };
         let run = self.ledger.run(id)?;

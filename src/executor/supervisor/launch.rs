@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 use super::{fork, signals};
 use crate::executor::cgroup::Cgroup;
 use crate::executor::confinement::Resolved;
-use crate::executor::outcome::NotStarted;
+use crate::executor::outcome::{NotStarted, STOPPED_BEFORE_START};
 use crate::executor::program::{self, Choice, Surroundings};
 use crate::executor::result::{self, ResultFile};
 use crate::executor::{Job, RUN_ID_VARIABLE, prepare};
@@ -131,7 +131,9 @@ impl Plan {
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
         unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement, inherited)) };
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
-        wait_until(job.not_before);
+        if is_stopped_before(job.not_before) {
+            return Err(LaunchError { why: NotStarted::Stopped, message: STOPPED_BEFORE_START.to_owned() });
+        }
         match fork::spawn(self.command, cgroup.as_ref().map(AsFd::as_fd)) {
             Ok(pid) => Ok(Launched { pid, output, error, order, result: self.result }),
             Err(error) => Err(explain(&self.program, &error, job)),
@@ -139,12 +141,12 @@ impl Plan {
     }
 }
 
-/// Everything is ready: only the instant is missing. Signals are held back, so a stop takes effect right after it. However
-/// wrong a clock is, this takes `LONGEST_WAIT` at most.
-fn wait_until(instant: Option<Timestamp>) {
+/// Everything is ready: only the instant is missing. `true`: a stop was asked for until then, so that nothing is to be started.
+/// However wrong a clock is, this takes `LONGEST_WAIT` at most.
+fn is_stopped_before(instant: Option<Timestamp>) -> bool {
     let wait = instant.map(|instant| instant.duration_since(Timestamp::now()));
-    let Some(wait) = wait.filter(|wait| wait.is_positive()) else { return };
-    std::thread::sleep(wait.unsigned_abs().min(LONGEST_WAIT));
+    let wait = wait.filter(|wait| wait.is_positive()).map_or(Duration::ZERO, |wait| wait.unsigned_abs().min(LONGEST_WAIT));
+    signals::stop_within(wait)
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {

@@ -8,7 +8,7 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Marks the value of SIGTERM as ours: the value is milliseconds of grace, plus one, up to this many.
 const MAXIMUM_GRACE: Duration = Duration::from_millis(i32::MAX as u64 - 1);
@@ -152,6 +152,31 @@ impl Drop for HeldBack {
     fn drop(&mut self) {
         // SAFETY: restores the mask that was saved above.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}
+
+/// Whether a stop is asked for now or within `wait`, which is waited out otherwise. The request is taken. Signals must be held back.
+pub fn stop_within(wait: Duration) -> bool {
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = libc::timespec {
+            tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        // SAFETY: plain library calls on records that live on this stack; who sent the signal is not asked for.
+        let (taken, error) = unsafe {
+            let mut stop: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&mut stop);
+            libc::sigaddset(&mut stop, libc::SIGTERM);
+            (libc::sigtimedwait(&stop, std::ptr::null_mut(), &left), io::Error::last_os_error())
+        };
+        match (taken, error.kind()) {
+            (libc::SIGTERM, _) => return true,
+            // It was stopped and goes on, or is traced.
+            (_, io::ErrorKind::Interrupted) => {}
+            _ => return false,
+        }
     }
 }
 
