@@ -11,6 +11,9 @@ use serde_json::Value;
 pub const KEYS: [&str; 11] =
     ["user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file", "env_inherit"];
 
+/// Between SIGTERM and SIGKILL: a run that is told to stop holds its slots so long at most.
+const LONGEST_GRACE: f64 = 86_400.0;
+
 /// Adds what the keys say to the job variables.
 pub fn read(node: &Node<'_>, job_variables: &mut JsonMap) {
     for key in KEYS {
@@ -49,7 +52,7 @@ fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
             (size.as_deref().and_then(bytes).is_some_and(|bytes| bytes >= least), said, None)
         }
         "cpu_max" => (number.is_some_and(|cpu| cpu > 0.0), "a number of processors, such as 0.5", None),
-        "grace_seconds" => (number.is_some_and(|seconds| seconds >= 0.0), "seconds, 0 or more", None),
+        "grace_seconds" => (number.is_some_and(|seconds| (0.0..=LONGEST_GRACE).contains(&seconds)), "seconds, from 0 to 86400 (a day)", None),
         "env_inherit" => (inherits(field.value), "`true`, `false`, or a list of names of variables", None),
         "env_file" => (text.is_some_and(is_below), "a path below the project's directory", None),
         _ => (text.is_some(), "a path", None),

@@ -345,6 +345,12 @@ impl Files for SourceSet {
         self.tree.near(path)
     }
 
+    /// Says nothing of what lies outside the root. What is found does not belong to what was read: nothing that is stored follows from it.
+    fn is_there(&self, path: &str) -> Option<bool> {
+        let is_below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        (is_below && self.tree.is_whole()).then(|| self.tree.has(path).ok()).flatten()
+    }
+
     fn is_included(&self, path: &str) -> bool {
         self.included.files.contains(path)
     }

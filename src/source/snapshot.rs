@@ -113,6 +113,10 @@ impl Tree for Sent {
         })
     }
 
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     fn git_commit(&self) -> Option<&str> {
         self.commit.as_deref()
     }
