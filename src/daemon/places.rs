@@ -91,17 +91,17 @@ impl Other {
 }
 
 /// The files of one project, each looked through for positions at most once: a project may have thousands.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     sources: &'a SourceSet,
     locators: BTreeMap<String, Option<Locator>>,
 }
 
 impl<'a> Places<'a> {
-    fn of(sources: &'a SourceSet) -> Self {
+    pub(super) fn of(sources: &'a SourceSet) -> Self {
         Places { sources, locators: BTreeMap::new() }
     }
 
-    fn find(&mut self, file: &str, pointer: &str) -> Option<Position> {
+    pub(super) fn find(&mut self, file: &str, pointer: &str) -> Option<Position> {
         let sources = self.sources;
         let locator = || {
             let manifest = sources.manifests().iter().find(|manifest| manifest.path == file)?;
