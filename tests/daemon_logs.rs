@@ -107,6 +107,7 @@ deployments:
     assert!(daemon.log(&typed).contains(&"3 2026 RED 1:30:00".to_owned()), "{:?}", daemon.log(&typed));
     // Known only when the run starts; a secret's value is not said.
     let late = daemon.outcome("load/late");
+    assert_eq!(late["state_type"], "FAILED", "as in Prefect: what it was given does not fit, its infrastructure does");
     let message = late["state"]["message"].as_str().unwrap();
     assert_eq!(message, "parameters do not fit: the parameter `color` is a secret; expected `red`; the parameter `count` is a secret; expected a whole number");
     // Asked for through the API, and by a person.
