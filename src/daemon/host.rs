@@ -4,7 +4,8 @@
 //! however many deployments name it, and is a warning: it may come before the next run does.
 use super::places::Places;
 use crate::executor::{confinement, process};
-use crate::model::deployment::{DeploymentSpec, FullName};
+use crate::manifest::At;
+use crate::model::deployment::{DeploymentSpec, Entrypoint, FullName};
 use crate::model::desired::{Declared, Desired};
 use crate::model::problem::{Problem, Severity};
 use crate::source::SourceSet;
@@ -43,15 +44,17 @@ pub(super) fn missing(reader: &Reader, desired: &Desired, sources: &SourceSet) -
     let problems = needs.into_iter().filter_map(|((key, value), named)| {
         let message = not_here(key, &value, root)?;
         let Declared { file, pointer, .. } = named.declared;
-        let place = HOMES.iter().find_map(|home| places.find(file, &format!("{pointer}{home}/{key}")));
+        let mut find = |pointer: &str, at| places.find_line(file, pointer, at);
+        let place = HOMES.iter().find_map(|home| find(&format!("{pointer}{home}/{key}"), At::Value));
+        let (position, source) = place.or_else(|| find(pointer, At::Key)).unzip();
         let also = if named.others > 0 { format!(" and {} more", named.others) } else { String::new() };
         Some(Problem {
             severity: Severity::Warning,
             code: "not-on-this-host".to_owned(),
             message,
-            position: place.or_else(|| places.find(file, pointer)),
+            position,
             help: Some(format!("runs of {}{also} will not start until it is there, or `{key}` says something else", named.first)),
-            source: None,
+            source,
         })
     });
     Ok(problems.collect())
@@ -71,8 +74,11 @@ fn needed(spec: &DeploymentSpec, key: &str) -> Option<String> {
     let looked_for = match key {
         // What is below the project is looked for with its files.
         "working_dir" => text.starts_with('/'),
-        // A bare name is looked up in the run's own PATH.
-        "python" => text.contains('/'),
+        // A bare name is looked up in the run's own PATH. Commands have no interpreter, but pull steps install for one.
+        "python" => {
+            let is_command = matches!(spec.entrypoint, Some(Entrypoint::Shell { .. } | Entrypoint::Program { .. }));
+            text.contains('/') && (!is_command || spec.pull_steps.is_some())
+        }
         _ => true,
     };
     (looked_for && !text.contains("{{") && !spec.job_variables.contains_key("image")).then_some(text)
@@ -121,14 +127,15 @@ mod tests {
         let manifest = "name: p
 work_pools: [{name: cloud, type: docker}]
 deployments:
-- {name: a, command: 'true', python: /no/such/python}
+- {name: a, entrypoint: 'm:f', python: /no/such/python}
 - name: b
-  command: 'true'
+  entrypoint: m:f
   job_variables: {python: /no/such/python, user: no-such-user-here}
 - {name: c, command: 'true', working_dir: /no/such/place}
-- {name: good, command: 'true', working_dir: /, python: there/python}
+- {name: good, entrypoint: 'm:f', working_dir: /, python: there/python}
 - {name: later, command: 'true', work_pool: {name: cloud}, working_dir: /app}
-- {name: bare, command: 'true', python: python3.99}
+- {name: bare, entrypoint: 'm:f', python: python3.99}
+- {name: no-interpreter, command: 'true', python: /no/such/python}
 ";
         std::fs::write(directory.path().join("deployment.yaml"), manifest).unwrap();
         std::fs::create_dir(directory.path().join("there")).unwrap();
@@ -140,9 +147,9 @@ deployments:
         let until = |name: &str, key: &str| format!("(runs of {name} will not start until it is there, or `{key}` says something else)");
         let who = if rustix::process::geteuid().is_root() { "the user no-such-user-here is not known on this host" } else { "only a daemon that runs as root can start a run as user no-such-user-here" };
         assert_eq!(said, [
-            format!("deployment.yaml:4:30: warning: on this host, there is no interpreter `/no/such/python` {}", until("a/a and 1 more", "python")),
-            format!("deployment.yaml:7:44: warning: {who} {}", until("b/b", "user")),
-            format!("deployment.yaml:8:30: warning: on this host, there is no directory `/no/such/place` {}", until("c/c", "working_dir")),
+            format!("deployment.yaml:4:40: warning: on this host, there is no interpreter `/no/such/python` {}", until("f/a and 1 more", "python")),
+            format!("deployment.yaml:7:50: warning: {who} {}", until("f/b", "user")),
+            format!("deployment.yaml:8:43: warning: on this host, there is no directory `/no/such/place` {}", until("c/c", "working_dir")),
         ]);
     }
 }

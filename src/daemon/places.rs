@@ -6,7 +6,7 @@ use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::Kind;
 use crate::model::position::Position;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, SourceLine};
 use crate::reconcile::Plan;
 use crate::source::{self, SourceSet};
 use crate::store::ledger::Reader;
@@ -102,12 +102,18 @@ impl<'a> Places<'a> {
     }
 
     pub(super) fn find(&mut self, file: &str, pointer: &str) -> Option<Position> {
+        self.find_line(file, pointer, At::Key).map(|(position, _)| position)
+    }
+
+    /// The same with its line, which the key or the value is underlined in.
+    pub(super) fn find_line(&mut self, file: &str, pointer: &str, at: At) -> Option<(Position, SourceLine)> {
         let sources = self.sources;
         let locator = || {
             let manifest = sources.manifests().iter().find(|manifest| manifest.path == file)?;
             Some(Locator::new(std::str::from_utf8(&manifest.content).ok()?))
         };
-        let found = self.locators.entry(file.to_owned()).or_insert_with(locator).as_ref()?.find(pointer, At::Key)?;
-        Some(Position { file: file.to_owned(), line: found.line, column: found.column })
+        let found = self.locators.entry(file.to_owned()).or_insert_with(locator).as_ref()?.find(pointer, at)?;
+        let source = SourceLine { text: found.text, length: found.length.max(1) };
+        Some((Position { file: file.to_owned(), line: found.line, column: found.column }, source))
     }
 }
