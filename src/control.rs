@@ -62,18 +62,18 @@ pub trait Control: Send + Sync + 'static {
     fn restore(&self, name: ObjectName, by: Author) -> Answer<'_, Vec<Pruned>>;
     fn delete_deployment(&self, deployment: DeploymentId, by: Author) -> Answer<'_, ()>;
 
-    fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool>;
+    fn create_work_pool(&self, name: String, spec: WorkPoolSpec, by: Author) -> Answer<'_, WorkPool>;
     fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool>;
     /// Deletes a pool with its queues; `dry_run`: only tells what would happen.
-    fn delete_work_pool(&self, name: String, dry_run: bool) -> Answer<'_, PoolDeletion>;
+    fn delete_work_pool(&self, name: String, dry_run: bool, by: Author) -> Answer<'_, PoolDeletion>;
     /// `pool`: `None` is the default agent pool, which is made where it is missing.
-    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue>;
+    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec, by: Author) -> Answer<'_, WorkQueue>;
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue>;
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, QueueDeletion>;
+    fn delete_work_queue(&self, queue: WorkQueueId, by: Author) -> Answer<'_, QueueDeletion>;
 
     /// Gives a tag a concurrency limit, or changes the one that it has.
     fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>>;
-    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()>;
+    fn delete_tag_limit(&self, tag: String, by: Author) -> Answer<'_, ()>;
 }
 
 /// An override, by the object that it lies on and its field.

@@ -2,11 +2,16 @@
 //!
 //! A line reads `12:14:30.012 | INFO    | source - message` on the clock of whoever reads it. The source is the event's
 //! `source` field where it has one (`flow run 'brisk-otter'`), else the module. REEVE_LOG filters (`debug`,
-//! `reeve::daemon=trace,warn`). Other crates are heard from `warn` on. Nothing here may block or end the process.
+//! `reeve::daemon=trace,warn`). Other crates are heard from `warn` on. Nothing here may block or end the process:
+//! `terminal` writes.
+mod terminal;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::time::Duration;
+use terminal::{StandardError, Terminal};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -16,6 +21,11 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The environment variable that filters what is said.
 pub const FILTER_VARIABLE: &str = "REEVE_LOG";
+
+/// The end of the process waits so long for a terminal that stands still.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+static TERMINAL: Terminal = Terminal::new();
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -27,22 +37,35 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sets up tracing for the whole process, to standard error. `colour`: whether the reader wants colours.
+/// Sets up tracing for the whole process, to standard error. `colour`: whether the reader wants colours. Starts a thread.
 ///
 /// # Errors
-/// REEVE_LOG is not a filter, or tracing is set up already.
+/// REEVE_LOG is not a filter, or tracing is set up already, or there can be no thread.
 pub fn start(format: LogFormat, colour: bool) -> Result<(), String> {
     let text = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let filter = match text.as_str() {
         "" => EnvFilter::new("warn,notify=off,reeve=info"),
         filter => EnvFilter::try_new(filter).map_err(|error| format!("{FILTER_VARIABLE}={filter} is not a log filter: {error}"))?,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(&TERMINAL);
     let started = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.event_format(Lines { zone: TimeZone::system(), colour }).try_init(),
     };
-    started.map_err(|error| format!("failed to set up logging: {error}"))
+    let failed = |error: &dyn fmt::Display| format!("failed to set up logging: {error}");
+    started.map_err(|error| failed(&error))?;
+    let write = || TERMINAL.write_to(StandardError, missed);
+    std::thread::Builder::new().name("terminal".to_owned()).spawn(write).map(drop).map_err(|error| failed(&error))
+}
+
+/// To be said where lines are missing, when the terminal is back.
+fn missed(lines: u64) {
+    tracing::warn!(source = "reeve", "{lines} lines are missing here: this terminal took none for a while (`reeve flow-run logs` has those of the runs)");
+}
+
+/// Waits until what was said is written; not long, where nobody takes it. Before the end of the process.
+pub fn flush() {
+    TERMINAL.flush(LAST_WORDS);
 }
 
 /// One line without its end: `12:14:30.012 | INFO    | source - message`.

@@ -104,6 +104,20 @@ fn what_operators_change_is_told_with_who_and_why() {
             assert!(said.contains("project 'etl'"), "{said}");
         }
     }
+    // What no project owns is told in the log alone.
+    let nobodys: [(&[&str], &str); 6] = [
+        (&["work-pool", "create", "--type", "process", "gpu"], "work pool 'gpu': created by alice"),
+        (&["work-queue", "create", "--pool", "gpu", "fast"], "work queue 'gpu/fast': created by alice"),
+        (&["concurrency-limit", "create", "database", "2"], "concurrency limit 'database': limited to 2 by alice"),
+        (&["concurrency-limit", "delete", "database"], "concurrency limit 'database': deleted by alice"),
+        (&["work-queue", "delete", "--pool", "gpu", "fast"], "work queue 'gpu/fast': deleted by alice"),
+        (&["work-pool", "delete", "gpu"], "work pool 'gpu': deleted by alice"),
+    ];
+    for (arguments, line) in nobodys {
+        let mark = daemon.mark();
+        cli(arguments);
+        daemon.line_after(mark, line);
+    }
     let id = daemon.deployment("one")["id"].clone();
     let mark = daemon.mark();
     drop(daemon.request("POST", &format!("/deployments/{}/pause_deployment", id.as_str().unwrap()), None));

@@ -2,7 +2,7 @@
 mod common;
 
 use common::{Daemon, Host, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What stands in a terminal between the time and the end of each line of a run's log.
 fn lines_of_the_run(said: &str) -> Vec<String> {
@@ -107,6 +107,7 @@ deployments:
     assert!(daemon.log(&typed).contains(&"3 2026 RED 1:30:00".to_owned()), "{:?}", daemon.log(&typed));
     // Known only when the run starts; a secret's value is not said.
     let late = daemon.outcome("load/late");
+    assert_eq!(late["state_type"], "FAILED", "as in Prefect: what it was given does not fit, its infrastructure does");
     let message = late["state"]["message"].as_str().unwrap();
     assert_eq!(message, "parameters do not fit: the parameter `color` is a secret; expected `red`; the parameter `count` is a secret; expected a whole number");
     // Asked for through the API, and by a person.
@@ -146,4 +147,32 @@ deployments:
     let daemon = host.daemon();
     daemon.reconciled();
     assert_eq!(daemon.log(&daemon.outcome("where")), ["below", "below", "0"]);
+}
+
+/// As behind a paused pager, or Ctrl-S.
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_no_run() {
+    const RUNS: usize = 100;
+    let host = Host::new("
+work_pools: [{name: local, type: process, concurrency_limit: 8}]
+deployments:
+  - {name: noisy, command: 'yes \"$(seq -s. 60)\" | head -n 200', work_pool: {name: local}}
+");
+    let mut command = host.command();
+    command.args(["daemon", "--port", "0"]);
+    let (daemon, terminal) = Daemon::unheard(command, &host.home());
+    daemon.reconciled();
+    let runs: Vec<Value> = (0..RUNS).map(|_| daemon.run("noisy")).collect();
+    for run in &runs {
+        assert_eq!(daemon.over(run)["state_type"], "COMPLETED");
+    }
+    assert_eq!(daemon.log(&runs[0]).len(), 200, "its own log has every line");
+    host.cli(&["status"]).exits(0);
+    daemon.listen(terminal);
+    // 3 MB were said, and no pipe takes so much.
+    daemon.line("lines are missing here: this terminal took none for a while");
+    let again = daemon.run("noisy");
+    daemon.line(&format!("flow run '{}' - Finished in state Completed", again["name"].as_str().unwrap()));
+    let (status, said) = daemon.interrupt();
+    assert!(status.success() && said.lines().last().unwrap().contains("stopped"), "{status} {said}");
 }

@@ -26,6 +26,7 @@ deployments:
   - {name: endless, command: 'exec sleep 300', timeout_seconds: 0.5}
   - {name: silent, command: 'exec >&- 2>&-; exit 4'}
   - {name: unset, command: 'echo {{ $NO_SUCH_VARIABLE_ANYWHERE }}'}
+  - {name: not-given, command: 'echo {{ parameters.day }}'}
 ");
     host.write("plain.txt", "not a program\n");
     host.write("strange.sh", "#!/no/such/interpreter\n");
@@ -44,6 +45,7 @@ deployments:
         ("endless", ("FAILED", "TimedOut"), "timed out after"),
         ("silent", ("FAILED", "Failed"), "exited with code 4"),
         ("unset", ("CRASHED", "Crashed"), "NO_SUCH_VARIABLE_ANYWHERE"),
+        ("not-given", ("FAILED", "Failed"), "give that parameter a value"),
     ];
     let runs = table.map(|(name, ..)| daemon.run(name));
     for ((name, expected, reason), run) in table.into_iter().zip(runs) {
@@ -51,7 +53,7 @@ deployments:
         assert_eq!(state(&run), expected, "{name}: {run:#}");
         assert!(message(&run).contains(reason), "{name}: {:?} does not say {reason:?}", message(&run));
         assert_eq!(run["run_count"], 1, "{name}");
-        let began = !["missing", "forbidden", "interpreter", "nowhere", "unset"].contains(&name);
+        let began = !["missing", "forbidden", "interpreter", "nowhere", "unset", "not-given"].contains(&name);
         assert_eq!(run["start_time"].is_string(), began, "{name}");
     }
     daemon.counts(0, 0);

@@ -23,6 +23,11 @@ impl Files for Case {
         self.sources.get(path).map_or(FileContent::Missing, |text| FileContent::Found(text.clone().into_bytes()))
     }
 
+    fn is_there(&self, path: &str) -> Option<bool> {
+        let below = |known: &String| known.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        Some(self.sources.keys().any(below))
+    }
+
     fn near(&self, _path: &str) -> Vec<String> {
         self.sources.keys().cloned().collect()
     }

@@ -100,6 +100,9 @@ deployments:
     command: 'cat library/file.txt'
     env: {GIT_ALLOW_PROTOCOL: file}
     pull: [{git_clone: {repository: ../origin, branch: with-library, include_submodules: true}}]
+  - name: refused-submodule
+    command: 'true'
+    pull: [{git_clone: {repository: ../origin, branch: with-library, include_submodules: true}}]
 ");
     let library = Repository::new(&host, "library");
     library.commit(&[("file.txt", "from the library\n")]);
@@ -121,6 +124,7 @@ deployments:
     let run = completed(&daemon, "main/sparse");
     let sparse = PathBuf::from(daemon.logged(&run, "says inner in ").split(" in ").nth(1).unwrap());
     assert!(sparse.join("sub/inner.py").exists() && !sparse.join("other").exists(), "{}", sparse.display());
+    assert!(sparse.join("flow.py").exists(), "git's sparse checkout has the files at the root, as it has for Prefect");
 
     origin.commit(&[("flow.py", &flow("two"))]);
     let run = completed(&daemon, "main/branch");
@@ -129,6 +133,7 @@ deployments:
     origin.git(&["checkout", "--quiet", "-b", "with-library"]);
     origin.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../library", "library"]);
     origin.commit(&[]);
+    failed(&daemon, "refused-submodule", &["the submodule library lies in a directory of this host", "GIT_ALLOW_PROTOCOL: file:https:ssh"]);
     let run = completed(&daemon, "submodule");
     daemon.logged(&run, "from the library");
 

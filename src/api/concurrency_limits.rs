@@ -96,13 +96,13 @@ async fn by_tag(State(api): State<Api>, Path(tag): Path<String>) -> Result<Json<
     shown_one(&api, known(&api, &tag)?).await
 }
 
-async fn delete_by_id(State(api): State<Api>, Path(id): Path<TagLimitId>) -> Result<Json<Value>, ApiError> {
+async fn delete_by_id(State(api): State<Api>, Path(id): Path<TagLimitId>, caller: Caller) -> Result<Json<Value>, ApiError> {
     let tag = known_by_id(&api, id)?.tag;
-    delete_by_tag(State(api), Path(tag)).await
+    delete_by_tag(State(api), Path(tag), caller).await
 }
 
-async fn delete_by_tag(State(api): State<Api>, Path(tag): Path<String>) -> Result<Json<Value>, ApiError> {
-    api.control.delete_tag_limit(tag).await?;
+async fn delete_by_tag(State(api): State<Api>, Path(tag): Path<String>, Caller(author): Caller) -> Result<Json<Value>, ApiError> {
+    api.control.delete_tag_limit(tag, author).await?;
     Ok(Json(Value::Null))
 }
 

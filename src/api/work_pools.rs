@@ -53,13 +53,17 @@ fn is_reserved(name: &str) -> bool {
     name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("prefect"))
 }
 
-async fn create(State(api): State<Api>, Body(body): Body<WorkPoolCreate>) -> Result<(StatusCode, Json<WorkPoolResponse>), ApiError> {
+async fn create(
+    State(api): State<Api>,
+    Caller(author): Caller,
+    Body(body): Body<WorkPoolCreate>,
+) -> Result<(StatusCode, Json<WorkPoolResponse>), ApiError> {
     let (name, spec) = body.into_spec();
     if is_reserved(&name) {
         let detail = "Work pools starting with 'Prefect' are reserved for internal use.";
         return Err(ApiError::detail(StatusCode::FORBIDDEN, detail));
     }
-    let pool = api.control.create_work_pool(name, spec).await?;
+    let pool = api.control.create_work_pool(name, spec, author).await?;
     let shown = api.read(move |api| Ok(WorkPoolResponse::of(pool, &Directory::read(&api.reader, &*api.control)?)?));
     Ok((StatusCode::CREATED, Json(shown.await?)))
 }
@@ -102,8 +106,8 @@ async fn update(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    api.control.delete_work_pool(name, false).await?;
+async fn delete(State(api): State<Api>, Path(name): Path<String>, Caller(author): Caller) -> Result<StatusCode, ApiError> {
+    api.control.delete_work_pool(name, false, author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -118,18 +122,20 @@ struct Deletion {
 async fn delete_and_tell(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Caller(author): Caller,
     OptionalBody(body): OptionalBody<Deletion>,
 ) -> Result<Json<PoolDeletion>, ApiError> {
-    Ok(Json(api.control.delete_work_pool(name, body.dry_run).await?))
+    Ok(Json(api.control.delete_work_pool(name, body.dry_run, author).await?))
 }
 
 async fn create_queue(
     State(api): State<Api>,
     Path(pool): Path<String>,
+    Caller(author): Caller,
     Body(body): Body<WorkQueueCreate>,
 ) -> Result<(StatusCode, Json<WorkQueueResponse>), ApiError> {
     known(&api, &pool)?;
-    work_queues::create_in(&api, Some(pool), body).await
+    work_queues::create_in(&api, Some(pool), author, body).await
 }
 
 async fn filter_queues(
@@ -173,8 +179,12 @@ async fn update_queue(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete_queue(State(api): State<Api>, Path((pool, name)): Path<(String, String)>) -> Result<StatusCode, ApiError> {
+async fn delete_queue(
+    State(api): State<Api>,
+    Path((pool, name)): Path<(String, String)>,
+    Caller(author): Caller,
+) -> Result<StatusCode, ApiError> {
     let queue = known_queue(&api, &pool, &name)?;
-    api.control.delete_work_queue(queue.id).await?;
+    api.control.delete_work_queue(queue.id, author).await?;
     Ok(StatusCode::NO_CONTENT)
 }

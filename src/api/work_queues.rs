@@ -6,7 +6,7 @@ use super::filter::WorkQueueFilter;
 use super::page::Page;
 use super::wire::directory::Directory;
 use super::wire::work_queue::{WorkQueueCreate, WorkQueueResponse, WorkQueueUpdate};
-use crate::control::QueueDeletion;
+use crate::control::{Author, QueueDeletion};
 use crate::model::id::WorkQueueId;
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, WorkQueue};
 use axum::extract::State;
@@ -43,15 +43,20 @@ pub(super) async fn shown(api: &Api, queue: WorkQueue) -> Result<WorkQueueRespon
 pub(super) async fn create_in(
     api: &Api,
     pool: Option<String>,
+    author: Author,
     body: WorkQueueCreate,
 ) -> Result<(StatusCode, Json<WorkQueueResponse>), ApiError> {
     let (name, spec) = body.into_spec(&api.reader)?;
-    let queue = api.control.create_work_queue(pool, name, spec).await?;
+    let queue = api.control.create_work_queue(pool, name, spec, author).await?;
     Ok((StatusCode::CREATED, Json(shown(api, queue).await?)))
 }
 
-async fn create(State(api): State<Api>, Body(body): Body<WorkQueueCreate>) -> Result<(StatusCode, Json<WorkQueueResponse>), ApiError> {
-    create_in(&api, None, body).await
+async fn create(
+    State(api): State<Api>,
+    Caller(author): Caller,
+    Body(body): Body<WorkQueueCreate>,
+) -> Result<(StatusCode, Json<WorkQueueResponse>), ApiError> {
+    create_in(&api, None, author, body).await
 }
 
 async fn by_id(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<Json<WorkQueueResponse>, ApiError> {
@@ -88,12 +93,16 @@ async fn update(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<StatusCode, ApiError> {
-    api.control.delete_work_queue(id).await?;
+async fn delete(State(api): State<Api>, Path(id): Path<WorkQueueId>, Caller(author): Caller) -> Result<StatusCode, ApiError> {
+    api.control.delete_work_queue(id, author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The same as `delete`, with an answer.
-async fn delete_and_tell(State(api): State<Api>, Path(id): Path<WorkQueueId>) -> Result<Json<QueueDeletion>, ApiError> {
-    Ok(Json(api.control.delete_work_queue(id).await?))
+async fn delete_and_tell(
+    State(api): State<Api>,
+    Path(id): Path<WorkQueueId>,
+    Caller(author): Caller,
+) -> Result<Json<QueueDeletion>, ApiError> {
+    Ok(Json(api.control.delete_work_queue(id, author).await?))
 }

@@ -72,6 +72,7 @@ pub fn run(arguments: Arguments, colour: Colour) -> Result<Exit, CliError> {
     let ended = runtime.block_on(work);
     // What still reads a log or a file must not hold up the end.
     runtime.shutdown_background();
+    telemetry::flush();
     ended.map(|()| Exit::Done).map_err(|error| CliError::because("the daemon ended", &error))
 }
 

@@ -96,7 +96,7 @@ pub async fn to_the_end(
     let job = match job::of_run(run, deployment, pool, 1, home.map(Home::repositories).as_deref()) {
         Ok(job) => job,
         Err(reason) => {
-            let end = Proposed::new(StateType::Crashed).message(reason);
+            let end = Proposed::new(reason.state()).message(reason.to_string());
             propose(record, run, &end).await?;
             return Ok(end);
         }

@@ -14,6 +14,7 @@ use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
 use crate::model::pull_step::{self, Function};
 use crate::model::run::FlowRun;
 use crate::model::size::bytes;
+use crate::model::state::StateType;
 use crate::model::work_pool::WorkPool;
 use crate::template::job::JobTemplate;
 use crate::template::{self, Reference, Resolution};
@@ -21,6 +22,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use thiserror::Error;
 
 /// All log files of one attempt together.
 pub const MAX_LOG_BYTES: u64 = 64 << 20;
@@ -31,8 +33,35 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// The least length at which a value is masked in logs: shorter ones would mask ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
+/// Why there is no job. Sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// What the run was given does not fit what it runs: it fails, as a function does that is called wrongly.
+    #[error("{0}")]
+    Parameters(String),
+    /// It cannot be started as it is declared, or not here: it crashes.
+    #[error("{0}")]
+    Infrastructure(String),
+}
+
+impl Refused {
+    /// The state of a run to which it happens.
+    pub fn state(&self) -> StateType {
+        match self {
+            Refused::Parameters(_) => StateType::Failed,
+            Refused::Infrastructure(_) => StateType::Crashed,
+        }
+    }
+}
+
+impl From<String> for Refused {
+    fn from(sentence: String) -> Self {
+        Refused::Infrastructure(sentence)
+    }
+}
+
 /// The job of a run's attempt, with the daemon's environment. `repositories`: where clones are kept, unless the run is another user's.
-pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32, repositories: Option<&Path>) -> Result<Job, String> {
+pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32, repositories: Option<&Path>) -> Result<Job, Refused> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -47,7 +76,7 @@ pub fn grace_of(run: &FlowRun, deployment: Option<&Deployment>) -> Duration {
 }
 
 fn grace(job_variables: &JsonMap) -> Duration {
-    let seconds = job_variables.get("grace_seconds").and_then(Value::as_f64);
+    let seconds = job_variables.get("grace_seconds").and_then(|seconds| seconds.as_f64().or_else(|| seconds.as_str()?.trim().parse().ok()));
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(GRACE)
 }
 
@@ -62,12 +91,12 @@ pub fn build(
     attempt: u32,
     repositories: Option<&Path>,
     daemon_environment: BTreeMap<String, String>,
-) -> Result<Job, String> {
+) -> Result<Job, Refused> {
     let spec = &deployment.declared;
-    let entrypoint = spec.entrypoint.as_ref().ok_or("the deployment has no entrypoint")?;
+    let entrypoint = spec.entrypoint.as_ref().ok_or_else(|| "the deployment has no entrypoint".to_owned())?;
     let mut renderer = Renderer { run, environment: &daemon_environment, secrets: Vec::new(), parameters: JsonMap::new() };
     let parameters = renderer.map("parameters", &run.parameters)?;
-    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, &renderer.secrets)?;
+    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, &renderer.secrets).map_err(Refused::Parameters)?;
     renderer.parameters = parameters.clone();
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
@@ -137,7 +166,7 @@ fn program(
     job_variables: &JsonMap,
     (parameters, interpreter): (JsonMap, Option<Interpreter>),
     renderer: &mut Renderer<'_>,
-) -> Result<Program, String> {
+) -> Result<Program, Refused> {
     // Prefect's process pool: a `command` among the job variables replaces what would be run.
     if let Some(command) = job_variables.get("command").and_then(Value::as_str) {
         return Ok(Program::Shell(command.to_owned()));
@@ -161,7 +190,7 @@ fn program(
         },
         Entrypoint::Shell { command } => Program::Shell(renderer.command(command)?),
         Entrypoint::Program { arguments } => {
-            let rendered: Result<Vec<String>, String> = arguments.iter().map(|argument| renderer.command(argument)).collect();
+            let rendered: Result<Vec<String>, Refused> = arguments.iter().map(|argument| renderer.command(argument)).collect();
             Program::Arguments(rendered?)
         }
     })
@@ -185,7 +214,7 @@ fn preparation(
     fresh: bool,
     interpreter: Option<Interpreter>,
     renderer: &mut Renderer<'_>,
-) -> Result<Option<Preparation>, String> {
+) -> Result<Option<Preparation>, Refused> {
     let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };
     let Value::Array(steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
     renderer.secrets.extend(prepare::secrets(&steps));
@@ -320,14 +349,14 @@ struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    fn map(&mut self, what: &str, map: &JsonMap) -> Result<JsonMap, String> {
+    fn map(&mut self, what: &str, map: &JsonMap) -> Result<JsonMap, Refused> {
         match self.value(what, &Value::Object(map.clone()))? {
             Value::Object(map) => Ok(map),
-            other => Err(format!("{what} became {other}")),
+            other => Err(format!("{what} became {other}").into()),
         }
     }
 
-    fn environment(&mut self, declared: &BTreeMap<String, Option<EnvironmentValue>>) -> Result<JsonMap, String> {
+    fn environment(&mut self, declared: &BTreeMap<String, Option<EnvironmentValue>>) -> Result<JsonMap, Refused> {
         let mut variables = JsonMap::new();
         for (name, value) in declared {
             let rendered = match value {
@@ -342,11 +371,11 @@ impl Renderer<'_> {
         Ok(variables)
     }
 
-    fn command(&mut self, text: &str) -> Result<String, String> {
+    fn command(&mut self, text: &str) -> Result<String, Refused> {
         Ok(text_of(&self.value("the command", &Value::String(text.to_owned()))?))
     }
 
-    fn value(&mut self, what: &str, value: &Value) -> Result<Value, String> {
+    fn value(&mut self, what: &str, value: &Value) -> Result<Value, Refused> {
         let (run, environment) = (self.run, self.environment);
         let parameter_value = Value::Object(self.parameters.clone());
         let mut secrets = Vec::new();
@@ -367,14 +396,13 @@ impl Renderer<'_> {
             _ => Resolution::Keep,
         });
         self.secrets.append(&mut secrets);
-        match rendered.unresolved.first() {
-            None => Ok(rendered.value),
-            Some(missing) => Err(format!(
-                "{what} uses {{{{ {} }}}}, which is not there: {}",
-                missing.name,
-                if missing.name.starts_with('$') { "set that variable for the daemon" } else { "give that parameter a value" }
-            )),
-        }
+        let Some(missing) = rendered.unresolved.first() else { return Ok(rendered.value) };
+        let sentence = |todo: &str| format!("{what} uses {{{{ {} }}}}, which is not there: {todo}", missing.name);
+        Err(match Reference::of(&missing.name) {
+            Reference::Parameter(_) => Refused::Parameters(sentence("give that parameter a value")),
+            Reference::Context(_) => Refused::Infrastructure(sentence("a run has ctx.flow_run.id, ctx.flow_run.name, ctx.flow.id and ctx.flow.name")),
+            _ => Refused::Infrastructure(sentence("set that variable for the daemon")),
+        })
     }
 }
 

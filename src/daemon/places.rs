@@ -6,7 +6,7 @@ use crate::model::deployment::FullName;
 use crate::model::desired::{Declared, Desired};
 use crate::model::id::Kind;
 use crate::model::position::Position;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, SourceLine};
 use crate::reconcile::Plan;
 use crate::source::{self, SourceSet};
 use crate::store::ledger::Reader;
@@ -91,23 +91,29 @@ impl Other {
 }
 
 /// The files of one project, each looked through for positions at most once: a project may have thousands.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     sources: &'a SourceSet,
     locators: BTreeMap<String, Option<Locator>>,
 }
 
 impl<'a> Places<'a> {
-    fn of(sources: &'a SourceSet) -> Self {
+    pub(super) fn of(sources: &'a SourceSet) -> Self {
         Places { sources, locators: BTreeMap::new() }
     }
 
-    fn find(&mut self, file: &str, pointer: &str) -> Option<Position> {
+    pub(super) fn find(&mut self, file: &str, pointer: &str) -> Option<Position> {
+        self.find_line(file, pointer, At::Key).map(|(position, _)| position)
+    }
+
+    /// The same with its line, which the key or the value is underlined in.
+    pub(super) fn find_line(&mut self, file: &str, pointer: &str, at: At) -> Option<(Position, SourceLine)> {
         let sources = self.sources;
         let locator = || {
             let manifest = sources.manifests().iter().find(|manifest| manifest.path == file)?;
             Some(Locator::new(std::str::from_utf8(&manifest.content).ok()?))
         };
-        let found = self.locators.entry(file.to_owned()).or_insert_with(locator).as_ref()?.find(pointer, At::Key)?;
-        Some(Position { file: file.to_owned(), line: found.line, column: found.column })
+        let found = self.locators.entry(file.to_owned()).or_insert_with(locator).as_ref()?.find(pointer, at)?;
+        let source = SourceLine { text: found.text, length: found.length.max(1) };
+        Some((Position { file: file.to_owned(), line: found.line, column: found.column }, source))
     }
 }

@@ -6,6 +6,7 @@
 use super::ProjectSettings;
 use super::apply::Applied;
 use super::events;
+use super::host;
 use super::looks;
 use super::places;
 use super::removal;
@@ -279,7 +280,8 @@ impl Reconciler {
         let reader = self.reader.clone();
         let others = self.other_roots(&pass.root);
         let (root, is_here) = (pass.root.clone(), pass.sources.is_none() && pass.revision.is_none() && !pass.dry_run);
-        let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others)).await;
+        let runs_here = self.writer.is_some() && pass.sources.is_none() && pass.revision.is_none();
+        let prepared = tokio::task::spawn_blocking(move || prepare(&reader, &pass, &others, runs_here)).await;
         // A parse of ten thousand deployments leaves tens of megabytes behind that the allocator would keep. A command ends soon.
         if !self.status.borrow().projects.is_empty() {
             release_memory();
@@ -330,7 +332,8 @@ struct Prepared {
     base: u64,
 }
 
-fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> Result<Prepared, PassError> {
+/// `runs_here`: what is planned will run on this host.
+fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>, runs_here: bool) -> Result<Prepared, PassError> {
     let sources = match (&pass.sources, &pass.revision) {
         (Some(sources), _) => source::read_snapshot(&pass.root, sources.clone())?,
         (None, Some(revision)) => source::read_revision(&pass.root, &pass.files, revision)?,
@@ -356,6 +359,9 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>) -> R
         let outcome = Outcome { report, consulted: consulted(&sources), project, deployments, refusal: None, unsettled: None, stored, source, fingerprint };
         return Ok(Prepared { outcome, units: Vec::new(), base: 0 });
     };
+    if runs_here {
+        problems.extend(host::missing(reader, &desired, &sources)?);
+    }
     let stored = reader.project(&desired.project)?;
     if let (Some(_), Some(stored)) = (&pass.sources, &stored) {
         // Where another host has its checkout says nothing about where this one has it.

@@ -1,4 +1,5 @@
 //! Signals: the first one asks the daemon to stop, a second one ends it at once.
+use crate::telemetry;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ impl StopSignals {
                 _ = terminate.recv() => {}
             }
             tracing::warn!(source = "reeve", "asked twice: ending at once");
+            telemetry::flush();
             std::process::exit(1);
         });
         reason

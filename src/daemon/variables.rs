@@ -1,7 +1,7 @@
 //! From job variables to as whom a run runs, and what it may use.
 use crate::executor::confinement::Confinement;
 use crate::model::JsonMap;
-use crate::model::size::bytes;
+use crate::model::size::{SMALLEST_MEMORY, bytes};
 use serde_json::Value;
 
 /// As whom a run runs and what it may use.
@@ -17,7 +17,7 @@ pub fn confinement(variables: &JsonMap) -> Result<Confinement, String> {
     };
     let nice = text("nice")?.map(|nice| nice.parse::<i32>().ok().filter(|nice| (-20..=19).contains(nice)).ok_or(nice)).transpose();
     let mask = text("umask")?.map(|mask| u32::from_str_radix(&mask, 8).ok().filter(|mask| *mask <= 0o777).ok_or(mask)).transpose();
-    let memory = text("memory_max")?.map(|size| bytes(&size).ok_or(size)).transpose();
+    let memory = text("memory_max")?.map(|size| bytes(&size).filter(|bytes| *bytes >= SMALLEST_MEMORY).ok_or(size)).transpose();
     let cpu = text("cpu_max")?.map(|cpu| cpu.parse::<f64>().ok().filter(|cpu| *cpu > 0.0 && cpu.is_finite()).ok_or(cpu)).transpose();
     let wrong = |name: &'static str, expected: &'static str| move |found: String| format!("the job variable {name} is {found}; expected {expected}");
     Ok(Confinement {
@@ -25,7 +25,7 @@ pub fn confinement(variables: &JsonMap) -> Result<Confinement, String> {
         group: text("group")?,
         nice: nice.map_err(wrong("nice", "a whole number from -20 to 19"))?,
         umask: mask.map_err(wrong("umask", "octal digits such as \"027\""))?,
-        memory_max: memory.map_err(wrong("memory_max", "bytes, or a size such as 512M or 2G"))?,
+        memory_max: memory.map_err(wrong("memory_max", "bytes, or a size such as 512M or 2G; at least 1M"))?,
         cpu_max: cpu.map_err(wrong("cpu_max", "a number of processors, such as 0.5"))?,
     })
 }
@@ -51,6 +51,7 @@ mod tests {
             (json!({"umask": "9"}), "octal"),
             (json!({"memory_max": "much"}), "512M"),
             (json!({"memory_max": "-1"}), "512M"),
+            (json!({"memory_max": 1}), "at least 1M"),
             (json!({"cpu_max": 0}), "processors"),
             (json!({"user": ["root"]}), "a name or a number"),
         ] {

@@ -9,6 +9,7 @@ use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, CString};
 use std::io;
+use std::mem::MaybeUninit;
 
 /// What a job asks for; `None` leaves it as the daemon has it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,8 +45,9 @@ pub struct Resolved {
     pub remarks: Vec<String>,
 }
 
+/// A user and groups of this host.
 #[derive(Debug, Clone)]
-struct Account {
+pub struct Account {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
@@ -60,7 +62,7 @@ impl Resolved {
     /// A sentence: who is unknown, or what this daemon may not do.
     pub fn of(asked: &Confinement, cgroup: Option<&Cgroup>) -> Result<Resolved, String> {
         let mut resolved = Resolved { nice: asked.nice, umask: asked.umask.map(Mode::from_raw_mode), ..Resolved::default() };
-        resolved.user = account(asked.user.as_deref(), asked.group.as_deref())?;
+        resolved.user = account_of(asked.user.as_deref(), asked.group.as_deref())?;
         if let Some(bytes) = asked.memory_max
             && !cgroup.is_some_and(|cgroup| cgroup.limit("memory.max", &bytes.to_string()))
         {
@@ -107,7 +109,11 @@ fn cpu_quota(processors: f64) -> String {
     format!("{} {PERIOD}", (processors * PERIOD).max(1_000.0).round() as u64)
 }
 
-fn account(user: Option<&str>, group: Option<&str>) -> Result<Option<Account>, String> {
+/// Who a run would be.
+///
+/// # Errors
+/// A sentence: who is unknown on this host, or that this process may not start anything as somebody else.
+pub fn account_of(user: Option<&str>, group: Option<&str>) -> Result<Option<Account>, String> {
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
@@ -136,20 +142,26 @@ struct Entry {
     named: Option<(String, String)>,
 }
 
-/// By getpwnam(3), which asks whatever this host keeps its users in; a number needs no entry.
+/// By getpwnam_r(3), which asks whatever this host keeps its users in; a number needs no entry.
 fn entry_of(user: &str) -> Result<Entry, String> {
     let unknown = || format!("the user {user} is not known on this host");
     let name = CString::new(user).map_err(|_| unknown())?;
     let number = user.parse::<u32>().ok().filter(|number| *number != u32::MAX);
-    // SAFETY: this process has one thread, so nobody else uses the static record that these fill.
-    let entry = unsafe { number.map_or_else(|| libc::getpwnam(name.as_ptr()), |uid| libc::getpwuid(uid)) };
-    if entry.is_null() {
-        return number.map(|uid| Entry { uid, gid: uid, named: None }).ok_or_else(unknown);
-    }
-    // SAFETY: a record that was found has both texts, and nothing overwrites it before they are copied.
-    let (entry, name, home) = unsafe { (&*entry, CStr::from_ptr((*entry).pw_name), CStr::from_ptr((*entry).pw_dir)) };
-    let text = |text: &CStr| text.to_string_lossy().into_owned();
-    Ok(Entry { uid: entry.pw_uid, gid: entry.pw_gid, named: Some((text(name), text(home))) })
+    let found = record(|record: *mut libc::passwd, texts, length, found| {
+        // SAFETY: `record` and `texts` (of `length` bytes) are the caller's own, `name` ends with NUL.
+        unsafe {
+            match number {
+                None => libc::getpwnam_r(name.as_ptr(), record, texts, length, found),
+                Some(uid) => libc::getpwuid_r(uid, record, texts, length, found),
+            }
+        }
+    }, |record| {
+        // SAFETY: a record that was found has both texts, which live as long as it is looked at.
+        let (name, home) = unsafe { (CStr::from_ptr(record.pw_name), CStr::from_ptr(record.pw_dir)) };
+        let text = |text: &CStr| text.to_string_lossy().into_owned();
+        Entry { uid: record.pw_uid, gid: record.pw_gid, named: Some((text(name), text(home))) }
+    });
+    found.or_else(|| number.map(|uid| Entry { uid, gid: uid, named: None })).ok_or_else(unknown)
 }
 
 fn group_of(group: &str) -> Result<u32, String> {
@@ -158,10 +170,29 @@ fn group_of(group: &str) -> Result<u32, String> {
         return Ok(number);
     }
     let name = CString::new(group).map_err(|_| unknown())?;
-    // SAFETY: as in `entry_of`.
-    let entry = unsafe { libc::getgrnam(name.as_ptr()) };
-    // SAFETY: it is the record just found.
-    if entry.is_null() { Err(unknown()) } else { Ok(unsafe { (*entry).gr_gid }) }
+    let found = record(|record: *mut libc::group, texts, length, found| {
+        // SAFETY: as in `entry_of`.
+        unsafe { libc::getgrnam_r(name.as_ptr(), record, texts, length, found) }
+    }, |record| record.gr_gid);
+    found.ok_or_else(unknown)
+}
+
+/// Calls one of the functions that fill a record with texts elsewhere, with more room until they fit, and reads what it found.
+fn record<R, T>(ask: impl Fn(*mut R, *mut libc::c_char, usize, *mut *mut R) -> libc::c_int, read: impl Fn(&R) -> T) -> Option<T> {
+    const MOST_ROOM: usize = 1 << 20;
+    let mut room = 4 << 10;
+    loop {
+        let mut texts: Vec<libc::c_char> = vec![0; room];
+        let mut place = MaybeUninit::<R>::uninit();
+        let mut found = std::ptr::null_mut();
+        let error = ask(place.as_mut_ptr(), texts.as_mut_ptr(), room, &raw mut found);
+        if error == libc::ERANGE && room < MOST_ROOM {
+            room *= 4;
+            continue;
+        }
+        // SAFETY: null, or the record above, filled; its texts are still there.
+        return unsafe { found.as_ref() }.filter(|_| error == 0).map(&read);
+    }
 }
 
 /// All groups of a user, by getgrouplist(3).

@@ -115,7 +115,9 @@ pub(super) const STOPPED_BEFORE_START: &str = "stopped before it was started";
 pub struct Resources {
     pub user_seconds: f64,
     pub system_seconds: f64,
-    /// Of the largest single process.
+    /// Of the largest single process. Never less than what the supervisor's fork has before its exec (about 2.5 MB in a release build):
+    /// the kernel keeps the peak of the memory that an exec gives up (`exec_mmap` of fs/exec.c), a vfork would count all of the
+    /// supervisor's, and a process that has ended has no memory left that could be asked.
     pub peak_rss_bytes: u64,
 }
 

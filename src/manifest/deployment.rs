@@ -8,7 +8,7 @@ use super::placeholders::{self, Placeholders};
 use super::report::{At, Problem, described, shown};
 use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
-use super::{entrypoint, process, renames, retry, schedule, words, work_pool};
+use super::{Files, entrypoint, presence, process, renames, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, EnvironmentValue, FullName, OnDelete};
 use serde_json::Value;
@@ -36,6 +36,8 @@ const DECISIVE: [&str; 18] = [
 ];
 /// Keys of `work_pool:`.
 pub const WORK_POOL_KEYS: [&str; 3] = ["name", "work_queue_name", "job_variables"];
+/// Ten years. No clock is asked to add more.
+const LONGEST_TIMEOUT: f64 = 315_360_000.0;
 const LIMIT_KEYS: [&str; 3] = ["limit", "collision_strategy", "grace_period_seconds"];
 /// Keys whose placeholders are left for run time, or that are not templated at all.
 const VERBATIM: [&str; 5] = ["build", "push", "pull", "triggers", "parameter_openapi_schema"];
@@ -44,6 +46,7 @@ const VERBATIM: [&str; 5] = ["build", "push", "pull", "triggers", "parameter_ope
 pub struct Shared<'a> {
     pub placeholders: &'a Placeholders<'a>,
     pub code: &'a SourceCode<'a>,
+    pub files: &'a dyn Files,
     pub schedules: &'a schedule::Known,
     pub calendars: &'a Calendars,
     pub steps: &'a Steps,
@@ -180,6 +183,8 @@ impl Reader<'_> {
             entrypoint,
         };
         self.parameters(&mut spec, flow.as_deref());
+        presence::check(node, self.shared.files, spec.job_variables.contains_key("image"));
+        self.idle_retry_keys();
         let name = FullName::new(flow_name?, name?);
         let is_command = matches!(spec.entrypoint, Some(Entrypoint::Shell { .. } | Entrypoint::Program { .. }));
         let claims = renames::read(node, &name, is_command && self.text("flow_name").is_none());
@@ -275,6 +280,19 @@ impl Reader<'_> {
             paused = paused.or(Some(old));
         }
         paused.unwrap_or(false)
+    }
+
+    /// What says how to retry says nothing where nothing is retried.
+    fn idle_retry_keys(&self) {
+        let asks = |retries: Node<'_>| retries.value != 0 && retries.value != "0";
+        if self.node.field("retries").is_some_and(asks) {
+            return;
+        }
+        for key in ["retry_delay_seconds", "retry_jitter_factor", "retry_on"] {
+            let Some(field) = self.node.field(key).filter(|field| *field.value != Value::from(0)) else { continue };
+            let problem = Problem::warning("no-effect", format!("`{key}` has no effect without `retries`"), field.place(At::Key));
+            self.node.report.push(problem.help("write `retries: 1`, or how many further attempts a run that failed may have"));
+        }
     }
 
     fn pull_steps(&self) -> Option<Vec<Value>> {
@@ -463,10 +481,10 @@ fn secret(field: &Node<'_>) -> Option<String> {
 
 fn timeout_seconds(node: &Node<'_>) -> Option<f64> {
     let seconds = node.seconds()?;
-    if seconds > 0.0 {
+    if seconds > 0.0 && seconds <= LONGEST_TIMEOUT {
         return Some(seconds);
     }
-    let message = format!("{} is {}; expected more than 0 seconds", node.name(), described(node.value));
+    let message = format!("{} is {}; expected more than 0 and at most {LONGEST_TIMEOUT} seconds", node.name(), described(node.value));
     node.report.push(node.error("out-of-range", message).help("leave it out for no limit"));
     None
 }

@@ -1,6 +1,6 @@
 //! Job variables against the base job template of their pool, where both stand in one project; and the template itself. What a run
 //! would find only at its start is said at its line. Values with placeholders are left to the run.
-use super::{ManifestFile, process};
+use super::{ManifestFile, placeholders, process};
 use super::project::Document;
 use super::report::{At, Place, Problem, Report, shown};
 use crate::model::deployment::{DeploymentSpec, Entrypoint};
@@ -14,6 +14,9 @@ const OF_DEPLOYMENT: [&str; 10] = [
     "timeout_seconds", "retries", "retry_delay_seconds", "retry_jitter_factor", "retry_on", "schedule", "schedules", "paused",
     "concurrency_limit", "entrypoint",
 ];
+
+/// The type of pools whose job variables are known here.
+const PROCESS: &str = "process";
 
 /// Where job variables may stand in a deployment; the first wins.
 const PLACES: [&str; 3] = ["/job_variables", "/work_pool/job_variables", "/infra_overrides"];
@@ -41,6 +44,10 @@ pub fn check(desired: &Desired, documents: &[Document], manifests: &[ManifestFil
         }
         if let Some(checker) = checker(file, pointer) {
             checker.deployment(spec, template);
+            let pool = spec.work_pool.as_deref().and_then(|pool| desired.work_pools.get(pool));
+            if pool.is_none_or(|pool| pool.spec.kind == PROCESS) {
+                checker.values(spec, template);
+            }
         }
     }
 }
@@ -92,6 +99,20 @@ impl Checker<'_> {
             self.misfit(&misfit, spec);
         }
         self.command(spec, template);
+    }
+
+    /// What a run of this host would refuse, or take for something else, at its start; the same that is said of the keys beside
+    /// `job_variables`. What the pool's template has a rule for is the template's to say.
+    fn values(&self, spec: &DeploymentSpec, template: Option<&JobTemplate<'_>>) {
+        for key in process::KEYS {
+            let Some(value) = spec.job_variables.get(key).filter(|value| !value.is_null() && !placeholders::any(value)) else { continue };
+            if template.is_some_and(|template| template.declares(key)) {
+                continue;
+            }
+            if let (Some(wrong), Some(place)) = (process::misfit(key, value), self.variable(key)) {
+                self.report.push(Problem::error(process::CODE, wrong.message, self.place(&place, At::Value)).maybe_help(wrong.help));
+            }
+        }
     }
 
     fn misfit(&self, misfit: &Misfit, spec: &DeploymentSpec) {

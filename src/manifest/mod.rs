@@ -37,6 +37,7 @@ mod node;
 mod parameters;
 mod placeholders;
 mod policy;
+mod presence;
 mod process;
 mod project;
 mod refuse;
@@ -89,6 +90,11 @@ pub trait Files {
     /// Paths of files that stand near `path` (which may be missing), for "did you mean".
     fn near(&self, _path: &str) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether anything stands at a path, be it a file or a directory; `None` where nobody can tell.
+    fn is_there(&self, _path: &str) -> Option<bool> {
+        None
     }
 
     /// Whether a manifest is there because another includes it.

@@ -11,6 +11,9 @@ use serde_json::Value;
 pub const KEYS: [&str; 11] =
     ["user", "group", "nice", "umask", "memory_max", "cpu_max", "max_output", "python", "grace_seconds", "env_file", "env_inherit"];
 
+/// Between SIGTERM and SIGKILL: a run that is told to stop holds its slots so long at most.
+const LONGEST_GRACE: f64 = 86_400.0;
+
 /// Adds what the keys say to the job variables.
 pub fn read(node: &Node<'_>, job_variables: &mut JsonMap) {
     for key in KEYS {
@@ -28,12 +31,31 @@ pub fn read(node: &Node<'_>, job_variables: &mut JsonMap) {
 
 /// The value, where it is right.
 fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
-    let number = match field.value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse::<f64>().ok(),
-        _ => None,
-    };
-    let text = field.value.as_str().map(str::trim).filter(|text| !text.is_empty());
+    if let Some(problem) = misfit(key, field.value) {
+        field.report.push(Problem::error(CODE, problem.message, field.place(At::Value)).maybe_help(problem.help));
+        return None;
+    }
+    let text = field.value.as_str().map(str::trim);
+    Some(match key {
+        "env_inherit" => text.and_then(words::boolean).map_or_else(|| field.value.clone(), Value::Bool),
+        "nice" | "cpu_max" | "grace_seconds" if field.value.is_string() => number(field.value).map_or_else(|| field.value.clone(), number_of),
+        _ => field.value.clone(),
+    })
+}
+
+/// The code of values that are wrong.
+pub const CODE: &str = "wrong-value";
+
+/// What is wrong with a value.
+pub struct Misfit {
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// What is wrong with one of the `KEYS`, wherever it stands.
+pub fn misfit(key: &str, value: &Value) -> Option<Misfit> {
+    let number = number(value);
+    let text = value.as_str().map(str::trim).filter(|text| !text.is_empty());
     let whole = number.filter(|number| number.fract() == 0.0);
     let size = text.map(str::to_owned).or_else(|| whole.map(|number| number.to_string()));
     let (right, expected, help) = match key {
@@ -48,22 +70,22 @@ fn value_of(key: &str, field: &Node<'_>) -> Option<Value> {
             };
             (size.as_deref().and_then(bytes).is_some_and(|bytes| bytes >= least), said, None)
         }
-        "cpu_max" => (number.is_some_and(|cpu| cpu > 0.0), "a number of processors, such as 0.5", None),
-        "grace_seconds" => (number.is_some_and(|seconds| seconds >= 0.0), "seconds, 0 or more", None),
-        "env_inherit" => (inherits(field.value), "`true`, `false`, or a list of names of variables", None),
+        "cpu_max" => (number.is_some_and(|cpu| cpu > 0.0 && cpu.is_finite()), "a number of processors, such as 0.5", None),
+        "grace_seconds" => (number.is_some_and(|seconds| (0.0..=LONGEST_GRACE).contains(&seconds)), "seconds, from 0 to 86400 (a day)", None),
+        "env_inherit" => (inherits(value), "`true`, `false`, or a list of names of variables", None),
         "env_file" => (text.is_some_and(is_below), "a path below the project's directory", None),
         _ => (text.is_some(), "a path", None),
     };
-    if right {
-        return Some(match key {
-            "env_inherit" => text.and_then(words::boolean).map_or_else(|| field.value.clone(), Value::Bool),
-            "nice" | "cpu_max" | "grace_seconds" if field.value.is_string() => number.map_or_else(|| field.value.clone(), number_of),
-            _ => field.value.clone(),
-        });
+    let message = || format!("{} is {}; expected {expected}", shown(key), described(value));
+    (!right).then(|| Misfit { message: message(), help: help.map(str::to_owned) })
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
     }
-    let found = field.error("wrong-value", format!("{} is {}; expected {expected}", shown(key), described(field.value)));
-    field.report.push(found.maybe_help(help.map(str::to_owned)));
-    None
 }
 
 fn inherits(value: &Value) -> bool {

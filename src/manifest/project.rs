@@ -90,7 +90,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     for (document, own) in documents.iter().zip(&steps).filter(|(document, _)| !left_out.files.contains(&document.index)) {
         let steps = if own.is_empty() { common.as_ref().unwrap_or(own) } else { own };
         let one_deployment = is_one_deployment(&document.value);
-        let shared = Shared { placeholders: &placeholders, code: &code, schedules: &known, calendars: &calendars, steps, one_deployment };
+        let shared = Shared { placeholders: &placeholders, code: &code, files: input.files, schedules: &known, calendars: &calendars, steps, one_deployment };
         let node = Node::new(&document.value, Path::file(document.index), report);
         let file = &input.manifests[document.index].path;
         if one_deployment {

@@ -177,7 +177,7 @@ pub struct Deployment {
     /// The Python interpreter. Default: the `.venv` of the working directory or the project, else `python3` from PATH.
     #[schemars(schema_with = "text")]
     python: Option<String>,
-    /// Seconds between SIGTERM and SIGKILL when it is stopped. Default 10.
+    /// Seconds between SIGTERM and SIGKILL when it is stopped. Default 10, at most 86400 (a day).
     #[schemars(schema_with = "seconds")]
     grace_seconds: Option<Value>,
     /// A file of `NAME=VALUE` lines below the project's root, read when a run starts; `env` stands over it.
@@ -187,7 +187,7 @@ pub struct Deployment {
     /// TMPDIR (`false`), or those and a list of names (`AWS_*` is all that begin so).
     #[schemars(schema_with = "inherited")]
     env_inherit: Option<Value>,
-    /// A run that takes longer is stopped.
+    /// A run that takes longer is stopped. At most 315360000 (ten years).
     #[schemars(schema_with = "seconds")]
     timeout_seconds: Option<Value>,
     /// As at the top of the file, for this deployment alone.

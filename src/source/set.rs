@@ -196,6 +196,8 @@ pub struct SourceSet {
     repository: Option<Repository>,
     locked_before: bool,
     read: RefCell<BTreeMap<String, FileContent>>,
+    /// Many deployments name the same directory, and git is slow to ask.
+    there: RefCell<BTreeMap<String, bool>>,
 }
 
 impl SourceSet {
@@ -218,7 +220,7 @@ impl SourceSet {
             });
             manifests.push(ManifestFile { path: path.clone(), content });
         }
-        Ok(SourceSet { root, manifests, tree, includes, included, unread, repository, locked_before, read: RefCell::default() })
+        Ok(SourceSet { root, manifests, tree, includes, included, unread, repository, locked_before, read: RefCell::default(), there: RefCell::default() })
     }
 
     /// Absolute.
@@ -345,6 +347,20 @@ impl Files for SourceSet {
         self.tree.near(path)
     }
 
+    /// Says nothing of what lies outside the root. What is found does not belong to what was read: nothing that is stored follows from it.
+    fn is_there(&self, path: &str) -> Option<bool> {
+        let is_below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !is_below || !self.tree.is_whole() {
+            return None;
+        }
+        if let Some(there) = self.there.borrow().get(path) {
+            return Some(*there);
+        }
+        let there = self.tree.has(path).ok()?;
+        self.there.borrow_mut().insert(path.to_owned(), there);
+        Some(there)
+    }
+
     fn is_included(&self, path: &str) -> bool {
         self.included.files.contains(path)
     }
@@ -436,6 +452,7 @@ mod tests {
         assert!(matches!(set.read("../a.py"), FileContent::Unreadable(_)));
         assert!(matches!(set.read("/etc/passwd"), FileContent::Unreadable(_)));
         assert_eq!(set.near("flows/b.py"), ["flows/a.py"]);
+        assert_eq!(["flows", "flows/a.py", "flows/b.py", "../a.py", "/etc"].map(|path| set.is_there(path)), [Some(true), Some(true), Some(false), None, None]);
         assert_ne!(set.content_hash(), before);
         assert_eq!(set.consulted(), ["../a.py", "/etc/passwd", "flows/a.py", "flows/b.py"]);
     }

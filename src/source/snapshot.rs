@@ -113,6 +113,10 @@ impl Tree for Sent {
         })
     }
 
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     fn git_commit(&self) -> Option<&str> {
         self.commit.as_deref()
     }
@@ -150,6 +154,7 @@ mod tests {
             assert_eq!(Files::read(&there, path), Files::read(&here, path));
         }
         assert_eq!(there.content_hash(), here.content_hash());
+        assert_eq!((here.is_there("flows/a.py"), there.is_there("flows/a.py")), (Some(true), None), "what was not sent may be there all the same");
         assert!(there.checkout_in_progress().is_none());
         fs::write(directory.path().join("flows/a.py"), [0xff]).unwrap();
         let here = read_directory(directory.path(), &[]).unwrap();

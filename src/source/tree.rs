@@ -57,6 +57,11 @@ pub(super) trait Tree: std::fmt::Debug {
         false
     }
 
+    /// Whether it holds all files of the project, and not only those that somebody read.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
     /// The git commit, if that is what the tree is of, or was read beside.
     fn git_commit(&self) -> Option<&str> {
         None

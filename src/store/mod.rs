@@ -16,7 +16,7 @@
 //! Two namespaces never meet: a caller owns every key except those that begin with [`redo::PREFIX`].
 //!
 //! Adding a backend: one file that implements [`ReadStore`] and [`Store`], one line in [`BACKENDS`], and the
-//! conformance suite (`tests/store_conformance.rs`) run on it.
+//! conformance suite (`tests/store_conformance`) run on it.
 
 mod batch;
 mod changes;

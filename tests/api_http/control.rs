@@ -207,7 +207,7 @@ impl Control for FakeControl {
         })
     }
 
-    fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool> {
+    fn create_work_pool(&self, name: String, spec: WorkPoolSpec, _by: Author) -> Answer<'_, WorkPool> {
         Box::pin(async move {
             self.edit(|| {
                 if self.ledger.work_pool(&name)?.is_some() {
@@ -236,7 +236,7 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_work_pool(&self, name: String, _dry_run: bool) -> Answer<'_, PoolDeletion> {
+    fn delete_work_pool(&self, name: String, _dry_run: bool, _by: Author) -> Answer<'_, PoolDeletion> {
         Box::pin(async move {
             self.edit(|| {
                 self.ledger.work_pool(&name)?.ok_or_else(|| absent("Work pool"))?;
@@ -246,7 +246,7 @@ impl Control for FakeControl {
         })
     }
 
-    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue> {
+    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec, _by: Author) -> Answer<'_, WorkQueue> {
         Box::pin(async move {
             let pool = pool.unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
             self.edit(|| {
@@ -275,7 +275,7 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_work_queue(&self, id: WorkQueueId) -> Answer<'_, QueueDeletion> {
+    fn delete_work_queue(&self, id: WorkQueueId, _by: Author) -> Answer<'_, QueueDeletion> {
         Box::pin(async move {
             self.edit(|| {
                 let queue = self.ledger.work_queue_by_id(id)?.ok_or_else(|| absent("work queue"))?;
@@ -298,7 +298,7 @@ impl Control for FakeControl {
         })
     }
 
-    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()> {
+    fn delete_tag_limit(&self, tag: String, _by: Author) -> Answer<'_, ()> {
         Box::pin(async move {
             self.edit(|| {
                 self.ledger.tag_limit(&tag)?.ok_or_else(|| absent("Concurrency limit"))?;

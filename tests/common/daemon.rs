@@ -3,7 +3,8 @@ use super::http::{self, Reply};
 use super::{PATIENCE, process, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
@@ -38,6 +39,26 @@ impl Daemon {
         let (_, rest) = line.split_once("http://").unwrap();
         daemon.address = rest.split('/').next().unwrap().to_owned();
         daemon
+    }
+
+    /// Starts the command with a terminal that takes nothing, and waits until its API answers. [`Daemon::listen`] takes what it says.
+    #[track_caller]
+    pub fn unheard(mut command: Command, home: &Path) -> (Daemon, PipeReader) {
+        let (terminal, end) = std::io::pipe().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(end).spawn().unwrap();
+        drop(command);
+        let address = super::until("the daemon says where its API is", || {
+            let file: Value = serde_json::from_slice(&std::fs::read(home.join("daemon.json")).ok()?).ok()?;
+            Some(file["api"].as_str()?.strip_prefix("http://")?.split('/').next()?.to_owned())
+        });
+        let output = Arc::new(Output::default());
+        output.lines.lock().unwrap().ended = 1;
+        (Daemon { child, output, address }, terminal)
+    }
+
+    /// Takes from now on what it says.
+    pub fn listen(&self, terminal: PipeReader) {
+        collect(terminal, self.output.clone());
     }
 
     /// Starts the command and waits for nothing.

@@ -198,36 +198,36 @@ impl Control for Commands {
         Box::pin(self.delete_deployment_of(deployment, by))
     }
 
-    fn create_work_pool(&self, name: String, spec: WorkPoolSpec) -> Answer<'_, WorkPool> {
-        Box::pin(self.create_work_pool_of(name, spec))
+    fn create_work_pool(&self, name: String, spec: WorkPoolSpec, by: Author) -> Answer<'_, WorkPool> {
+        Box::pin(self.create_work_pool_of(name, spec, by))
     }
 
     fn update_work_pool(&self, name: String, patch: WorkPoolPatch, by: Author) -> Answer<'_, WorkPool> {
         Box::pin(self.update_work_pool_with(name, patch, by))
     }
 
-    fn delete_work_pool(&self, name: String, dry_run: bool) -> Answer<'_, PoolDeletion> {
-        Box::pin(self.delete_work_pool_of(name, dry_run))
+    fn delete_work_pool(&self, name: String, dry_run: bool, by: Author) -> Answer<'_, PoolDeletion> {
+        Box::pin(self.delete_work_pool_of(name, dry_run, by))
     }
 
-    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec) -> Answer<'_, WorkQueue> {
-        Box::pin(self.create_work_queue_of(pool, name, spec))
+    fn create_work_queue(&self, pool: Option<String>, name: String, spec: WorkQueueSpec, by: Author) -> Answer<'_, WorkQueue> {
+        Box::pin(self.create_work_queue_of(pool, name, spec, by))
     }
 
     fn update_work_queue(&self, queue: WorkQueueId, patch: WorkQueuePatch, by: Author) -> Answer<'_, WorkQueue> {
         Box::pin(self.update_work_queue_with(queue, patch, by))
     }
 
-    fn delete_work_queue(&self, queue: WorkQueueId) -> Answer<'_, QueueDeletion> {
-        Box::pin(self.delete_work_queue_of(queue))
+    fn delete_work_queue(&self, queue: WorkQueueId, by: Author) -> Answer<'_, QueueDeletion> {
+        Box::pin(self.delete_work_queue_of(queue, by))
     }
 
     fn set_tag_limit(&self, tag: String, limit: u32, by: Author) -> Answer<'_, Made<TagLimit>> {
         Box::pin(self.set_tag_limit_of(tag, limit, by))
     }
 
-    fn delete_tag_limit(&self, tag: String) -> Answer<'_, ()> {
-        Box::pin(self.delete_tag_limit_of(tag))
+    fn delete_tag_limit(&self, tag: String, by: Author) -> Answer<'_, ()> {
+        Box::pin(self.delete_tag_limit_of(tag, by))
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Nothing is left that points to nothing: a pool that a deployment names is not deleted. Runs that wait in it all the same, since their
 //! deployment named it when they were made, go where their deployment runs now. Runs that are going end as they would have.
-use super::Commands;
+use super::{Commands, Edited};
 use super::queue_removal::named;
-use super::work_pools::refuse_owned;
-use crate::control::{ControlError, PoolDeletion};
+use super::work_pools::{pool_object, refuse_owned};
+use crate::control::{Author, ControlError, PoolDeletion};
+use crate::daemon::events;
 use crate::model::deployment::DeploymentSpec;
 use crate::model::id::FlowRunId;
 use crate::model::run::FlowRun;
@@ -15,7 +16,7 @@ use crate::model::write::Write;
 
 impl Commands {
     /// Deletes a pool; `dry_run`: only tells what would happen.
-    pub(super) async fn delete_work_pool_of(&self, name: String, dry_run: bool) -> Result<PoolDeletion, ControlError> {
+    pub(super) async fn delete_work_pool_of(&self, name: String, dry_run: bool, by: Author) -> Result<PoolDeletion, ControlError> {
         let pool = self.pool(&name)?;
         self.refuse_used_pool(&pool)?;
         let queues = self.queues_of(&name)?.into_iter().map(|queue| queue.name).collect();
@@ -23,12 +24,14 @@ impl Commands {
             return Ok(PoolDeletion { queues, moved: self.waiting_in(&name)?.len() });
         }
         let moved = self.send_home(&name).await?;
-        let edited = self.writer()?.edit(|| {
-            self.refuse_used_pool(&self.pool(&name)?)?;
+        let edited = self.edit_told(|| {
+            let pool = self.pool(&name)?;
+            self.refuse_used_pool(&pool)?;
             let queues = self.queues_of(&name)?;
             let mut writes = vec![Write::DeleteWorkPool(name.clone())];
             writes.extend(queues.into_iter().map(|queue| Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }));
-            Ok::<_, ControlError>((writes, ()))
+            let event = Some(events::of_object("deleted", &pool_object(&pool), "deleted", &by));
+            Ok(Edited { writes, answer: (), event })
         });
         edited.await?;
         // Those that came meanwhile.

@@ -3,9 +3,10 @@
 //! Nothing is left that points to nothing: a queue that a deployment names is not deleted, nor a pool's `default` queue. Runs that wait in
 //! the queue go where they would go without it: to another queue of the pool that serves them, else to its `default`. Runs that
 //! are going end as they would have. Those of a queue that is renamed go with it. Where the daemon is killed halfway, saying it again does the rest.
-use super::Commands;
-use super::work_pools::refuse_owned;
-use crate::control::{ControlError, QueueDeletion};
+use super::work_pools::{queue_object, refuse_owned};
+use super::{Commands, Edited};
+use crate::control::{Author, ControlError, QueueDeletion};
+use crate::daemon::events;
 use crate::dispatch::queue::{self, Capacity, Waiting};
 use crate::model::deployment::DeploymentSpec;
 use crate::model::id::{FlowRunId, WorkQueueId};
@@ -19,15 +20,16 @@ const MOST_NAMED: usize = 5;
 
 impl Commands {
     /// Deletes a queue, and tells where the runs that waited in it wait now.
-    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId) -> Result<QueueDeletion, ControlError> {
+    pub(super) async fn delete_work_queue_of(&self, id: WorkQueueId, by: Author) -> Result<QueueDeletion, ControlError> {
         let queue = self.queue(id)?;
         self.refuse_used(&queue)?;
         let fate = self.fate_of(&queue)?;
         self.move_waiting(&queue, None).await?;
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             let queue = self.queue(id)?;
             self.refuse_used(&queue)?;
-            Ok::<_, ControlError>((vec![Write::DeleteWorkQueue { pool: queue.pool, name: queue.name }], ()))
+            let event = Some(events::of_object("deleted", &queue_object(&queue), "deleted", &by));
+            Ok(Edited { writes: vec![Write::DeleteWorkQueue { pool: queue.pool.clone(), name: queue.name.clone() }], answer: (), event })
         });
         edited.await?;
         // Those that came meanwhile.

@@ -48,12 +48,13 @@ impl Commands {
     }
 
     /// Takes a limit away: what waited for it goes on.
-    pub(super) async fn delete_tag_limit_of(&self, tag: String) -> Result<(), ControlError> {
-        let edited = self.writer()?.edit(|| {
+    pub(super) async fn delete_tag_limit_of(&self, tag: String, by: Author) -> Result<(), ControlError> {
+        let edited = self.edit_told(|| {
             let absent = || ControlError::NotFound("Concurrency limit not found".to_owned());
             let limit = self.reader.tag_limit(&tag)?.ok_or_else(absent)?;
             refuse_owned("the concurrency limit of tag", &limit.tag, &limit.owner)?;
-            Ok((vec![Write::DeleteTagLimit(limit.tag)], ()))
+            let event = Some(events::of_object("deleted", &object(&limit), "deleted", &by));
+            Ok(Edited { writes: vec![Write::DeleteTagLimit(limit.tag.clone())], answer: (), event })
         });
         edited.await
     }

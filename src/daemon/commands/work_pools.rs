@@ -13,18 +13,19 @@ use crate::model::write::Write;
 use crate::store::ledger::LedgerError;
 
 impl Commands {
-    pub(super) async fn create_work_pool_of(&self, name: String, spec: WorkPoolSpec) -> Result<WorkPool, ControlError> {
+    pub(super) async fn create_work_pool_of(&self, name: String, spec: WorkPoolSpec, by: Author) -> Result<WorkPool, ControlError> {
         check_name("work pool", &name)?;
         // Prefect reserves this prefix for its own pools.
         if name.to_lowercase().starts_with("prefect") {
             return Err(ControlError::Refused("Work pools starting with 'Prefect' are reserved for internal use.".to_owned()));
         }
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             if self.reader.work_pool(&name)?.is_some() {
                 return Err(ControlError::Conflict("A work pool with this name already exists.".to_owned()));
             }
             let (pool, queue) = self.new_pool(&name, spec.clone())?;
-            Ok((vec![Write::PutWorkPool(pool.clone()), Write::PutWorkQueue(queue)], pool))
+            let event = Some(events::of_object("created", &pool_object(&pool), "created", &by));
+            Ok(Edited { writes: vec![Write::PutWorkPool(pool.clone()), Write::PutWorkQueue(queue)], answer: pool, event })
         });
         edited.await
     }
@@ -66,10 +67,11 @@ impl Commands {
         pool: Option<String>,
         name: String,
         spec: WorkQueueSpec,
+        by: Author,
     ) -> Result<WorkQueue, ControlError> {
         check_name("work queue", &name)?;
         let pool_name = pool.clone().unwrap_or_else(|| DEFAULT_AGENT_POOL.to_owned());
-        let edited = self.writer()?.edit(|| {
+        let edited = self.edit_told(|| {
             if self.reader.work_queue(&pool_name, &name)?.is_some() {
                 return Err(ControlError::Conflict("A work queue with this name already exists.".to_owned()));
             }
@@ -94,7 +96,8 @@ impl Commands {
             }
             let queue = self.new_queue(&pool_name, &name, spec.clone())?;
             writes.push(Write::PutWorkQueue(queue.clone()));
-            Ok((writes, queue))
+            let event = Some(events::of_object("created", &queue_object(&queue), "created", &by));
+            Ok(Edited { writes, answer: queue, event })
         });
         edited.await
     }

@@ -4,7 +4,7 @@ use super::active::{Active, Claim};
 use super::in_flight::InFlight;
 use crate::clock;
 use crate::daemon::error::DaemonError;
-use crate::daemon::job;
+use crate::daemon::job::{self, Refused};
 use crate::executor::{Context as ExecutorContext, Handle, write_failure};
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::retry::EndCause;
@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use tokio::task::JoinError;
 
 /// What came of a start: the handle, or why nothing runs.
-pub(super) type Begun = (FlowRunId, Result<Handle, String>);
+pub(super) type Begun = (FlowRunId, Result<Handle, Refused>);
 
 /// A run with its claim.
 pub(super) type Claimed = (FlowRun, Claim);
@@ -96,7 +96,7 @@ impl Dispatcher {
                 let pool = claim.pool.as_deref().map(|pool| self.ledger.work_pool(pool)).transpose()?.flatten();
                 job::of_run(&run, &deployment, pool.as_ref(), claim.attempt, Some(&self.home.repositories()))
             }
-            None => Err("its deployment was deleted".to_owned()),
+            None => Err(Refused::Infrastructure("its deployment was deleted".to_owned())),
         };
         let context = ExecutorContext { run_directory: claim.run_directory.clone(), reports: self.report_sender.clone() };
         let executor = self.executors.get(claim.executor.as_str()).cloned();
@@ -104,16 +104,16 @@ impl Dispatcher {
         self.starts.spawn(async move {
             let directory = context.run_directory.clone();
             let started = match (job, executor) {
-                (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| error.to_string()),
+                (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| Refused::Infrastructure(error.to_string())),
                 (Err(reason), _) => {
-                    let (directory, said) = (directory.clone(), reason.clone());
+                    let (directory, said) = (directory.clone(), reason.to_string());
                     let written = tokio::task::spawn_blocking(move || write_failure(&directory, &said, clock::now())).await;
                     if let Ok(Err(error)) = written {
                         tracing::warn!(run = %run.id, "the reason why it did not start is not in its log: {error}");
                     }
                     Err(reason)
                 }
-                (_, None) => Err("no executor of that kind is here".to_owned()),
+                (_, None) => Err(Refused::Infrastructure("no executor of that kind is here".to_owned())),
             };
             if started.is_ok() {
                 narrator.started(&run, &directory);
@@ -144,12 +144,12 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn note_failed_start(&mut self, id: FlowRunId, reason: String) -> Result<(), DaemonError> {
+    async fn note_failed_start(&mut self, id: FlowRunId, reason: Refused) -> Result<(), DaemonError> {
         let attempt = self.active.remove(&id).map(|active| active.claim.attempt);
         self.ask_all_again();
         let stopped = self.ledger.run(id)?.is_some_and(|run| run.state.kind == StateType::Cancelling);
-        let kind = if stopped { StateType::Cancelled } else { StateType::Crashed };
-        let proposed = Proposed { cause: Some(EndCause::Lost), attempt, ..Proposed::new(kind).message(reason) };
+        let kind = if stopped { StateType::Cancelled } else { reason.state() };
+        let proposed = Proposed { cause: Some(EndCause::Lost), attempt, ..Proposed::new(kind).message(reason.to_string()) };
         self.propose(id, proposed).await?;
         if let Some(run) = self.ledger.run(id)? {
             self.narrator.ended(&run);

@@ -13,6 +13,7 @@
 //! so what is in use is known without asking anybody. A tree without its `.ready` is half made, and made anew.
 use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -44,11 +45,28 @@ const PIP: &str = "pip";
 /// # Errors
 /// A sentence: where it cannot be made.
 pub fn root(given: Option<&Path>) -> Result<PathBuf, String> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let own = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache"))).map(|cache| cache.join("reeve/repositories"));
-    let root = given.map(Path::to_path_buf).or_else(own).ok_or("neither XDG_CACHE_HOME nor HOME of the run says where clones may be kept")?;
-    make(&root)?;
+    let root = match given {
+        Some(given) => make(given).map(|()| given.to_path_buf())?,
+        None => own_root(|name| std::env::var_os(name))?,
+    };
     root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))
+}
+
+fn own_root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
+    let path = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let user = variable("USER").map_or_else(|| "the run's user".to_owned(), |user| format!("the user {}", user.to_string_lossy()));
+    let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+    let root = cache.ok_or_else(|| homeless(&user, "neither is an absolute path"))?.join("reeve/repositories");
+    make(&root).map_err(|why| homeless(&user, &why))?;
+    Ok(root)
+}
+
+/// A user without a home directory, or with one that is not its own.
+fn homeless(user: &str, found: &str) -> String {
+    format!(
+        "clones of {user} are kept in its XDG_CACHE_HOME, or else in .cache of its HOME: {found}; name a directory that it may write to: \
+         `env: {{XDG_CACHE_HOME: /var/cache/...}}`"
+    )
 }
 
 fn make(directory: &Path) -> Result<(), String> {
@@ -309,6 +327,22 @@ mod tests {
         fs::write(tree.path.join("file"), "x").unwrap();
         tree.finish().unwrap();
         tree
+    }
+
+    #[test]
+    fn a_user_without_a_home_is_told_what_is_needed() {
+        let root = |variables: &[(&str, &str)]| own_root(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()));
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().to_str().unwrap();
+        assert_eq!(root(&[("HOME", home)]).unwrap(), directory.path().join(".cache/reeve/repositories"));
+        assert_eq!(root(&[("HOME", "/proc/none"), ("XDG_CACHE_HOME", home)]).unwrap(), directory.path().join("reeve/repositories"));
+        for (variables, found) in [
+            (&[("USER", "web"), ("HOME", "/proc/none")][..], "clones of the user web are kept in its XDG_CACHE_HOME, or else in .cache of its HOME: /proc/none/.cache/reeve"),
+            (&[("XDG_CACHE_HOME", "cache")], "clones of the run's user are kept in its XDG_CACHE_HOME, or else in .cache of its HOME: neither is an absolute path"),
+        ] {
+            let said = root(variables).unwrap_err();
+            assert!(said.starts_with(found) && said.contains("`env: {XDG_CACHE_HOME: "), "{said}");
+        }
     }
 
     fn set_age(path: &Path, age: Duration) {

@@ -80,6 +80,14 @@ impl<'a> Git<'a> {
     pub fn explain(&self, refused: &Refused) -> String {
         let Refused { line, text } = refused;
         let any = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+        if any(&["transport 'file' not allowed"])
+            && let Some((address, path)) = refused_submodule(text)
+        {
+            return format!(
+                "the submodule {path} lies in a directory of this host ({address}), and git takes none from there unasked; give it an https or \
+                 ssh address in .gitmodules, or allow it with `env: {{GIT_ALLOW_PROTOCOL: file:https:ssh}}`"
+            );
+        }
         let hint = if any(&["Permission denied (publickey", "Host key verification failed"]) {
             "; the run's user needs a key that this host takes and the host in its known_hosts; or write the https:// address and an access_token"
         } else if any(&["could not read Username", "Authentication failed", "terminal prompts disabled", "403", "Invalid username or"]) {
@@ -97,6 +105,16 @@ impl<'a> Git<'a> {
         };
         format!("{line}{hint}")
     }
+}
+
+/// Address and path, as git's `clone of 'X' into submodule path 'Y' failed` has them; of the path, what is below the work tree.
+fn refused_submodule(text: &str) -> Option<(&str, &str)> {
+    let (_, said) = text.split_once("clone of '")?;
+    let (address, said) = said.split_once("' into submodule path '")?;
+    let (path, _) = said.split_once("' failed")?;
+    // `Failed to clone 'vendor/lib'. Retry scheduled`: the same path, as .gitmodules has it.
+    let short = text.split("Failed to clone '").nth(1).and_then(|said| said.split_once('\''));
+    Some((address, short.map_or(path, |(short, _)| short)))
 }
 
 /// Those before 2.31 know nothing of `GIT_CONFIG_COUNT`, by which they would get the token.
@@ -159,5 +177,10 @@ mod tests {
         assert!(Git::new(&without).explain(&unread).contains("access_token"));
         assert!(Git::new(&with).explain(&unread).contains("does not take the given token"));
         assert_eq!(Git::new(&with).explain(&refused("fatal: x")), "x");
+        let submodule = "fatal: transport 'file' not allowed\nfatal: clone of 'file:///srv/lib' into submodule path '/t/HASH/vendor/lib' failed\n\
+                         Failed to clone 'vendor/lib'. Retry scheduled\n";
+        let said = Git::new(&without).explain(&refused(submodule));
+        assert!(said.starts_with("the submodule vendor/lib lies in a directory of this host (file:///srv/lib), and"), "{said}");
+        assert!(said.ends_with("`env: {GIT_ALLOW_PROTOCOL: file:https:ssh}`"), "{said}");
     }
 }
