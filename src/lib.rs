@@ -44,7 +44,7 @@
 //!   randomness; instants, ids and files come in as arguments.
 //! * **Single doors.** Only `daemon::apply` turns a plan's steps into writes. Only `store::ledger` commits. Only
 //!   `model::transition` yields a new state of a run. Only `daemon`, `executor` and `source` start processes. Only
-//!   [`clock`] reads the clock, but for run supervisors, which are processes of their own, and the commands' "in 5 minutes".
+//!   [`clock`] reads the clock.
 //! * **Level, not edge.** A file event, a request, a timer and start-up wake the same idempotent pass. The scheduler
 //!   and the dispatcher hear of every change through the ledger's feed, whoever made it, and look at the record as it is.
 //! * **Decide, commit, act.** A run is Pending on disk before its process is started; a slot's run and its schedule's

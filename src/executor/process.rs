@@ -16,7 +16,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use serde_json::json;
 use tokio::io::unix::AsyncFd;
@@ -39,6 +38,7 @@ use super::{
     Adoption, BoxFuture, Context, Executor, FORMAT_VERSION, Handle, Job, Outcome, Report,
     StartError, StopError,
 };
+use crate::clock;
 
 /// The work pool type.
 pub const KIND: &str = "process";
@@ -391,7 +391,8 @@ impl Launcher {
 
     fn execute(&self, arguments: &[&OsStr], report: io::PipeWriter) -> io::Result<u32> {
         let _until_spawned = HeldBack::in_this_thread();
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg0("reeve")
             .arg(ARGUMENT)
             .args(arguments)
@@ -399,9 +400,10 @@ impl Launcher {
             .stdin(Stdio::null())
             .stdout(report)
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        Ok(child.id())
+            .process_group(0);
+        #[cfg(debug_assertions)]
+        command.envs(clock::moved::file().map(|file| (clock::moved::VARIABLE, file)));
+        Ok(command.spawn()?.id())
     }
 }
 
@@ -584,7 +586,7 @@ fn settle(handle: &Handle, gone: Gone) -> Result<Outcome, String> {
         handle.attempt,
         End::Lost,
         evidence.clone(),
-        Timestamp::now(),
+        clock::exact(),
     );
     let outcome = Outcome {
         started_at: record.started.map(|started| started.at),

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
 use super::{fork, signals};
+use crate::clock;
 use crate::executor::cgroup::Cgroup;
 use crate::executor::confinement::Resolved;
 use crate::executor::outcome::NotStarted;
@@ -139,12 +140,14 @@ impl Plan {
     }
 }
 
-/// Everything is ready: only the instant is missing. Signals are held back, so a stop takes effect right after it. However
-/// wrong a clock is, this takes `LONGEST_WAIT` at most.
+/// Everything is ready: only the instant is missing. Signals are held back, so a stop takes effect right after it. An instant
+/// further away than `LONGEST_WAIT` is of a clock that was set back since, and not waited for.
 fn wait_until(instant: Option<Timestamp>) {
-    let wait = instant.map(|instant| instant.duration_since(Timestamp::now()));
+    let wait = instant.map(|instant| instant.duration_since(clock::exact()));
     let Some(wait) = wait.filter(|wait| wait.is_positive()) else { return };
-    std::thread::sleep(wait.unsigned_abs().min(LONGEST_WAIT));
+    if wait.unsigned_abs() <= LONGEST_WAIT {
+        std::thread::sleep(wait.unsigned_abs());
+    }
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
