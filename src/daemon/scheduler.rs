@@ -17,7 +17,7 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
 use crate::model::run::{FlowRun, MissedSlots};
 use crate::model::schedule::{Cursor, Schedule};
-use crate::model::state::{Proposed, StateType, names};
+use crate::model::state::{Proposed, State, StateType, names};
 use crate::model::transition::Context;
 use crate::store::ledger::{Changed, Feed, Ledger, LedgerError, Unit};
 use jiff::{SignedDuration, Timestamp};
@@ -244,8 +244,8 @@ impl Scheduler {
             }
             // The clock was ahead when it was recorded as missed.
             (Some(there), Slot::Runs(_)) if there.state.name == names::MISSED && there.state.timestamp > now => {
-                let again = Proposed::new(StateType::Scheduled).scheduled_time(run.expected_start_time).message("recorded as missed by a clock that was ahead");
-                unit.propose_with(there.id, again, context, |run| run.missed = None)?;
+                let message = Some("recorded as missed by a clock that was ahead".to_owned());
+                unit.make_again(&FlowRun { state: State { message, ..run.state.clone() }, ..run })?;
             }
             (Some(_), _) => {}
         }

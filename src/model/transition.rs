@@ -138,7 +138,10 @@ fn to_running(run: &FlowRun, mut proposed: Proposed, context: Context) -> Decisi
         let failed = Proposed::new(StateType::Failed).message("The flow was paused and never resumed.");
         return instead(run, failed, context.now, "The flow was paused and never resumed.");
     }
+    // A clock that was set back since cannot tell when a delay is over: who proposes this has waited by their own.
+    let unknown = state.name == names::AWAITING_RETRY && state.timestamp > context.now;
     if matches!(state.kind, StateType::Scheduled | StateType::Pending)
+        && !unknown
         && let Some(due) = state.details.scheduled_time
         && due > context.now
     {
@@ -162,9 +165,11 @@ fn to_failure(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
     let made = run.run_count.max(proposed.attempt.unwrap_or(0));
     if attempted && retried && made <= run.retries && run.retries > 0 && made > 0 {
         let delay = retry::delay(&run.retry_delay_seconds, run.retry_jitter_factor, run.id, made);
+        // Counted from when the new state begins (`FlowRun::enter`).
+        let begins = context.now.max(run.state.timestamp);
         let mut retry = Proposed::new(StateType::Scheduled)
             .named(names::AWAITING_RETRY)
-            .scheduled_time(context.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+            .scheduled_time(begins.saturating_add(delay).unwrap_or(Timestamp::MAX));
         retry.message = proposed.message;
         retry.attempt = proposed.attempt;
         return instead(run, retry, context.now, "Retrying");
@@ -241,6 +246,22 @@ mod tests {
             assert_eq!((next.state.name.as_str(), next.run_count), (expected, attempt));
             run.run_count = next.run_count;
         }
+    }
+
+    /// The delay of a retry is counted from the state that it stands in, and who has waited it by a clock of their own may go on.
+    #[test]
+    fn a_retry_has_its_delay_by_a_clock_that_was_set_back_too() {
+        let an_hour_earlier = Context { now: "2026-11-21T08:00:00Z".parse().unwrap(), force: false, has_infrastructure: true };
+        let mut run = run_in(StateType::Running);
+        (run.run_count, run.retries, run.retry_delay_seconds) = (1, 1, vec![10.0]);
+        let waiting = transition(&run, Proposed::new(StateType::Failed), an_hour_earlier).changed().unwrap().clone();
+        let delay = waiting.scheduled_time().unwrap().duration_since(waiting.waits_since());
+        assert_eq!((waiting.state.name.as_str(), delay), (names::AWAITING_RETRY, SignedDuration::from_secs(10)));
+        let again = transition(&waiting, Proposed::new(StateType::Running), an_hour_earlier);
+        assert!(matches!(again, Decision::Accept(_)), "{again:?}");
+        let too_early = Context { now: waiting.waits_since(), ..an_hour_earlier };
+        let again = transition(&waiting, Proposed::new(StateType::Running), too_early);
+        assert!(matches!(again, Decision::Wait { .. }), "{again:?}");
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Daemon {
             self.propose(run.id, Proposed::new(StateType::Cancelled).message(reason), now).await?;
             return Ok(None);
         }
-        Ok(deployment.map(|deployment| Waiting::of(&run, &deployment)))
+        Ok(deployment.map(|deployment| Waiting::of(&run, &deployment, now)))
     }
 
     /// Writes down what became of the processes of runs that were claimed. A process that was never started, because the daemon was
