@@ -176,7 +176,18 @@ impl FlowRun {
         }
         let since = self.waits_since();
         let due = self.scheduled_time().map_or(since, |at| at.max(since));
-        self.queue_wait_seconds + now.duration_since(due).as_secs_f64().max(0.0)
+        self.queue_wait_seconds + seconds_between(due, now)
+    }
+
+    /// Seconds spent Running before the attempt that is going on, or being cancelled; `None`: none is.
+    pub fn run_time_before(&self) -> Option<f64> {
+        match (self.state.kind, self.past_states.last()) {
+            (StateType::Running, _) => Some(self.total_run_time),
+            (StateType::Cancelling, Some(left)) if left.kind == StateType::Running => {
+                Some((self.total_run_time - seconds_between(left.timestamp, self.state.timestamp)).max(0.0))
+            }
+            _ => None,
+        }
     }
 
     /// Enters `state` at `now`, or when it entered the one before, where a clock that was set back since shows less: a history is in order,
@@ -187,7 +198,7 @@ impl FlowRun {
         let now = now.max(self.state.timestamp);
         let left = self.state.kind;
         if left == StateType::Running {
-            self.total_run_time += now.duration_since(self.state.timestamp).as_secs_f64().max(0.0);
+            self.total_run_time += seconds_between(self.state.timestamp, now);
         }
         if matches!(proposed.kind, StateType::Pending | StateType::Running) {
             self.queue_wait_seconds = self.queue_wait(now);
@@ -217,6 +228,11 @@ impl FlowRun {
         self.end_time = self.state.kind.is_terminal().then_some(now);
         self.updated = now;
     }
+}
+
+/// Never less than none.
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
 }
 
 #[cfg(test)]

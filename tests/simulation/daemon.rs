@@ -222,7 +222,7 @@ impl Daemon {
         let mut unit = self.ledger.unit();
         let mut claimed = Vec::new();
         for id in starting {
-            let context = Context { now: clock.now, force: false, has_infrastructure: false };
+            let context = Context { now: clock.now, force: false };
             if let Decision::Accept(_) = unit.propose(*id, Proposed::new(StateType::Pending), context)?.decision {
                 claimed.push(*id);
             }
@@ -235,7 +235,7 @@ impl Daemon {
     }
 
     async fn propose(&self, id: FlowRunId, proposed: Proposed, now: Timestamp) -> Result<(), Ended> {
-        let context = Context { now, force: false, has_infrastructure: true };
+        let context = Context { now, force: false };
         self.ledger.propose(id, proposed, context).await?;
         Ok(())
     }

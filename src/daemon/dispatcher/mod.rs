@@ -450,7 +450,7 @@ impl Dispatcher {
     }
 
     fn context(&self) -> Context {
-        Context { now: clock::now(), force: false, has_infrastructure: true }
+        Context { now: clock::now(), force: false }
     }
 
     /// Something became free, or other: whatever waits for it is asked again.

@@ -109,8 +109,7 @@ impl Dispatcher {
         // The state begins when the process ended, which may be before this daemon was there to hear of it.
         let ended = outcome.ended_at.min(clock::now());
         // Measured, where it can be: between the states a clock may have been set.
-        let took = outcome.took_seconds.filter(|_| run.state.kind == StateType::Running);
-        let total_run_time = took.map(|took| run.total_run_time + took);
+        let total_run_time = run.run_time_before().zip(outcome.took_seconds).map(|(before, took)| before + took);
         self.note_end(unit, run, proposed, ended, move |run| {
             run.usage = Some(run.usage.unwrap_or_default().and(usage));
             run.total_run_time = total_run_time.unwrap_or(run.total_run_time);
@@ -162,5 +161,5 @@ fn run_of(report: &Report) -> FlowRunId {
 }
 
 fn context(now: Timestamp) -> Context {
-    Context { now, force: false, has_infrastructure: true }
+    Context { now, force: false }
 }
