@@ -44,7 +44,7 @@
 //!   randomness; instants, ids and files come in as arguments.
 //! * **Single doors.** Only `daemon::apply` turns a plan's steps into writes. Only `store::ledger` commits. Only
 //!   `model::transition` yields a new state of a run. Only `daemon`, `executor` and `source` start processes. Only
-//!   [`clock`] reads the clock, but for run supervisors, which are processes of their own, and the commands' "in 5 minutes".
+//!   [`clock`] reads the clock.
 //! * **Level, not edge.** A file event, a request, a timer and start-up wake the same idempotent pass. The scheduler
 //!   and the dispatcher hear of every change through the ledger's feed, whoever made it, and look at the record as it is.
 //! * **Decide, commit, act.** A run is Pending on disk before its process is started; a slot's run and its schedule's
@@ -61,6 +61,9 @@
 //!   schedule; a run is made a second before its slot, so that only its start is left to do then, and is taken back if its
 //!   schedule is paused or changed within that second. Made by a daemon that then died, it is missed like its slot.
 //! * All slots of a schedule share the tail of their runs' ids: an id of a run to come is resolved at once.
+//! * What is to begin now, or after a retry's delay, is written down as an instant, and is none: `dispatch::wait` reads it so that a clock
+//!   that was set back makes nobody wait for it. A run's states are in order for the same reason, and its time is measured
+//!   (`model::run`). `tests/faults` sets the clock of daemon and supervisors, which a debug build lets it (`clock::moved`).
 //! * A slot that is missed is a record, never a gap: 100 one by one, the rest as one count. A clock that was set back takes cursors
 //!   and timers back with it; what was recorded as missed by a clock that was ahead runs when its time comes.
 //! * `reconcile --dry-run --against` plans over a home in memory that is made equal to a git revision (`source::git`); with `--api`

@@ -42,7 +42,8 @@ fn largest_unit(span: SignedDuration) -> Option<String> {
 
 /// How long something took: `0.42s`, `12.3s`, `3m 05s`, `2h 04m`.
 pub fn took(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
+    let seconds = seconds.max(0.0);
+    let whole = seconds as u64;
     match whole {
         0..10 => format!("{seconds:.2}s"),
         10..60 => format!("{seconds:.1}s"),

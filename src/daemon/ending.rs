@@ -86,6 +86,7 @@ mod tests {
             end,
             started_at: None,
             ended_at: jiff::Timestamp::UNIX_EPOCH,
+            took_seconds: None,
             resources: Default::default(),
             leftover: Default::default(),
             exception: None,

@@ -1,6 +1,5 @@
 //! What a project's files looked like when a pass read them, and whether they still do. It only looks, off the async threads.
 use crate::source::Fingerprint;
-use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +22,7 @@ pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// What is to be pruned is pruned when the files have stood so long as they are: a file that is half written may be good YAML.
-const SETTLED: SignedDuration = SignedDuration::from_secs(1);
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Of one processor, looking at contents takes at most one part in this many.
 const SHARE: u32 = 50;
@@ -92,16 +91,16 @@ pub(super) fn may_have_changed(now: &Stamps, before: &Stamps, begun: SystemTime)
     })
 }
 
-/// When the newest of these paths will have settled; `None`: all have.
-pub(super) fn settles_at(paths: impl IntoIterator<Item = PathBuf>, now: Timestamp) -> Option<Timestamp> {
-    let modified = |path: PathBuf| Timestamp::try_from(std::fs::metadata(path).ok()?.modified().ok()?).ok();
+/// How long until the newest of these paths will have settled; `None`: all have. `now` is of the files' clock.
+pub(super) fn settles_in(paths: impl IntoIterator<Item = PathBuf>, now: SystemTime) -> Option<Duration> {
+    let modified = |path: PathBuf| std::fs::metadata(path).ok()?.modified().ok();
     newest_unsettled(paths.into_iter().filter_map(modified), now)
 }
 
 /// Times to come tell nothing: they were set by hand, or by a clock that was ahead.
-fn newest_unsettled(modified: impl Iterator<Item = Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    let settled = modified.filter(|modified| *modified <= now).filter_map(|modified| modified.checked_add(SETTLED).ok());
-    settled.filter(|settled| *settled > now).max()
+fn newest_unsettled(modified: impl Iterator<Item = SystemTime>, now: SystemTime) -> Option<Duration> {
+    let stood = modified.filter_map(|modified| now.duration_since(modified).ok());
+    SETTLED.checked_sub(stood.min()?).filter(|left| !left.is_zero())
 }
 
 /// The processor's time that this thread has taken so far: a file system that lets one wait costs none.
@@ -135,16 +134,16 @@ mod tests {
 
     #[test]
     fn what_was_modified_less_than_a_second_ago_has_not_settled() {
-        let at = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).unwrap();
+        let at = |milliseconds: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
         for (modified, expected, why) in [
             (&[1_000, 9_000][..], None, "a second ago"),
-            (&[9_001], Some(10_001), "just now"),
-            (&[9_001, 9_500, 3], Some(10_500), "the newest counts"),
-            (&[10_000], Some(11_000), "at this instant"),
+            (&[9_001], Some(1), "just now"),
+            (&[9_001, 9_500, 3], Some(500), "the newest counts"),
+            (&[10_000], Some(1_000), "at this instant"),
             (&[10_001, 99_000], None, "in the future"),
             (&[], None, "nothing is there"),
         ] {
-            assert_eq!(newest_unsettled(modified.iter().map(|time| at(*time)), at(10_000)), expected.map(at), "{why}");
+            assert_eq!(newest_unsettled(modified.iter().map(|time| at(*time)), at(10_000)), expected.map(Duration::from_millis), "{why}");
         }
     }
 

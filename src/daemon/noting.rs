@@ -67,7 +67,7 @@ impl Reconciler {
     }
 
     /// Puts a failure that is not the files' into the status.
-    pub fn note_failure(&self, root: &Path, error: &PassError) -> Timestamp {
+    pub fn note_failure(&self, root: &Path, error: &PassError) {
         let now = clock::now();
         let retry_at = now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX);
         let began = self.began(root, false, !matches!(error, PassError::Gone { .. }));
@@ -84,7 +84,6 @@ impl Reconciler {
             project.observe(found, now);
             project.count_pass(false);
         });
-        retry_at
     }
 
     /// Since when it has been so, as far as the events of the time before this daemon tell: only of the first pass it is not known here.

@@ -27,14 +27,14 @@ use crate::reconcile::explain::{self, Tense};
 use crate::reconcile::{Action, NotRead, Options, Plan, RunsOf, Unit};
 use crate::source::{self, Fingerprint, Snapshot, SourceError, SourceSet};
 use crate::store::ledger::{Ledger, LedgerError, Reader};
-use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 /// After a failure that is not the files' fault, the pass is tried again this much later.
-pub const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(10);
+pub const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// How often a plan is made again because the definitions moved while it was made.
 const MOST_REPLANS: usize = 8;
@@ -89,8 +89,8 @@ pub struct Outcome {
     pub deployments: usize,
     /// What refused the plan.
     pub refusal: Option<String>,
-    /// Nothing was done, because the plan prunes and the files have only just changed: when they will have settled.
-    pub unsettled: Option<Timestamp>,
+    /// Nothing was done, because the plan prunes and the files have only just changed: how long until they will have settled.
+    pub unsettled: Option<Duration>,
     /// What is stored of the project, as it was before the pass.
     pub stored: Option<Project>,
     /// The files that were read.
@@ -376,7 +376,7 @@ fn prepare(reader: &Reader, pass: &Pass, others: &BTreeMap<String, String>, runs
     let refusal = plan.refusals.first().map(|refusal| refusal.in_full(&plan.root));
     let is_settled = !pass.settle || pass.dry_run || plan.is_refused() || plan.counts.prune == 0;
     let is_settled = is_settled || source.as_ref().is_some_and(|source| pass.settled.as_ref() == Some(&source.content));
-    let unsettled = if is_settled { None } else { looks::settles_at(sources.declaring(), clock::now()) };
+    let unsettled = if is_settled { None } else { looks::settles_in(sources.declaring(), clock::of_files()) };
     let units = plan.take_units(desired.rules.atomicity);
     let unit_reports = units::reports(&desired, &units, refusal.as_deref());
     let base = plan.base_revision;

@@ -17,7 +17,7 @@ use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, ScheduleId};
 use crate::model::run::{FlowRun, MissedSlots};
 use crate::model::schedule::{Cursor, Schedule};
-use crate::model::state::{Proposed, StateType, names};
+use crate::model::state::{Proposed, State, StateType, names};
 use crate::model::transition::Context;
 use crate::store::ledger::{Changed, Feed, Ledger, LedgerError, Unit};
 use jiff::{SignedDuration, Timestamp};
@@ -233,7 +233,7 @@ impl Scheduler {
 
     /// Adds a slot's run, or the record that it was missed, where there is none yet.
     fn add(&self, run: FlowRun, slot: &Slot<'_>, now: Timestamp, unit: &mut Unit) -> Result<(), DaemonError> {
-        let context = Context { now, force: true, has_infrastructure: false };
+        let context = Context { now, force: true };
         let missed = |message: String| Proposed::new(StateType::Cancelled).named(names::MISSED).message(message);
         match (self.ledger.run(run.id)?, slot) {
             (None, Slot::Runs(_)) => unit.create_run(&run)?,
@@ -244,8 +244,11 @@ impl Scheduler {
             }
             // The clock was ahead when it was recorded as missed.
             (Some(there), Slot::Runs(_)) if there.state.name == names::MISSED && there.state.timestamp > now => {
-                let again = Proposed::new(StateType::Scheduled).scheduled_time(run.expected_start_time).message("recorded as missed by a clock that was ahead");
-                unit.propose_with(there.id, again, context, |run| run.missed = None)?;
+                // What the record stands for besides its own slot was missed all the same.
+                let missed = there.missed.map(|missed| MissedSlots { count: missed.count.saturating_sub(1), ..missed }).filter(|missed| missed.count > 0);
+                let others = missed.as_ref().map(|missed| format!("; {missed}")).unwrap_or_default();
+                let message = Some(format!("recorded as missed by a clock that was ahead{others}"));
+                unit.make_again(&FlowRun { state: State { message, ..run.state.clone() }, missed, ..run })?;
             }
             (Some(_), _) => {}
         }

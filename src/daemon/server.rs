@@ -50,7 +50,7 @@ pub async fn stop_runs(ledger: &Ledger, mut counts: watch::Receiver<RunCounts>) 
         if run.infrastructure.is_none() {
             continue;
         }
-        let context = Context { now: clock::now(), force: false, has_infrastructure: true };
+        let context = Context { now: clock::now(), force: false };
         let proposed = Proposed::new(StateType::Cancelling).message("the daemon was stopped with --stop-runs");
         match ledger.propose(id, proposed, context).await {
             Ok(_) | Err(LedgerError::NoSuchRun(_)) => {}

@@ -57,7 +57,7 @@ pub struct ProjectWatch {
     seen: Option<Arc<Seen>>,
     said: Option<String>,
     /// The content that is to be pruned by, and when it will have settled.
-    settling: Option<(String, Timestamp)>,
+    settling: Option<(String, Instant)>,
     /// What of each object's drift was last reported; `None` before the first pass that had a plan.
     drifted: Option<BTreeMap<Uuid, String>>,
     /// The suspension that the last pass met.
@@ -106,18 +106,18 @@ impl ProjectWatch {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DaemonError> {
         let mut again = self.reconciler.asked_again();
         loop {
-            let retry_at = self.pass().await;
+            let next = self.pass().await;
             tokio::select! {
                 () = told(&mut stop) => return Ok(()),
                 Ok(()) = again.changed() => {}
-                () = self.change(retry_at) => {}
+                () = self.change(next) => {}
             }
         }
     }
 
     /// Waits until something may have changed: an event and the quiet after it, a rescan that finds a difference, what another project
-    /// gave up while this one is held back, `retry_at`, or a long while.
-    async fn change(&mut self, retry_at: Option<Timestamp>) {
+    /// gave up while this one is held back, when a pass is to be made `again`, or a long while.
+    async fn change(&mut self, again: Option<Again>) {
         let look_again = Instant::now() + LOOK_AGAIN;
         let mut rescan = Instant::now() + RESCAN;
         loop {
@@ -140,7 +140,7 @@ impl ProjectWatch {
                         return;
                     }
                 }
-                () = sleep_until(retry_at) => return,
+                () = sleep_until(again) => return,
                 () = tokio::time::sleep_until(rescan) => {
                     let found = self.look(Seen::look_closely).await;
                     if Instant::now() >= look_again || found.is_none_or(|found| found.differs) {
@@ -152,13 +152,13 @@ impl ProjectWatch {
         }
     }
 
-    async fn pass(&mut self) -> Option<Timestamp> {
+    async fn pass(&mut self) -> Option<Again> {
         self.reconciler.note_reconciling(&self.root);
         self.written.mark_unchanged();
-        let settled = self.settling.as_ref().filter(|(_, at)| *at <= clock::now()).map(|(content, _)| content.clone());
+        let settled = self.settling.as_ref().filter(|(_, at)| *at <= Instant::now()).map(|(content, _)| content.clone());
         let (root, files) = (self.root.clone(), self.files.clone());
         let pass = Pass { root, files, strict: self.strict, settle: true, settled, ..Pass::default() };
-        let (begun, before) = (SystemTime::now(), self.stamps().await);
+        let (begun, before) = (clock::of_files(), self.stamps().await);
         match self.reconciler.pass(pass).await {
             Ok(outcome) if outcome.unsettled.is_some() => {
                 let at = self.settle(&outcome);
@@ -185,8 +185,8 @@ impl ProjectWatch {
                 let unreadable = outcome.report.problems.iter().any(|problem| problem.code == UNREADABLE);
                 let until = match self.suspended.as_ref().and_then(|suspension| suspension.until) {
                     // What kept a file from being read may end without a change that shows.
-                    None if unreadable => now.checked_add(RETRY_AFTER).ok(),
-                    until => until,
+                    None if unreadable => Some(Again::After(Instant::now() + RETRY_AFTER)),
+                    until => until.map(Again::At),
                 };
                 let is_written = outcome.report.plan.as_ref().is_some_and(|plan| plan.refusals.iter().any(is_written));
                 self.follow(outcome.consulted);
@@ -198,22 +198,22 @@ impl ProjectWatch {
                 until
             }
             Err(error) => {
-                let retry_at = self.reconciler.note_failure(&self.root, &error);
+                self.reconciler.note_failure(&self.root, &error);
                 self.say_failure(&error).await;
                 self.remember(begun, &before, None).await;
-                Some(retry_at)
+                Some(Again::After(Instant::now() + RETRY_AFTER))
             }
         }
     }
 
     /// When the next pass is due, because this one found that the files have only just changed. What the same content is put off by
     /// is not put off again: something else may be written into these directories all the time.
-    fn settle(&mut self, outcome: &Outcome) -> Option<Timestamp> {
+    fn settle(&mut self, outcome: &Outcome) -> Option<Again> {
         let content = outcome.source.as_ref().map(|source| source.content.clone()).unwrap_or_default();
         let earlier = self.settling.take().filter(|(known, _)| *known == content).map(|(_, at)| at);
-        let at = earlier.or(outcome.unsettled)?;
+        let at = earlier.or(outcome.unsettled.map(|left| Instant::now() + left))?;
         self.settling = Some((content, at));
-        Some(at)
+        Some(Again::After(at))
     }
 
     /// Remembers the files as they are, unless one of them may have changed while the pass read it.
@@ -295,9 +295,22 @@ impl ProjectWatch {
     }
 }
 
-/// Sleeps until an instant of the wall clock, whatever is done to that clock meanwhile; for ever without one.
-async fn sleep_until(at: Option<Timestamp>) {
-    let Some(at) = at else { return std::future::pending().await };
+/// When a pass is made again without any change.
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    /// At an instant of the wall clock, whatever is done to that clock meanwhile.
+    At(Timestamp),
+    /// After a while, which does not grow when that clock is set back.
+    After(Instant),
+}
+
+/// Sleeps until then; for ever without one.
+async fn sleep_until(again: Option<Again>) {
+    let at = match again {
+        Some(Again::At(at)) => at,
+        Some(Again::After(at)) => return tokio::time::sleep_until(at).await,
+        None => return std::future::pending().await,
+    };
     while let Ok(left) = Duration::try_from(at.duration_since(clock::now())) {
         if left.is_zero() {
             return;
@@ -378,17 +391,18 @@ mod tests {
             let mut project = watched(directory.path()).await;
             let begun = Instant::now();
             fs::write(directory.path().join("deployment.yaml"), FIRST).unwrap();
-            let retry_at = project.pass().await;
+            let again = project.pass().await;
             if begun.elapsed() >= Duration::from_secs(1) {
                 // This host was too slow to look at a file within a second: once more.
                 continue;
             }
             assert_eq!(deployments(&project), 2, "nothing is pruned yet");
-            assert!(retry_at.unwrap() <= clock::now() + jiff::SignedDuration::from_secs(1));
+            assert!(matches!(again, Some(Again::After(at)) if at <= Instant::now() + Duration::from_secs(1)), "{again:?}");
             // Whatever goes on in the directory meanwhile, the same content is put off once.
-            project.settling.as_mut().unwrap().1 = clock::now();
+            project.settling.as_mut().unwrap().1 = Instant::now();
             modified(directory.path(), SystemTime::now());
-            assert_eq!((project.pass().await, deployments(&project)), (None, 1));
+            assert!(project.pass().await.is_none());
+            assert_eq!(deployments(&project), 1);
             return;
         }
     }
@@ -401,7 +415,8 @@ mod tests {
             let mut project = watched(directory.path()).await;
             fs::write(directory.path().join("deployment.yaml"), FIRST).unwrap();
             modified(directory.path(), at);
-            assert_eq!((project.pass().await, deployments(&project)), (None, 1));
+            assert!(project.pass().await.is_none());
+            assert_eq!(deployments(&project), 1);
         }
     }
 

@@ -6,6 +6,7 @@
 //! * `ended`: overrides whose time is over, which count no longer.
 //! * `why`: the chain of all that, in words, for one instant.
 //! * `overlap`: what becomes of a slot that meets an earlier run of its deployment.
+//! * `wait`: when a run that waits is due, whatever was done to the clock meanwhile.
 //! * `queue`: which waiting runs may start, in which order, and why the others wait.
 //!
 //! Nothing here reads a clock, a store or a file; the daemon carries the decisions out.
@@ -15,4 +16,5 @@ pub mod overlap;
 pub mod queue;
 pub mod scheduled;
 pub mod upcoming;
+pub mod wait;
 pub mod why;

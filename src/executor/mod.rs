@@ -31,6 +31,7 @@ mod result;
 pub mod spawner;
 pub mod supervisor;
 mod tree;
+mod variables;
 pub mod watch;
 
 use self::confinement::Confinement;

@@ -23,6 +23,9 @@ pub struct Outcome {
     pub started_at: Option<Timestamp>,
     /// When the run's main process ended (what it left behind may have been ended later).
     pub ended_at: Timestamp,
+    /// How long its main process was there, measured: between the two instants a clock may have been set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_seconds: Option<f64>,
     #[serde(default)]
     pub resources: Resources,
     /// Processes that were still there when the main process had ended.
@@ -146,6 +149,7 @@ impl Outcome {
             message,
             started_at: None,
             ended_at: at,
+            took_seconds: None,
             resources: Resources::default(),
             leftover: Leftover::default(),
             exception: None,

@@ -16,9 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
-use serde_json::json;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
@@ -34,11 +32,13 @@ use super::spawner::{self, NoAnswer, Spawner};
 use super::supervisor::signals::{self, HeldBack};
 use super::supervisor::ARGUMENT;
 use super::tree;
+use super::variables;
 use super::watch::{DirectoryWatcher, readable};
 use super::{
     Adoption, BoxFuture, Context, Executor, FORMAT_VERSION, Handle, Job, Outcome, Report,
     StartError, StopError,
 };
+use crate::clock;
 
 /// The work pool type.
 pub const KIND: &str = "process";
@@ -172,58 +172,7 @@ impl Executor for ProcessExecutor {
     }
 
     fn schema(&self) -> serde_json::Value {
-        json!({
-            "type": "object",
-            "properties": {
-                "name": { "title": "Name", "type": "string", "description": "Name given to the run's process, for people." },
-                "env": {
-                    "title": "Environment Variables", "type": "object", "additionalProperties": { "type": ["string", "null"] },
-                    "description": "Environment variables to set for the run; null removes one."
-                },
-                "labels": {
-                    "title": "Labels", "type": "object", "additionalProperties": { "type": "string" },
-                    "description": "Labels of the run; a process cannot carry any, they are only kept."
-                },
-                "command": { "title": "Command", "type": "string", "description": "The command to run instead of the entrypoint." },
-                "stream_output": {
-                    "title": "Stream Output", "type": "boolean", "default": true,
-                    "description": "Whether the run's output also appears in the daemon's own output. The run's log is always kept."
-                },
-                "working_dir": {
-                    "title": "Working Directory", "type": "string", "format": "path",
-                    "description": "Where the process starts; by default the project's directory."
-                },
-                "python": {
-                    "title": "Python Interpreter", "type": "string", "format": "path",
-                    "description": "For Python entrypoints; by default the working directory's .venv, else python3 from PATH."
-                },
-                "grace_seconds": {
-                    "title": "Grace", "type": "number", "minimum": 0, "default": 10,
-                    "description": "Seconds between SIGTERM and SIGKILL when the run is stopped or times out."
-                },
-                "max_output": {
-                    "title": "Maximum Output", "type": ["integer", "string"],
-                    "description": "Log kept per attempt, in bytes or as 16M: beyond it, the beginning and the end are kept."
-                },
-                "env_file": {
-                    "title": "Environment File", "type": "string", "format": "path",
-                    "description": "A file of NAME=VALUE lines below the project's directory, read when the run starts."
-                },
-                "env_inherit": {
-                    "title": "Inherited Environment", "type": ["boolean", "array"], "items": { "type": "string" }, "default": true,
-                    "description": "Whether the run gets the daemon's environment, only PATH, HOME and the like, or those and a list of names."
-                },
-                "user": { "title": "User", "type": ["string", "integer"], "description": "As whom the run runs; needs a daemon that runs as root." },
-                "group": { "title": "Group", "type": ["string", "integer"], "description": "Its group; by default the groups of the user." },
-                "nice": { "title": "Niceness", "type": "integer", "minimum": -20, "maximum": 19, "description": "How much it gives way to others." },
-                "umask": { "title": "File Mode Mask", "type": "string", "pattern": "^0?[0-7]{1,3}$", "description": "Octal: \"027\"." },
-                "memory_max": {
-                    "title": "Memory", "type": ["integer", "string"],
-                    "description": "Bytes, or 512M: of the whole run where a control group can hold it, else of each process."
-                },
-                "cpu_max": { "title": "Processors", "type": "number", "exclusiveMinimum": 0, "description": "0.5 is half of one; where a control group can hold it." }
-            }
-        })
+        variables::schema()
     }
 
     fn start(&self, job: Job, context: Context) -> BoxFuture<'_, Result<Handle, StartError>> {
@@ -254,7 +203,7 @@ impl Executor for ProcessExecutor {
     fn withdraw<'a>(&'a self, run_id: Uuid, attempt: u32, run_directory: &'a Path) -> BoxFuture<'a, io::Result<bool>> {
         Box::pin(async move {
             let directory = run_directory.to_path_buf();
-            let withdrawn = spawn_blocking(move || directory::withdraw(&directory, run_id, attempt, Timestamp::now()));
+            let withdrawn = spawn_blocking(move || directory::withdraw(&directory, run_id, attempt, clock::exact()));
             withdrawn.await.map_err(io::Error::other)?
         })
     }
@@ -399,7 +348,8 @@ impl Launcher {
 
     fn execute(&self, arguments: &[&OsStr], report: io::PipeWriter) -> io::Result<u32> {
         let _until_spawned = HeldBack::in_this_thread();
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg0("reeve")
             .arg(ARGUMENT)
             .args(arguments)
@@ -407,9 +357,10 @@ impl Launcher {
             .stdin(Stdio::null())
             .stdout(report)
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        Ok(child.id())
+            .process_group(0);
+        #[cfg(debug_assertions)]
+        command.envs(clock::moved::file().map(|file| (clock::moved::VARIABLE, file)));
+        Ok(command.spawn()?.id())
     }
 }
 
@@ -592,7 +543,7 @@ fn settle(handle: &Handle, gone: Gone) -> Result<Outcome, String> {
         handle.attempt,
         End::Lost,
         evidence.clone(),
-        Timestamp::now(),
+        clock::exact(),
     );
     let outcome = Outcome {
         started_at: record.started.map(|started| started.at),

@@ -162,26 +162,43 @@ impl FlowRun {
         self.state.details.scheduled_time
     }
 
+    /// When it was put where it waits now; of a run in state Scheduled. Named Late or other meanwhile, it waits all the same.
+    pub fn waits_since(&self) -> Timestamp {
+        let before = self.past_states.iter().rev().take_while(|state| state.kind == StateType::Scheduled).last();
+        before.unwrap_or(&self.state).timestamp
+    }
+
     /// Seconds that it has waited after it was due until `now`, over all attempts. An attempt waits from its scheduled time, or from when
     /// it was put there where that is later, until it is claimed (Pending). One that never was claimed has not waited in a queue.
     pub fn queue_wait(&self, now: Timestamp) -> f64 {
         if self.state.kind != StateType::Scheduled {
             return self.queue_wait_seconds;
         }
-        // Named Late or other meanwhile, it waits all the same.
-        let before = self.past_states.iter().rev().take_while(|state| state.kind == StateType::Scheduled).last();
-        let put_there = before.unwrap_or(&self.state).timestamp;
-        let due = self.scheduled_time().map_or(put_there, |at| at.max(put_there));
-        self.queue_wait_seconds + now.duration_since(due).as_secs_f64().max(0.0)
+        let since = self.waits_since();
+        let due = self.scheduled_time().map_or(since, |at| at.max(since));
+        self.queue_wait_seconds + seconds_between(due, now)
     }
 
-    /// Enters `state` at `now` and keeps the books as Prefect's server does: `run_count` grows with each Running,
+    /// Seconds spent Running before the attempt that is going on, or being cancelled; `None`: none is.
+    pub fn run_time_before(&self) -> Option<f64> {
+        match (self.state.kind, self.past_states.last()) {
+            (StateType::Running, _) => Some(self.total_run_time),
+            (StateType::Cancelling, Some(left)) if left.kind == StateType::Running => {
+                Some((self.total_run_time - seconds_between(left.timestamp, self.state.timestamp)).max(0.0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Enters `state` at `now`, or when it entered the one before, where a clock that was set back since shows less: a history is in order,
+    /// and nothing ends before it began. Keeps the books as Prefect's server does: `run_count` grows with each Running,
     /// `start_time` is the first of them, `end_time` stands only while the run is over. `transition` decides
     /// whether a state may be entered; nothing else may call this.
     pub(super) fn enter(&mut self, proposed: Proposed, now: Timestamp) {
+        let now = now.max(self.state.timestamp);
         let left = self.state.kind;
         if left == StateType::Running {
-            self.total_run_time += now.duration_since(self.state.timestamp).as_secs_f64().max(0.0);
+            self.total_run_time += seconds_between(self.state.timestamp, now);
         }
         if matches!(proposed.kind, StateType::Pending | StateType::Running) {
             self.queue_wait_seconds = self.queue_wait(now);
@@ -211,6 +228,11 @@ impl FlowRun {
         self.end_time = self.state.kind.is_terminal().then_some(now);
         self.updated = now;
     }
+}
+
+/// Never less than none.
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
 }
 
 #[cfg(test)]
@@ -256,6 +278,17 @@ mod tests {
         let mut cancelled = run(&[scheduled]);
         cancelled.enter(Proposed::new(StateType::Cancelled), now);
         assert_eq!(cancelled.queue_wait_seconds, 0.0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_leaves_a_history_in_order() {
+        let mut run = run(&[("SCHEDULED", "Scheduled", 30, 30)]);
+        for (kind, second) in [(StateType::Pending, 1), (StateType::Running, 2), (StateType::Completed, 3)] {
+            run.enter(Proposed::new(kind), format!("2026-11-21T09:10:0{second}Z").parse().unwrap());
+        }
+        let entered: Vec<Timestamp> = run.past_states.iter().chain([&run.state]).map(|state| state.timestamp).collect();
+        assert!(entered.is_sorted() && run.start_time <= run.end_time, "{run:?}");
+        assert_eq!((run.total_run_time, run.queue_wait_seconds), (0.0, 0.0));
     }
 
     #[test]

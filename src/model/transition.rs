@@ -25,8 +25,6 @@ pub struct Context {
     pub now: Timestamp,
     /// Skip every rule (Prefect's `force`).
     pub force: bool,
-    /// Whether an external process has been started for it that only its worker can stop.
-    pub has_infrastructure: bool,
 }
 
 /// The answer. `Accept` and `Reject` with a state carry the run as it is after the transition.
@@ -87,7 +85,9 @@ fn to_cancelling(run: &FlowRun, proposed: Proposed, context: Context) -> Decisio
     if from == StateType::Cancelling {
         return stay("This run is already cancelling.");
     }
-    let waits = from == StateType::Scheduled && (!context.has_infrastructure || run.state.name == names::RESUMING);
+    // A process was begun for it that only its worker can stop.
+    let has_infrastructure = run.infrastructure.is_some() || run.infrastructure_pid.is_some();
+    let waits = from == StateType::Scheduled && (!has_infrastructure || run.state.name == names::RESUMING);
     let suspended = from == StateType::Paused && run.state.name == names::SUSPENDED;
     if waits || suspended {
         let mut cancelled = Proposed::new(StateType::Cancelled);
@@ -138,7 +138,10 @@ fn to_running(run: &FlowRun, mut proposed: Proposed, context: Context) -> Decisi
         let failed = Proposed::new(StateType::Failed).message("The flow was paused and never resumed.");
         return instead(run, failed, context.now, "The flow was paused and never resumed.");
     }
+    // A clock that was set back since cannot tell when a delay is over: who proposes this has waited by their own.
+    let unknown = state.name == names::AWAITING_RETRY && state.timestamp > context.now;
     if matches!(state.kind, StateType::Scheduled | StateType::Pending)
+        && !unknown
         && let Some(due) = state.details.scheduled_time
         && due > context.now
     {
@@ -162,9 +165,11 @@ fn to_failure(run: &FlowRun, proposed: Proposed, context: Context) -> Decision {
     let made = run.run_count.max(proposed.attempt.unwrap_or(0));
     if attempted && retried && made <= run.retries && run.retries > 0 && made > 0 {
         let delay = retry::delay(&run.retry_delay_seconds, run.retry_jitter_factor, run.id, made);
+        // Counted from when the new state begins (`FlowRun::enter`).
+        let begins = context.now.max(run.state.timestamp);
         let mut retry = Proposed::new(StateType::Scheduled)
             .named(names::AWAITING_RETRY)
-            .scheduled_time(context.now.saturating_add(delay).unwrap_or(Timestamp::MAX));
+            .scheduled_time(begins.saturating_add(delay).unwrap_or(Timestamp::MAX));
         retry.message = proposed.message;
         retry.attempt = proposed.attempt;
         return instead(run, retry, context.now, "Retrying");
@@ -231,7 +236,7 @@ mod tests {
     /// An attempt whose process never began, or whose supervisor was killed before it could say so, is one of those that are allowed.
     #[test]
     fn an_attempt_that_never_came_to_running_counts() {
-        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false, has_infrastructure: true };
+        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false };
         let mut run = run_in(StateType::Pending);
         (run.retries, run.infrastructure) = (2, Some(json!({})));
         for (attempt, expected) in [(1, names::AWAITING_RETRY), (2, names::AWAITING_RETRY), (3, "Crashed")] {
@@ -243,10 +248,37 @@ mod tests {
         }
     }
 
+    /// The delay of a retry is counted from the state that it stands in, and who has waited it by a clock of their own may go on.
+    #[test]
+    fn a_retry_has_its_delay_by_a_clock_that_was_set_back_too() {
+        let an_hour_earlier = Context { now: "2026-11-21T08:00:00Z".parse().unwrap(), force: false };
+        let mut run = run_in(StateType::Running);
+        (run.run_count, run.retries, run.retry_delay_seconds) = (1, 1, vec![10.0]);
+        let waiting = transition(&run, Proposed::new(StateType::Failed), an_hour_earlier).changed().unwrap().clone();
+        let delay = waiting.scheduled_time().unwrap().duration_since(waiting.waits_since());
+        assert_eq!((waiting.state.name.as_str(), delay), (names::AWAITING_RETRY, SignedDuration::from_secs(10)));
+        let again = transition(&waiting, Proposed::new(StateType::Running), an_hour_earlier);
+        assert!(matches!(again, Decision::Accept(_)), "{again:?}");
+        let too_early = Context { now: waiting.waits_since(), ..an_hour_earlier };
+        let again = transition(&waiting, Proposed::new(StateType::Running), too_early);
+        assert!(matches!(again, Decision::Wait { .. }), "{again:?}");
+    }
+
+    /// Whoever asks for its end may have seen it running: between its attempts there is nobody who would end it.
+    #[test]
+    fn a_run_between_attempts_is_cancelled_at_once() {
+        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false };
+        for (infrastructure, expected) in [(None, StateType::Cancelled), (Some(json!({})), StateType::Cancelling)] {
+            let run = FlowRun { infrastructure, run_count: 1, ..run_in(StateType::Scheduled) };
+            let decision = transition(&run, Proposed::new(StateType::Cancelling), context);
+            assert_eq!(decision.changed().unwrap().state.kind, expected);
+        }
+    }
+
     #[test]
     fn only_what_is_scheduled_becomes_late() {
         use StateType::*;
-        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false, has_infrastructure: true };
+        let context = Context { now: "2026-11-21T09:00:15Z".parse().unwrap(), force: false };
         for from in [Scheduled, Pending, Running, Completed, Failed, Cancelled, Crashed, Paused, Cancelling] {
             let decision = transition(&run_in(from), Proposed::new(Scheduled).named(names::LATE), context);
             assert_eq!(decision.changed().is_some(), from == Scheduled, "{from}: {decision:?}");

@@ -142,7 +142,7 @@ impl Control for FakeControl {
 
     fn set_state(&self, run: FlowRunId, proposed: Proposed, force: bool) -> Answer<'_, (FlowRun, Decision)> {
         Box::pin(async move {
-            let context = Context { now: reeve::clock::now(), force, has_infrastructure: false };
+            let context = Context { now: reeve::clock::now(), force };
             let outcome = self.ledger.propose_or_make_real(run, proposed, context).await?;
             Ok((outcome.run, outcome.decision))
         })
@@ -162,7 +162,7 @@ impl Control for FakeControl {
 
     fn delete_run(&self, run: FlowRunId) -> Answer<'_, ()> {
         Box::pin(async move {
-            let context = Context { now: reeve::clock::now(), force: false, has_infrastructure: false };
+            let context = Context { now: reeve::clock::now(), force: false };
             Ok(self.ledger.delete_or_skip(run, context).await?)
         })
     }

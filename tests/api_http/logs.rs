@@ -111,7 +111,7 @@ async fn a_log_is_followed_until_the_run_is_over() {
     let server = Server::seeded().await;
     let run = server.run_id("Brisk-Otter");
     let propose = async |kind: StateType| {
-        let context = Context { now: reeve::clock::now(), force: true, has_infrastructure: false };
+        let context = Context { now: reeve::clock::now(), force: true };
         server.ledger.propose(run, Proposed::new(kind), context).await.unwrap();
     };
     let response = server.router.clone().oneshot(request("GET", &format!("/reeve/flow_runs/{run}/logs/follow"), Body::empty())).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_log_is_followed_until_the_run_is_over() {
 async fn a_followed_log_ends_when_the_server_begins_to_stop() {
     let server = Server::seeded().await;
     let run = server.run_id("Brisk-Otter");
-    let context = Context { now: reeve::clock::now(), force: true, has_infrastructure: false };
+    let context = Context { now: reeve::clock::now(), force: true };
     server.ledger.propose(run, Proposed::new(StateType::Running), context).await.unwrap();
     server.log(run, 1, &[(1, "o", "one")]);
     let response = server.router.clone().oneshot(request("GET", &format!("/reeve/flow_runs/{run}/logs/follow"), Body::empty())).await.unwrap();

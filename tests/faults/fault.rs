@@ -1,12 +1,14 @@
 //! The faults. Each says what it did, and to which run, since that run may end otherwise then.
+use crate::clock::{BEGINS, CAN_BE_SET, FURTHEST};
 use crate::common::process;
 use crate::host::Supervisor;
 use crate::round::Round;
+use jiff::SignedDuration;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::fs;
 
 /// How often in comparison, its name, and what is done: `false` where there was nothing to do it to.
-pub const FAULTS: [(u64, &str, fn(&mut Round) -> bool); 14] = [
+pub const FAULTS: [(u64, &str, fn(&mut Round) -> bool); 16] = [
     (4, "daemon killed", kill_daemon),
     (2, "daemon told to end", end_daemon),
     (2, "daemon stopped", stop_daemon),
@@ -21,7 +23,12 @@ pub const FAULTS: [(u64, &str, fn(&mut Round) -> bool); 14] = [
     (2, "child stopped", stop_child),
     (2, "directory removed", remove_directory),
     (4, "cancelled", cancel),
+    (3, CLOCK_FORWARD, |round| set_clock(round, true)),
+    (4, CLOCK_BACK, |round| set_clock(round, false)),
 ];
+
+pub const CLOCK_FORWARD: &str = "clock set forward";
+pub const CLOCK_BACK: &str = "clock set back";
 
 /// In the midst of requests.
 fn kill_daemon(round: &mut Round) -> bool {
@@ -156,6 +163,35 @@ fn cancel(round: &mut Round) -> bool {
     }
     true
 }
+
+/// Under the daemon, or while there is none.
+fn set_clock(round: &mut Round, forward: bool) -> bool {
+    let before = round.house.clock.offset();
+    let seconds = match round.random.below(4) {
+        0 => 1 + round.random.below(20),
+        1 => 60 + round.random.below(1_200),
+        2 => 3_600 + round.random.below(4 * 3_600),
+        _ => 24 * 3_600 + round.random.below(24 * 3_600),
+    };
+    let by = SignedDuration::from_secs(if forward { seconds as i64 } else { -(seconds as i64) });
+    let offset = (before + by).max(BEGINS + A_WHILE);
+    if !CAN_BE_SET || offset > FURTHEST || (offset - before).abs() < SignedDuration::from_secs(1) {
+        return false;
+    }
+    let killed = round.random.one_in(3);
+    if killed {
+        round.house.take_daemon().kill();
+    }
+    round.say(format!("the clock is set from {before:#} to {offset:#}, {}", if killed { "without a daemon" } else { "under the daemon" }));
+    round.house.clock.set(offset);
+    if killed {
+        round.house.start();
+    }
+    true
+}
+
+/// Longer than it takes to make a round's deployments.
+const A_WHILE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A write beyond the limit fails, as it does on a full disk (see `tests/store_full_disk.rs`).
 fn limit(pid: i32, size: u64) {

@@ -1,11 +1,14 @@
 //! The host of a round: its project, its daemon (killed and started again, also as another copy of the binary), and its processes.
+use crate::clock::{CAN_BE_SET, Clock};
 use crate::common::{Daemon, Host, http, process};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// What a run does that nothing happens to, and how often it begins.
 pub struct Kind {
@@ -23,19 +26,25 @@ const fn kind(name: &'static str, ends: (&'static str, &'static str), begins: us
 const COMPLETED: (&str, &str) = ("COMPLETED", "Completed");
 
 /// `long` ends only by a cancel.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 13] = [
     kind("short", COMPLETED, 1, ""),
     kind("steady", COMPLETED, 1, ""),
     kind("single", COMPLETED, 1, ", concurrency_limit: 1"),
     kind("pooled", COMPLETED, 1, ", work_pool: {name: narrow}"),
     kind("forker", COMPLETED, 1, ", work_pool: {name: narrow, work_queue_name: side}"),
     kind("flood", COMPLETED, 1, ""),
-    kind("fails", ("FAILED", "Failed"), 3, ", retries: 2, retry_delay_seconds: 0.1"),
+    kind("fails", ("FAILED", "Failed"), 3, ", retries: 2, retry_delay_seconds: [0.1, 0.7]"),
     kind("crashes", ("CRASHED", "Crashed"), 2, ", retries: 1, retry_on: [crashed]"),
     kind("slow", ("FAILED", "TimedOut"), 1, ", timeout_seconds: 0.5"),
     kind("stubborn", ("FAILED", "TimedOut"), 1, ", timeout_seconds: 0.6, work_pool: {name: narrow, work_queue_name: side}"),
     kind("long", ("CANCELLED", "Cancelled"), 1, ", work_pool: {name: narrow}"),
+    kind(TICKS, COMPLETED, 1, ", schedules: [{interval: 2, anchor_date: '2026-01-01T00:00:00Z'}]"),
+    kind(MINUTES, COMPLETED, 1, ", schedules: [{cron: '* * * * *', missed: skip}]"),
 ];
+
+/// These have a schedule.
+pub const TICKS: &str = "ticks";
+pub const MINUTES: &str = "minutes";
 
 pub const LONG: &str = "long";
 
@@ -62,8 +71,12 @@ pub struct Supervisor {
 
 pub struct House {
     pub host: Host,
+    pub clock: Clock,
+    /// No slot before it exists.
+    pub since: Timestamp,
     daemon: Option<Daemon>,
     copies: usize,
+    pub began: Instant,
     /// By name.
     deployments: BTreeMap<&'static str, String>,
 }
@@ -73,9 +86,14 @@ impl House {
         let host = Host::new(&manifest());
         host.write("work.sh", include_str!("work.sh"));
         fs::create_dir(host.path().join("books")).unwrap();
-        let mut house = House { host, daemon: None, copies: 0, deployments: BTreeMap::new() };
+        let clock = Clock::new(&host.path());
+        let mut house = House { host, since: clock.now(), clock, daemon: None, copies: 0, began: Instant::now(), deployments: BTreeMap::new() };
         house.start();
         house.daemon().reconciled();
+        house.since = house.clock.now();
+        if CAN_BE_SET {
+            house.clock.set(SignedDuration::ZERO);
+        }
         for kind in &KINDS {
             let id = house.daemon().deployment(kind.name)["id"].as_str().unwrap().to_owned();
             house.deployments.insert(kind.name, id);
@@ -118,6 +136,7 @@ impl House {
             };
         }
         command.env("BOOKS", self.books());
+        self.clock.give(&mut command);
         // A full disk is simulated by a limit on the size of files: it must not end the daemon by a signal.
         // SAFETY: one system call between fork and exec.
         unsafe {
@@ -142,6 +161,11 @@ impl House {
         let answer = self.answer("POST", &path, Some(&json!({"state": {"type": "CANCELLING"}})), 201);
         let taken = ["CANCELLING", "CANCELLED"];
         answer.is_some_and(|answer| taken.iter().any(|state| answer["state"]["type"] == *state))
+    }
+
+    /// Stops the schedules of a deployment.
+    pub fn pause(&self, kind: &'static str) {
+        self.daemon().post(&format!("/deployments/{}/pause_deployment", self.deployments[kind]), json!({}));
     }
 
     pub fn look(&self, run: &str) -> Option<Value> {

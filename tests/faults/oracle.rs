@@ -1,7 +1,9 @@
 //! What must be true of a round once its daemon is left in peace.
-use crate::common::{Daemon, until};
-use crate::host::{House, Kind, LONG};
+use crate::common::{Daemon, daemon::message, until};
+use crate::host::{House, KINDS, Kind, LONG, MINUTES, TICKS};
 use crate::round::{Fate, Round, by_id, is_over};
+use crate::slots;
+use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -9,8 +11,10 @@ use std::fs;
 
 /// Ends what only a cancel ends, waits until all is over, and looks.
 pub fn judge(round: &mut Round) {
+    let last = slots::go_on(round);
+    [TICKS, MINUTES].into_iter().for_each(|kind| round.house.pause(kind));
     end_long_runs(round);
-    round.house.daemon().counts(0, 0);
+    until_over(round);
     let runs = by_id(round.house.runs());
     for (id, fate) in &round.fates {
         let run = runs.get(id).unwrap_or_else(|| panic!("{id} was seen and is not there any more"));
@@ -19,6 +23,10 @@ pub fn judge(round: &mut Round) {
     for (id, run) in &runs {
         check_end(&round.house, id, run, round.fates.get(id).unwrap_or(&Fate::default()));
     }
+    for kind in KINDS.iter().filter(|kind| [TICKS, MINUTES].contains(&kind.name)) {
+        slots::are_whole(round, kind, &round.house.daemon().runs_of(kind.name), last);
+    }
+    check_measures(round);
     until("no process is left", || round.house.everything().is_empty().then_some(()));
     slots_are_free(&mut round.house);
     for run in runs.values() {
@@ -31,9 +39,18 @@ pub fn judge(round: &mut Round) {
     until("nothing of the round is left", || round.house.everything().is_empty().then_some(()));
 }
 
+fn until_over(round: &mut Round) {
+    let left = round.house.runs().into_iter().filter(|run| !is_over(run));
+    let left: Vec<_> = left.map(|run| (run["id"].clone(), run["state_name"].clone(), run["state"]["message"].clone())).collect();
+    round.say(format!("not over yet: {left:?}"));
+    round.house.daemon().counts(0, 0);
+}
+
 fn end_long_runs(round: &mut Round) {
     for run in round.house.runs() {
-        if round.house.kind_of(&run).name == LONG && !is_over(&run) {
+        // A slot stays at its instant: what a clock that was ahead had made of one, and somebody touched, waits for it.
+        let is_to_come = slots::slot_of(&run).is_some_and(|slot| slot > round.house.clock.now());
+        if (round.house.kind_of(&run).name == LONG || is_to_come) && !is_over(&run) {
             let id = run["id"].as_str().unwrap();
             let taken = round.house.cancel(id);
             round.fate(id).cancel = Some(taken || round.fates[id].cancel == Some(true));
@@ -65,13 +82,40 @@ fn check_end(house: &House, id: &str, run: &Value, fate: &Fate) {
     let state = (run["state_type"].as_str().unwrap(), run["state_name"].as_str().unwrap());
     let may = state == kind.ends && kind.name != LONG
         || state.0 == "CANCELLED" && fate.cancel.is_some()
-        || state.0 == "CRASHED" && !fate.struck.is_empty();
+        || state.0 == "CRASHED" && !fate.struck.is_empty()
+        || slots::slot_of(run).is_some() && (slots::is_missed(run) || state.0 == "CANCELLED" && message(run).contains("was paused"));
     assert!(may, "no reason to end so: {}", told());
     if state.0 == "COMPLETED" {
         assert_eq!(book.lines().last(), Some("end 0"), "Completed, and its process did not: {}", told());
     }
-    if fate.struck.is_empty() && fate.cancel.is_none() {
+    if !slots::is_missed(run) {
+        check_times(house, run, fate, &told);
+    }
+    if fate.struck.is_empty() && fate.cancel.is_none() && state == kind.ends {
         check_untouched(house, kind, run, begun, told);
+    }
+}
+
+/// However the clock was set: what came later stands later, and nothing took longer than it did.
+fn check_times(house: &House, run: &Value, fate: &Fate, told: &impl Fn() -> String) {
+    let at = |key: &str| run[key].as_str().map(|at| at.parse::<Timestamp>().unwrap());
+    assert!(at("start_time").is_none() || at("start_time") <= at("end_time"), "it ended before it began: {}", told());
+    let took = run["total_run_time"].as_f64().unwrap();
+    let waited = run["reeve"]["queue_wait_seconds"].as_f64().unwrap();
+    assert!(took >= 0.0 && waited >= 0.0, "less than nothing: {}", told());
+    // How long one took of which nobody saw the end is not known.
+    assert!(!fate.struck.is_empty() || took <= house.began.elapsed().as_secs_f64(), "it took too long: {}", told());
+    let states = house.daemon().get(&format!("/flow_run_states/?flow_run_id={}", run["id"].as_str().unwrap()));
+    let entered: Vec<Timestamp> = states.as_array().unwrap().iter().map(|state| state["timestamp"].as_str().unwrap().parse().unwrap()).collect();
+    assert!(entered.is_sorted(), "its history is not in order: {entered:?}\n{}", told());
+}
+
+/// Nothing that is counted is negative, and no time is longer than the round.
+fn check_measures(round: &Round) {
+    let page = round.house.daemon().text("/metrics");
+    for line in page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(value >= 0.0, "{line}");
     }
 }
 
@@ -89,7 +133,7 @@ fn check_untouched(house: &House, kind: &Kind, run: &Value, begun: usize, told: 
 }
 
 fn count_end(counts: &mut BTreeMap<&'static str, usize>, run: &Value) {
-    for known in ["COMPLETED", "FAILED", "CRASHED", "CANCELLED", "TimedOut"] {
+    for known in ["COMPLETED", "FAILED", "CRASHED", "CANCELLED", "TimedOut", "Missed"] {
         if run["state_type"] == known || run["state_name"] == known {
             *counts.entry(known).or_default() += 1;
         }

@@ -37,6 +37,7 @@ done <"$book"
 
 case $1 in
 short) finish 0 ;;
+ticks | minutes) note "at $(date +%s%N)"; finish 0 ;;
 steady) sleep 0.4; finish 0 ;;
 single) slot single 1; sleep 0.2; finish 0 ;;
 pooled) slot narrow 2; sleep 0.3; finish 0 ;;

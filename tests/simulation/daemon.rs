@@ -187,7 +187,7 @@ impl Daemon {
             self.propose(run.id, Proposed::new(StateType::Cancelled).message(reason), now).await?;
             return Ok(None);
         }
-        Ok(deployment.map(|deployment| Waiting::of(&run, &deployment)))
+        Ok(deployment.map(|deployment| Waiting::of(&run, &deployment, now)))
     }
 
     /// Writes down what became of the processes of runs that were claimed. A process that was never started, because the daemon was
@@ -222,7 +222,7 @@ impl Daemon {
         let mut unit = self.ledger.unit();
         let mut claimed = Vec::new();
         for id in starting {
-            let context = Context { now: clock.now, force: false, has_infrastructure: false };
+            let context = Context { now: clock.now, force: false };
             if let Decision::Accept(_) = unit.propose(*id, Proposed::new(StateType::Pending), context)?.decision {
                 claimed.push(*id);
             }
@@ -235,7 +235,7 @@ impl Daemon {
     }
 
     async fn propose(&self, id: FlowRunId, proposed: Proposed, now: Timestamp) -> Result<(), Ended> {
-        let context = Context { now, force: false, has_infrastructure: true };
+        let context = Context { now, force: false };
         self.ledger.propose(id, proposed, context).await?;
         Ok(())
     }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     async fn step(ledger: &Ledger, number: u8, what: u8) {
-        let context = Context { now: at(number / 2 + what), force: true, has_infrastructure: false };
+        let context = Context { now: at(number / 2 + what), force: true };
         let (kind, name) = match what % 6 {
             0 => {
                 let mut unit = ledger.unit();

@@ -5,6 +5,7 @@
 //! are going end as they would have. Those of a queue that is renamed go with it. Where the daemon is killed halfway, saying it again does the rest.
 use super::work_pools::{queue_object, refuse_owned};
 use super::{Commands, Edited};
+use crate::clock;
 use crate::control::{Author, ControlError, QueueDeletion};
 use crate::daemon::events;
 use crate::dispatch::queue::{self, Capacity, Waiting};
@@ -47,7 +48,7 @@ impl Commands {
         for id in self.reader.active_run_ids()? {
             let Some(run) = self.reader.run(id)?.filter(|run| run.state.kind == StateType::Scheduled) else { continue };
             let Some(deployment) = run.deployment_id.map(|id| self.reader.deployment(id)).transpose()?.flatten() else { continue };
-            let mut waiting = Waiting::of(&run, &deployment);
+            let mut waiting = Waiting::of(&run, &deployment, clock::now());
             if queue::standing(&before, &waiting) != (Some(removed.pool.as_str()), Some(removed.name.as_str())) {
                 continue;
             }

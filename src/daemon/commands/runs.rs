@@ -131,9 +131,7 @@ impl Commands {
         proposed: Proposed,
         force: bool,
     ) -> Result<(FlowRun, Decision), ControlError> {
-        let current = self.reader.run(run)?;
-        let has_infrastructure = current.is_some_and(|run| run.infrastructure.is_some() || run.infrastructure_pid.is_some());
-        let context = Context { now: clock::now(), force, has_infrastructure };
+        let context = Context { now: clock::now(), force };
         self.know_the_future(run).await;
         let outcome = self.writer()?.propose_or_make_real(run, proposed, context).await?;
         Ok((outcome.run, outcome.decision))
@@ -188,7 +186,7 @@ impl Commands {
             )));
         }
         self.know_the_future(run).await;
-        let context = Context { now: clock::now(), force: false, has_infrastructure: false };
+        let context = Context { now: clock::now(), force: false };
         Ok(self.writer()?.delete_or_skip(run, context).await?)
     }
 

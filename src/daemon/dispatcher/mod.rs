@@ -73,6 +73,8 @@ pub struct Dispatcher {
     claiming: Option<InFlight<Vec<Claimed>>>,
     starts: JoinSet<Begun>,
     alarm: Alarm,
+    /// The instant of the last pass: a clock that shows less has been set back.
+    last_pass: Timestamp,
     counts: watch::Sender<RunCounts>,
     narrator: Narrator,
 }
@@ -103,6 +105,7 @@ impl Dispatcher {
             claiming: None,
             starts: JoinSet::new(),
             alarm: Alarm::new()?,
+            last_pass: clock::now(),
             counts,
             narrator,
         };
@@ -218,9 +221,22 @@ impl Dispatcher {
         }
     }
 
+    /// Looks again at what waits for a time that the clock, which was set back, may not show for long.
+    async fn note_set_back(&mut self, now: Timestamp) -> Result<(), DaemonError> {
+        if now < std::mem::replace(&mut self.last_pass, now) {
+            self.served.clear();
+            let to_come: Vec<FlowRunId> = self.waiting.values().filter(|run| run.due > now).map(|run| run.run).collect();
+            for run in to_come {
+                self.look_at(run).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Decides who starts now and begins it.
     async fn pass(&mut self) -> Result<(), DaemonError> {
         let now = clock::now();
+        self.note_set_back(now).await?;
         if !self.has_room() || self.next_look().is_none_or(|at| at > now) {
             return Ok(());
         }
@@ -398,7 +414,7 @@ impl Dispatcher {
             return self.cancel_waiting(run.id, (None, "its deployment was paused before it could start".to_owned())).await;
         }
         self.blocked.remove(&run.id);
-        let waiting = Waiting::of(&run, &deployment);
+        let waiting = Waiting::of(&run, &deployment, clock::now());
         self.waiting.insert(run.id, waiting);
         Ok(())
     }
@@ -434,7 +450,7 @@ impl Dispatcher {
     }
 
     fn context(&self) -> Context {
-        Context { now: clock::now(), force: false, has_infrastructure: true }
+        Context { now: clock::now(), force: false }
     }
 
     /// Something became free, or other: whatever waits for it is asked again.

@@ -107,8 +107,13 @@ impl Dispatcher {
         let proposed = ending::state_of(outcome, cancelling);
         let usage = ending::usage_of(outcome);
         // The state begins when the process ended, which may be before this daemon was there to hear of it.
-        let ended = outcome.ended_at.max(run.state.timestamp).min(clock::now());
-        self.note_end(unit, run, proposed, ended, move |run| run.usage = Some(run.usage.unwrap_or_default().and(usage)))
+        let ended = outcome.ended_at.min(clock::now());
+        // Measured, where it can be: between the states a clock may have been set.
+        let total_run_time = run.run_time_before().zip(outcome.took_seconds).map(|(before, took)| before + took);
+        self.note_end(unit, run, proposed, ended, move |run| {
+            run.usage = Some(run.usage.unwrap_or_default().and(usage));
+            run.total_run_time = total_run_time.unwrap_or(run.total_run_time);
+        })
     }
 
     fn note_end(
@@ -156,5 +161,5 @@ fn run_of(report: &Report) -> FlowRunId {
 }
 
 fn context(now: Timestamp) -> Context {
-    Context { now, force: false, has_infrastructure: true }
+    Context { now, force: false }
 }

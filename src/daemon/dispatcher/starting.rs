@@ -33,7 +33,7 @@ impl Dispatcher {
         for (id, pool, queue) in starting {
             let waited = self.waiting.remove(&id);
             self.served.extend(waited.and_then(|run| Some((run.deployment?, now))));
-            let context = Context { now, force: false, has_infrastructure: false };
+            let context = Context { now, force: false };
             let directories = &self.home;
             let claim = |run: &FlowRun| Claim {
                 executor: crate::executor::process::KIND.to_owned(),

@@ -23,6 +23,7 @@ pub use heads::{Heads, heads};
 
 use super::due::LATE_AFTER;
 use super::overlap::{Consequence, Going, Skipped};
+use super::wait;
 use crate::model::deployment::{ConcurrencyLimit, Deployment};
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::policy::{Overlap, Policy};
@@ -112,10 +113,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// A scheduled run of `deployment`.
-    pub fn of(run: &FlowRun, deployment: &Deployment) -> Waiting {
+    /// A scheduled run of `deployment`, as it waits at `now`.
+    pub fn of(run: &FlowRun, deployment: &Deployment, now: Timestamp) -> Waiting {
         let policy = policy_of(run, deployment);
-        let due = run.scheduled_time().unwrap_or(run.expected_start_time);
+        let due = wait::due(run, now);
         let expire_after = policy.and_then(|policy| policy.expire_after).filter(|_| run.run_count == 0);
         let is_marked = run.state.name != StateType::Scheduled.title();
         Waiting {

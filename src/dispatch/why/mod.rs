@@ -322,6 +322,11 @@ impl<'a> Telling<'a> {
         let said = state.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
         let text = format!("flow run '{}' is {} since {}{said}", record.name, state.name, shown(rule, state.timestamp));
         let began = record.start_time.is_some() || record.run_count > 0;
+        // A clock that was set back came to the record's own slot, and it ran: the others were missed.
+        let of_another = record.slot.as_ref().is_some_and(|slot| slot.at != self.facts.at) && state.name != names::MISSED;
+        if let Some(missed) = record.missed.as_ref().filter(|_| of_another) {
+            return self.stops("record", not(self.facts), missed.to_string());
+        }
         match state.kind {
             StateType::Scheduled if record.run_count == 0 => {
                 self.ok("record", format!("{text}; it stands, whatever becomes of the schedule"));

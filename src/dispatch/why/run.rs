@@ -1,5 +1,6 @@
 //! Why a run has not started: what it waits for, who holds that, and who goes first.
 use crate::dispatch::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting};
+use crate::dispatch::wait;
 use crate::model::deployment::Deployment;
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::run::FlowRun;
@@ -64,9 +65,12 @@ pub fn why_run(facts: &RunFacts<'_>) -> RunAnswer {
             Some(_) => "will be cancelled: its deployment is gone".to_owned(),
         });
     };
-    let due = run.scheduled_time().unwrap_or(run.expected_start_time);
+    let due = wait::due(run, facts.now);
     if due > facts.now {
         let why = if run.run_count > 0 { "its next attempt" } else { "its time" };
+        if let Some(left) = wait::left(run, facts.now) {
+            return answer(format!("waits for {why}, at most {:#} from now: the clock was set back since {}", left, shown(run.waits_since())));
+        }
         return answer(format!("waits for {why}, {}", shown(due)));
     }
     if !facts.serving {
@@ -80,7 +84,7 @@ fn asked(facts: &RunFacts<'_>, deployment: &Deployment, answer: impl Fn(String) 
     let run = facts.run;
     let holders: Vec<Holder> = facts.active.iter().filter(|run| run.state.kind.holds_slots()).map(Holder::of).collect();
     let waiting = facts.active.iter().chain([run]).filter(|run| run.state.kind == StateType::Scheduled);
-    let waiting: BTreeMap<FlowRunId, Waiting> = waiting.filter_map(|run| Some((run.id, Waiting::of(run, facts.deployments.get(&run.deployment_id?)?)))).collect();
+    let waiting: BTreeMap<FlowRunId, Waiting> = waiting.filter_map(|run| Some((run.id, Waiting::of(run, facts.deployments.get(&run.deployment_id?)?, facts.now)))).collect();
     let due: Vec<&Waiting> = waiting.values().filter(|waiting| waiting.due <= facts.now).collect();
     // Who was served last is known to the dispatcher alone: without that the place in line is about right.
     let (capacity, kinds, served, now) = (facts.capacity, facts.kinds, HashMap::new(), facts.now);

@@ -121,7 +121,7 @@ fn the_past_is_told_from_its_record() {
     let rule = schedule.declared.spec.parse().unwrap();
     let run = crate::dispatch::scheduled::run_of_slot(&plain, schedule, &rule, at(past), at(past));
     let entered = |proposed: Proposed| {
-        let context = Context { now, force: true, has_infrastructure: false };
+        let context = Context { now, force: true };
         transition(&run, proposed, context).changed().cloned()
     };
     let completed = asked(&plain, past, Some(past), entered(Proposed::new(StateType::Completed).message("exited with code 0")));

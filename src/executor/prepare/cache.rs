@@ -11,6 +11,7 @@
 //! ```
 //! All locks are flock(2): they end with their processes, however those end. Who holds a lock shared across exec(3) is the run itself,
 //! so what is in use is known without asking anybody. A tree without its `.ready` is half made, and made anew.
+use crate::clock;
 use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -220,7 +221,7 @@ impl Tree {
     /// It was used just now.
     fn touch(&self) {
         let ready = OpenOptions::new().write(true).open(beside(&self.path, "ready"));
-        let _only_its_age = ready.and_then(|file| file.set_modified(SystemTime::now()));
+        let _only_its_age = ready.and_then(|file| file.set_modified(clock::of_files()));
     }
 }
 
@@ -302,7 +303,8 @@ fn sweep_repository(directory: &Path) {
 
 /// `None`: it is not there, or from the future.
 fn age(path: &Path) -> Option<Duration> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?.elapsed().ok()
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+    clock::of_files().duration_since(modified).ok()
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
@@ -346,7 +348,7 @@ mod tests {
     }
 
     fn set_age(path: &Path, age: Duration) {
-        File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        File::open(path).unwrap().set_modified(clock::of_files() - age).unwrap();
     }
 
     #[test]

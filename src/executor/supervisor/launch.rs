@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
 use super::{fork, signals};
+use crate::clock;
 use crate::executor::cgroup::Cgroup;
 use crate::executor::confinement::Resolved;
 use crate::executor::outcome::{NotStarted, STOPPED_BEFORE_START};
@@ -142,11 +143,10 @@ impl Plan {
 }
 
 /// Everything is ready: only the instant is missing. `true`: a stop was asked for until then, so that nothing is to be started.
-/// However wrong a clock is, this takes `LONGEST_WAIT` at most.
+/// An instant further away than `LONGEST_WAIT` is of a clock that was set back since, and not waited for.
 fn is_stopped_before(instant: Option<Timestamp>) -> bool {
-    let wait = instant.map(|instant| instant.duration_since(Timestamp::now()));
-    let wait = wait.filter(|wait| wait.is_positive()).map_or(Duration::ZERO, |wait| wait.unsigned_abs().min(LONGEST_WAIT));
-    signals::stop_within(wait)
+    let wait = instant.and_then(|instant| Duration::try_from(instant.duration_since(clock::exact())).ok());
+    signals::stop_within(wait.filter(|wait| *wait <= LONGEST_WAIT).unwrap_or_default())
 }
 
 fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {

@@ -24,7 +24,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use jiff::Timestamp;
 use rustix::process::{getpgid, getpid, getppid, set_child_subreaper, setpgid, setsid};
 
 use self::launch::LaunchError;
@@ -39,6 +38,7 @@ use super::outcome::{End, Outcome};
 use super::result::{ResultFile, RunnerResult};
 use super::{prepare, program};
 use super::{FORMAT_VERSION, Job};
+use crate::clock;
 
 /// The hidden argument that makes the binary a supervisor.
 pub const ARGUMENT: &str = "__supervise";
@@ -74,7 +74,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> u8 {
         Err(_) => "it met a bug in itself (a panic)".to_owned(),
     };
     let message = format!("the run's supervisor failed: {failure}");
-    let outcome = Outcome::unknown(job.run_id, job.attempt, End::SupervisorFailed, message, Timestamp::now());
+    let outcome = Outcome::unknown(job.run_id, job.attempt, End::SupervisorFailed, message, clock::exact());
     let _nothing_more_to_do = directory::write_outcome(&directory, &outcome);
     1
 }
@@ -111,7 +111,7 @@ fn supervise(
             (order, result) = (launched.order.take(), launched.result.take());
             let started = Started {
                 version: FORMAT_VERSION,
-                at: Timestamp::now(),
+                at: clock::exact(),
                 pid: launched.pid,
                 boot_id: boot_id().ok(),
             };
@@ -148,10 +148,10 @@ fn start(
 ) -> Result<launch::Launched, LaunchError> {
     let mut plan = launch::plan(job);
     if let Some(remark) = &plan.remark {
-        log.remark(remark, Timestamp::now());
+        log.remark(remark, clock::exact());
     }
     for remark in plan.confine(job, cgroup)? {
-        log.remark_at(Some(WARNING), &remark, Timestamp::now());
+        log.remark_at(Some(WARNING), &remark, clock::exact());
     }
     plan.launch(job, cgroup)
 }
@@ -203,8 +203,8 @@ fn conclude(
     }
     message.extend(end.leftover.sentence().map(|left| format!("; {left}")));
     let message = secrets.mask(&message);
-    log.remark_at(level_of(&end.end), &message, Timestamp::now());
-    log.flush(Timestamp::now());
+    log.remark_at(level_of(&end.end), &message, clock::exact());
+    log.flush(clock::exact());
     Outcome {
         version: FORMAT_VERSION,
         run_id: job.run_id,
@@ -213,6 +213,7 @@ fn conclude(
         message,
         started_at: started.map(|started| started.at),
         ended_at: end.at,
+        took_seconds: end.took.map(|took| took.as_secs_f64()),
         resources: watch_run::resources(),
         leftover: end.leftover,
         exception,

@@ -16,6 +16,7 @@ use rustix::process::{
 
 use super::launch::Launched;
 use super::signals::{Signals, StopRequest};
+use crate::clock;
 use crate::executor::Job;
 use crate::executor::cgroup::Cgroup;
 use crate::executor::log::Stream;
@@ -40,6 +41,8 @@ pub struct RunEnd {
     /// Where [`End::sentence`] has none.
     pub message: Option<String>,
     pub at: Timestamp,
+    /// How long the main process was there.
+    pub took: Option<Duration>,
     pub leftover: Leftover,
     pub notes: Vec<String>,
 }
@@ -50,7 +53,8 @@ impl RunEnd {
         RunEnd {
             end: End::NotStarted { why },
             message: Some(message),
-            at: Timestamp::now(),
+            at: clock::exact(),
+            took: None,
             leftover: Leftover::default(),
             notes: Vec::new(),
         }
@@ -64,6 +68,7 @@ struct MainEnd {
     signal: Option<i32>,
     core_dumped: bool,
     at: Timestamp,
+    took: Duration,
 }
 
 /// Why the run is being ended.
@@ -106,6 +111,8 @@ pub struct Watch<'a> {
     timeout_at: Option<Instant>,
     ending: Option<Ending>,
     memory: memory::Before,
+    /// By the time since the machine was started.
+    began: Duration,
 }
 
 impl<'a> Watch<'a> {
@@ -147,6 +154,7 @@ impl<'a> Watch<'a> {
                 .and_then(|timeout| Instant::now().checked_add(timeout)),
             ending: None,
             memory: memory::Before::now(),
+            began: clock::since_boot(),
         }
     }
 
@@ -206,7 +214,7 @@ impl<'a> Watch<'a> {
 
     /// At most one buffer from each pipe.
     fn copy_output(&mut self) {
-        let now = Timestamp::now();
+        let now = clock::exact();
         let (log, buffer) = (&mut *self.log, &mut self.buffer);
         self.pipes
             .retain_mut(|pipe| match pipe.reader.read(buffer) {
@@ -250,6 +258,7 @@ impl<'a> Watch<'a> {
         let Some(pid) = self.main_pid() else {
             return true;
         };
+        let took = clock::since_boot().saturating_sub(self.began);
         match waitid(
             WaitId::Pid(pid),
             WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
@@ -259,7 +268,8 @@ impl<'a> Watch<'a> {
                     code: status.exit_status(),
                     signal: status.terminating_signal(),
                     core_dumped: status.dumped(),
-                    at: Timestamp::now(),
+                    at: clock::exact(),
+                    took,
                 });
             }
             Ok(None) => return false,
@@ -268,7 +278,8 @@ impl<'a> Watch<'a> {
                     code: None,
                     signal: None,
                     core_dumped: false,
-                    at: Timestamp::now(),
+                    at: clock::exact(),
+                    took,
                 })
             }
         }
@@ -369,7 +380,7 @@ impl<'a> Watch<'a> {
                     killed.len(),
                     pids.join(" ")
                 ),
-                Timestamp::now(),
+                clock::exact(),
             );
         }
         ending.killed.extend(killed);
@@ -399,7 +410,7 @@ impl<'a> Watch<'a> {
         while !self.pipes.is_empty() && left > 0 {
             let before = self.pipes.len();
             let (log, buffer) = (&mut *self.log, &mut self.buffer);
-            let now = Timestamp::now();
+            let now = clock::exact();
             let mut taken = 0;
             self.pipes
                 .retain_mut(|pipe| match pipe.reader.read(buffer) {
@@ -438,7 +449,8 @@ impl<'a> Watch<'a> {
         RunEnd {
             message: (end == End::SupervisorFailed).then(|| unknown.to_owned()),
             end,
-            at: self.main_end.map_or_else(Timestamp::now, |main| main.at),
+            at: self.main_end.map_or_else(clock::exact, |main| main.at),
+            took: self.main_end.map(|main| main.took),
             leftover: if by_itself {
                 Leftover {
                     found: left.saturating_add(escaped),

@@ -59,6 +59,12 @@ impl Unit {
         Ok(())
     }
 
+    /// Puts a run in the place of the record that it did not run.
+    pub fn make_again(&mut self, run: &FlowRun) -> Result<(), LedgerError> {
+        let (bytes, record) = self.read_run(run.id)?;
+        self.put_run(bytes, &record, run)
+    }
+
     /// Adds a new run that enters a further state at once, as a record of what did not run.
     pub fn create_run_in(&mut self, run: &FlowRun, proposed: Proposed, context: Context) -> Result<(), LedgerError> {
         let decision = transition(run, proposed, context);
