@@ -1,5 +1,9 @@
 //! Which names hold secrets, and how what they hold is shown. Values of such names are stored as references, masked wherever they
 //! would be shown, and resolved only when a run starts.
+use super::JsonMap;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Words that mark a name as secret wherever they stand in it, also in the plural and with a number behind them.
 const WORDS: [&str; 17] = [
@@ -67,9 +71,110 @@ fn words(name: &str) -> impl Iterator<Item = String> {
     words.into_iter().filter(|word| !word.is_empty())
 }
 
+/// A login of an address without a password is a token from this length on (`https://ghp_...@host/`): names of users are shorter.
+const SHORTEST_TOKEN: usize = 20;
+
+/// The value of `{secret: VALUE}`, which marks it as a secret.
+pub fn marked(value: &Value) -> Option<&Value> {
+    let map = value.as_object().filter(|map| map.len() == 1)?;
+    map.get("secret").filter(|inner| !inner.is_object() && !inner.is_array())
+}
+
+/// The value as people may be shown it: text under a secret-looking name is masked, however deep it lies, and so are passwords in
+/// addresses. A placeholder such as `{{ $API_TOKEN }}` says where a secret is and not what it is, so that it is shown.
+pub fn masked(secret: bool, value: &Value) -> Value {
+    match value {
+        Value::String(text) if !secret => Value::String(without_logins(text).into_owned()),
+        Value::String(text) if !text.is_empty() && !is_placeholder(text) => Value::String(MASK.to_owned()),
+        Value::Array(items) => items.iter().map(|item| masked(secret, item)).collect(),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, value)| (key.clone(), masked(secret || looks_secret(key), value)));
+            Value::Object(entries.collect::<JsonMap>())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A map whose keys are names that people choose, as they may be shown it.
+pub fn masked_map(map: &JsonMap) -> JsonMap {
+    map.iter().map(|(name, value)| (name.clone(), masked(looks_secret(name), value))).collect()
+}
+
+fn is_placeholder(text: &str) -> bool {
+    let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    inner.is_some_and(|inner| !inner.contains("{{") && !inner.contains("}}"))
+}
+
+/// Where passwords and tokens stand in the addresses of a text (`https://user:PASSWORD@host/`), in bytes.
+pub fn logins(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find("://").map(|offset| at + offset + 3) {
+        let rest = &text[start..];
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
+        at = start + end;
+        let Some((login, _)) = rest[..end].rsplit_once('@') else { continue };
+        let range = match login.split_once(':') {
+            Some((user, password)) if !password.is_empty() => start + user.len() + 1..start + login.len(),
+            None if login.chars().count() >= SHORTEST_TOKEN => start..start + login.len(),
+            _ => continue,
+        };
+        found.push(range);
+    }
+    found
+}
+
+/// The text with [`MASK`] for the passwords and tokens in its addresses.
+pub fn without_logins(text: &str) -> Cow<'_, str> {
+    let found = logins(text);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = text.to_owned();
+    found.into_iter().rev().for_each(|range| shown.replace_range(range, MASK));
+    Cow::Owned(shown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_under_a_secret_name_is_masked() {
+        let value = json!({"token": "hunter2", "n": {"a": ["x"]}, "keys": ["y", 3], "password": "{{ $DB }}", "passwd": "", "AUTH": "{{ a }}x{{ b }}"});
+        let shown = json!({"token": MASK, "n": {"a": ["x"]}, "keys": [MASK, 3], "password": "{{ $DB }}", "passwd": "", "AUTH": MASK});
+        assert_eq!(masked(false, &value), shown);
+        assert_eq!(masked(true, &json!("{{ a }}x{{ b }}")), json!(MASK));
+        let variables = json!({"env": {"Q": {"secret": "hunter2"}, "URL": "pg://me:hunter2@db/x", "MODE": "fast"}});
+        let shown = json!({"env": {"Q": {"secret": MASK}, "URL": "pg://me:***@db/x", "MODE": "fast"}});
+        assert_eq!(Value::Object(masked_map(variables.as_object().unwrap())), shown);
+    }
+
+    #[test]
+    fn passwords_leave_addresses() {
+        for (text, shown) in [
+            ("https://me:hunter2@host/a", "https://me:***@host/a"),
+            ("clone https://me:a@b@host/a and pg://u:p@h", "clone https://me:***@host/a and pg://u:***@h"),
+            ("https://ghp_0123456789abcdef0123@host/a", "https://***@host/a"),
+            ("redis://:hunter2@host", "redis://:***@host"),
+            ("https://me@host/a", "https://me@host/a"),
+            ("https://{{ $TOKEN }}@host/a", "https://{{ $TOKEN }}@host/a"),
+            ("ssh://git@host:22/a", "ssh://git@host:22/a"),
+            ("https://host/a?mail=me:x@host", "https://host/a?mail=me:x@host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_logins(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_mark_has_one_key_and_one_value() {
+        assert_eq!(marked(&json!({"secret": "x"})), Some(&json!("x")));
+        for other in [json!("x"), json!({"secret": "x", "y": 1}), json!({"secret": {}}), json!({"Secret": "x"})] {
+            assert_eq!(marked(&other), None);
+        }
+    }
 
     #[test]
     fn secret_names_are_known_by_their_words() {
