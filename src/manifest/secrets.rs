@@ -131,7 +131,8 @@ fn deployment(node: &Node<'_>) {
 fn look(node: &Node<'_>, secret: bool) {
     match node.value {
         Value::String(text) if secret && is_literal(text) => {
-            let message = format!("{} looks like a secret, and its value stands in this file, and in the store", node.name());
+            let name = if node.path_key() == "default" { shown(own_key(node)) } else { node.name() };
+            let message = format!("{name} looks like a secret, and its value stands in this file, and in the store");
             node.report.push(node.warning("literal-secret", message).help(instead(node)));
         }
         Value::String(text) if !logins(text).is_empty() => {
@@ -172,13 +173,17 @@ fn mark(node: &Node<'_>, inner: &Value) {
     }
 }
 
+/// The last key on the way that a person chose.
+fn own_key<'a>(node: &Node<'a>) -> &'a str {
+    node.path.keys().into_iter().rev().find(|key| *key != "default").unwrap_or_default()
+}
+
 /// What to write in place of a literal.
 fn instead(node: &Node<'_>) -> String {
     let keys: Vec<&str> = node.path.keys();
     let below_env = keys.iter().rposition(|key| *key == "env").map(|env| &keys[env + 1..]);
     let of_variable = below_env.and_then(|below| below.iter().find(|key| **key != "default"));
-    let own = keys.iter().rev().find(|key| **key != "default" && **key != "secret").copied().unwrap_or_default();
-    let name: String = own.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let name: String = own_key(node).chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     let in_step = keys.contains(&"pull");
     match of_variable {
         Some(variable) if !in_step => format!("set it in the daemon's environment, and write `{{secret: \"{{{{ ${variable} }}}}\"}}`"),
