@@ -9,13 +9,12 @@ use crate::template;
 /// The line `index` of a file.
 pub fn masked(lines: &[&str], index: usize) -> String {
     let Some(line) = lines.get(index) else { return String::new() };
-    let mut scan = Scan { rest: line, shown: String::with_capacity(line.len()), flow: Vec::new(), secret: false };
-    match within(lines, index) {
-        Within::Nothing => {}
-        Within::Secret => scan.flow.push(true),
+    let around = match within(lines, index) {
+        Within::Nothing => false,
+        Within::Secret => true,
         Within::Block => return stars(line),
-    }
-    scan.secret = scan.is_around();
+    };
+    let mut scan = Scan { rest: line, shown: String::with_capacity(line.len()), around, flow: Vec::new(), secret: around, has_key: false };
     while scan.step() {}
     scan.shown
 }
@@ -106,15 +105,19 @@ fn quoted(text: &str, quote: char) -> usize {
 struct Scan<'a> {
     rest: &'a str,
     shown: String,
+    /// The whole line stands under a secret-looking key.
+    around: bool,
     /// For each mapping or list that is open, whether it stands under a secret-looking key.
     flow: Vec<bool>,
     /// The next scalar is a secret.
     secret: bool,
+    /// A key was seen that stands in no `{}`: there is no other in the line.
+    has_key: bool,
 }
 
 impl Scan<'_> {
     fn is_around(&self) -> bool {
-        self.flow.last().copied().unwrap_or(false)
+        self.flow.last().copied().unwrap_or(self.around)
     }
 
     fn copy(&mut self, length: usize) {
@@ -135,8 +138,7 @@ impl Scan<'_> {
                 self.copy(1);
             }
             '}' | ']' if !self.flow.is_empty() => {
-                self.flow.pop();
-                self.secret = self.is_around();
+                self.secret = self.flow.pop().unwrap_or_default();
                 self.copy(1);
             }
             ',' if !self.flow.is_empty() => {
@@ -156,7 +158,9 @@ impl Scan<'_> {
         let text = &self.rest[..length];
         let is_key = is_colon(after.trim_start());
         // Of `password: a: b` all is the password.
-        if is_key && (!self.secret || self.is_around()) {
+        let is_first = !self.flow.is_empty() || !self.has_key;
+        if is_key && (!self.secret || self.is_around() && is_first) {
+            self.has_key |= self.flow.is_empty();
             self.secret |= looks_secret(text.trim_matches(['"', '\'']));
             return self.copy(length);
         }
@@ -210,11 +214,12 @@ mod tests {
             ("  password: &p !!str hunter2", "  password: &p !!str *******"),
             ("  password: a: b", "  password: *: *"),
             ("  password: \"open", "  password: \"****"),
-            ("  tokens: [a, {b: c}], d", "  tokens: [*, {b: *}], *"),
+            ("  tokens: [a, {b: c}], d", "  tokens: [*, {b: *}]* *"),
             ("  {tokens: [a, {b: c}], d: e}", "  {tokens: [*, {b: *}], d: e}"),
             ("  token: {{ $API_TOKEN }}", "  token: {{ $API_TOKEN }}"),
             ("  token: \"x{{ $A }}y\"", "  token: \"*{{ $A }}*\""),
             ("  token: true", "  token: true"),
+            ("  token: a}, b: c", "  token: **, *: *"),
             ("  token:", "  token:"),
             ("  key: größe", "  key: *****"),
             ("  url: https://me:hunter2@host/a", "  url: https://me:*******@host/a"),
