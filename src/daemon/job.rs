@@ -379,7 +379,7 @@ impl Renderer<'_, '_> {
     /// Puts the values in place of `{secret: VALUE}` in `env`, and keeps them in mind.
     fn take_marks(&mut self, job_variables: &mut JsonMap, are_rendered: bool) -> Result<(), String> {
         for (name, value) in job_variables.get_mut("env").and_then(Value::as_object_mut).into_iter().flatten() {
-            if value.get("secret").is_none() {
+            if !value.is_object() {
                 continue;
             }
             let wrong = || format!("the variable {name} of the job variable env is a mapping; expected a text, or {{\"secret\": \"{{{{ $NAME }}}}\"}}");

@@ -219,7 +219,7 @@ mod tests {
             ("  token: {{ $API_TOKEN }}", "  token: {{ $API_TOKEN }}"),
             ("  token: \"x{{ $A }}y\"", "  token: \"*{{ $A }}*\""),
             ("  token: true", "  token: true"),
-            ("  token: a}, b: c", "  token: **, *: *"),
+            ("  token: a}, b: c", "  token: *** *: *"),
             ("  token:", "  token:"),
             ("  key: größe", "  key: *****"),
             ("  url: https://me:hunter2@host/a", "  url: https://me:*******@host/a"),
