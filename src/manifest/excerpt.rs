@@ -6,9 +6,17 @@
 use crate::model::secret::{logins, looks_secret};
 use crate::template;
 
-/// The line `index` of a file.
+/// Characters of a line that are shown; no more is looked at, however long a line is.
+const LONGEST: usize = 2_000;
+
+/// The beginning of a line, as far as it is shown.
+pub fn clipped(line: &str) -> &str {
+    line.char_indices().nth(LONGEST).map_or(line, |(end, _)| &line[..end])
+}
+
+/// The line `index` of a file, clipped.
 pub fn masked(lines: &[&str], index: usize) -> String {
-    let Some(line) = lines.get(index) else { return String::new() };
+    let Some(line) = lines.get(index).map(|line| clipped(line)) else { return String::new() };
     let around = match within(lines, index) {
         Within::Nothing => false,
         Within::Secret => true,
@@ -37,6 +45,7 @@ fn within(lines: &[&str], index: usize) -> Within {
         if own > column {
             continue;
         }
+        let line = clipped(line);
         let text = line.trim();
         if text.is_empty() || text.starts_with('#') || own == column && (!item || is_item(line)) {
             continue;

@@ -15,8 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems shown at most; the rest is counted.
 pub const MAXIMUM_SHOWN: usize = 200;
-/// Characters of a source line that are kept.
-const MAXIMUM_LINE: usize = 2_000;
 
 /// A place that is known by line and column from the start.
 #[derive(Debug, Clone)]
@@ -301,8 +299,8 @@ impl Places<'_> {
     }
 
     /// A line of a file of the project without the secrets in it.
-    fn masked(&mut self, file: usize, line: u32, text: String) -> String {
-        let Some((content, lines)) = self.files.get(file).zip(self.lines.get_mut(file)) else { return text };
+    fn masked(&mut self, file: usize, line: u32, text: &str) -> String {
+        let Some((content, lines)) = self.files.get(file).zip(self.lines.get_mut(file)) else { return excerpt::clipped(text).to_owned() };
         let lines = lines.get_or_insert_with(|| {
             let text = std::str::from_utf8(&content.content).unwrap_or_default();
             text.strip_prefix('\u{feff}').unwrap_or(text).lines().collect()
@@ -310,7 +308,7 @@ impl Places<'_> {
         let index = line.saturating_sub(1) as usize;
         match lines.get(index) {
             Some(line) if *line == text => excerpt::masked(lines, index),
-            _ => excerpt::masked(&[&text], 0),
+            _ => excerpt::masked(&[text], 0),
         }
     }
 
@@ -337,7 +335,7 @@ impl Places<'_> {
             Place::Exact(Exact { position, line, length }) => {
                 // Lines of calendars and of Python come as they are.
                 let file = self.files.iter().position(|file| file.path == position.file);
-                let text = file.map_or_else(|| line.clone(), |file| self.masked(file, position.line, line.clone()));
+                let text = file.map_or_else(|| excerpt::clipped(line).to_owned(), |file| self.masked(file, position.line, line));
                 (Some(position.clone()), source_line(text, *length))
             }
             Place::Pointer { file, pointer, at } => {
@@ -346,7 +344,7 @@ impl Places<'_> {
                     return (Some(Position { file: name, line: 1, column: 1 }), None);
                 };
                 let Found { line, column, text, length } = found;
-                let text = self.masked(*file, line, text);
+                let text = self.masked(*file, line, &text);
                 (Some(Position { file: name, line, column }), source_line(text, length))
             }
         }
@@ -354,7 +352,6 @@ impl Places<'_> {
 }
 
 fn source_line(text: String, length: u32) -> Option<SourceLine> {
-    let text = if text.len() > MAXIMUM_LINE { text.chars().take(MAXIMUM_LINE).collect() } else { text };
     (!text.is_empty()).then_some(SourceLine { text, length: length.max(1) })
 }
 

@@ -33,6 +33,9 @@ pub const MASK: &str = "***";
 /// Whether a value under this name is taken for a secret: `API_TOKEN`, `dbPassword`, `aws-secret-access-key`. The name's words count,
 /// and not its letters: neither `MONKEY` nor `COMPASS` does.
 pub fn looks_secret(name: &str) -> bool {
+    if !may_be_secret(name.as_bytes()) {
+        return false;
+    }
     let words: Vec<String> = words(name).collect();
     if words.len() > 1 && words.last().is_some_and(|last| PLACES.contains(&last.as_str())) {
         return false;
@@ -48,6 +51,12 @@ pub fn looks_secret(name: &str) -> bool {
         !is_ordinary
             && (WORDS.contains(&singular) || is_last && !is_directory || ENDINGS.iter().any(|ending| singular.ends_with(ending)))
     })
+}
+
+/// Whether the beginning of one of the words above stands anywhere in a name: nearly all names of a large project end here.
+fn may_be_secret(name: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8; 3]; 12] = [b"tok", b"pas", b"sec", b"key", b"cre", b"aut", b"bea", b"jwt", b"dsn", b"pri", b"pat", b"pwd"];
+    name.windows(3).any(|three| BEGINNINGS.iter().any(|beginning| three.eq_ignore_ascii_case(*beginning)))
 }
 
 /// The words of a name in lower case, parted at what is no letter or digit and at camel case: `SSHKey` has two.
@@ -192,5 +201,7 @@ mod tests {
         ] {
             assert!(!looks_secret(name), "{name}");
         }
+        let all = WORDS.iter().chain(&LAST_WORDS).chain(&ENDINGS);
+        assert!(all.into_iter().all(|word| may_be_secret(word.as_bytes()) && looks_secret(&format!("A_{word}"))));
     }
 }
