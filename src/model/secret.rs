@@ -49,7 +49,7 @@ pub fn looks_secret(name: &str) -> bool {
         // The shell's own `PWD` and `OLDPWD` are directories.
         let is_directory = word == "pwd" && before.is_none_or(|before| before == "old");
         !is_ordinary
-            && (WORDS.contains(&singular) || is_last && !is_directory || ENDINGS.iter().any(|ending| singular.ends_with(ending)))
+            && ([word, singular].iter().any(|word| WORDS.contains(word)) || is_last && !is_directory || ENDINGS.iter().any(|ending| singular.ends_with(ending)))
     })
 }
 
