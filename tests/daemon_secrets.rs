@@ -32,6 +32,7 @@ deployments:
   - {name: elsewhere, command: 'true', working_dir: 'no/{{ $DATABASE }}'}
   - {name: other, command: 'echo "o=$OTHER."', env: {OTHER: "{{ $DATABASE }}"}}
   - {name: given, command: 'echo "$REEVE_PARAMETER_WHERE."', parameters: {where: "{{ $DATABASE }}"}}
+  - {name: script, command: 'true', pull: [{run_shell_script: {script: "printenv Q", env: {Q: {secret: "{{ $DATABASE }}"}}}}]}
   - {name: typed, flow_name: typed, entrypoint: 'f.py:intp', parameters: {n: "{{ $MY_TOKEN }}"}}
   - {name: file, command: 'true', env_file: '{{ $MY_TOKEN }}'}
   - {name: wrong, command: 'true', job_variables: {nice: "{{ $MY_TOKEN }}"}}
@@ -47,6 +48,9 @@ deployments:
         assert_eq!(daemon.log(&run), [log]);
         shown.extend(texts(&daemon, &run));
     }
+    let script = daemon.outcome("script");
+    assert!(daemon.log(&script).contains(&"***".to_owned()), "{:?}", daemon.log(&script));
+    shown.extend(texts(&daemon, &script));
     for (name, said) in [
         ("elsewhere", "***"),
         ("typed", "the parameter `n` is a secret; expected a whole number"),

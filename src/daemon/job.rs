@@ -219,7 +219,10 @@ fn preparation(
     renderer: &mut Renderer<'_, '_>,
 ) -> Result<Option<Preparation>, String> {
     let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };
-    let Value::Array(steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    let Value::Array(mut steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    for inputs in steps.iter_mut().filter_map(Value::as_object_mut).flat_map(|step| step.values_mut()).filter_map(Value::as_object_mut) {
+        renderer.take_marks(inputs, true)?;
+    }
     renderer.secrets.extend(prepare::secrets(&steps));
     let base = deployment.root.as_ref().map(PathBuf::from);
     Ok(Some(Preparation { steps, fresh, base, cache: None, interpreter }))
@@ -376,13 +379,13 @@ impl Renderer<'_, '_> {
         Ok(variables)
     }
 
-    /// Puts the values in place of `{secret: VALUE}` in `env`, and keeps them in mind.
-    fn take_marks(&mut self, job_variables: &mut JsonMap, are_rendered: bool) -> Result<(), String> {
-        for (name, value) in job_variables.get_mut("env").and_then(Value::as_object_mut).into_iter().flatten() {
+    /// Puts the values in place of `{secret: VALUE}` in `env` of job variables or of a step's inputs, and keeps them in mind.
+    fn take_marks(&mut self, map: &mut JsonMap, are_rendered: bool) -> Result<(), String> {
+        for (name, value) in map.get_mut("env").and_then(Value::as_object_mut).into_iter().flatten() {
             if !value.is_object() {
                 continue;
             }
-            let wrong = || format!("the variable {name} of the job variable env is a mapping; expected a text, or {{\"secret\": \"{{{{ $NAME }}}}\"}}");
+            let wrong = || format!("the variable {name} of env is a mapping; expected a text, or {{\"secret\": \"{{{{ $NAME }}}}\"}}");
             let inner = marked(value).ok_or_else(wrong)?.clone();
             let inner = if are_rendered { inner } else { self.value(&format!("the variable {name} of env"), &inner)? };
             let text = text_of(&inner);

@@ -299,6 +299,9 @@ impl Reader<'_> {
     /// What the project marks as secret elsewhere and this deployment uses, is marked in its own `env`, too: so its runs know.
     fn secret_variables(&self, spec: &mut DeploymentSpec) {
         let secrets = self.node.report.secrets();
+        if !secrets.are_marked() {
+            return;
+        }
         let mut found = BTreeSet::new();
         let parameters = spec.schedules.iter().map(|schedule| &schedule.parameters).chain([&spec.parameters]);
         // Marks in `env` of the job variables are known by themselves.

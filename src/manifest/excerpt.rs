@@ -9,6 +9,9 @@ use crate::template;
 /// Characters of a line that are shown; no more is looked at, however long a line is.
 const LONGEST: usize = 2_000;
 
+/// So many lines above are looked at for the keys that a line stands below: no secret is longer.
+const MOST_LINES: usize = 10_000;
+
 /// The beginning of a line, as far as it is shown.
 pub fn clipped(line: &str) -> &str {
     line.char_indices().nth(LONGEST).map_or(line, |(end, _)| &line[..end])
@@ -40,7 +43,7 @@ fn within(lines: &[&str], index: usize) -> Within {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let is_item = |line: &str| line.trim_start().starts_with('-');
     let (mut column, mut item) = (indent(lines[index]), is_item(lines[index]));
-    for line in lines[..index].iter().rev() {
+    for line in lines[..index].iter().rev().take(MOST_LINES) {
         let own = indent(line);
         if own > column {
             continue;

@@ -50,6 +50,11 @@ impl Secrets {
         looks_secret(name) || self.marked.contains(name)
     }
 
+    /// Whether the project marks any variable.
+    pub fn are_marked(&self) -> bool {
+        !self.marked.is_empty()
+    }
+
     /// The variables in a text that are secret though their names do not say so.
     pub fn unlike(&self, text: &str) -> Vec<String> {
         match self.marked.is_empty() {
@@ -61,7 +66,6 @@ impl Secrets {
     /// Such variables in all texts of a value.
     pub fn unlike_in(&self, value: &Value, found: &mut BTreeSet<String>) {
         match value {
-            _ if self.marked.is_empty() => {}
             Value::String(text) => found.extend(self.unlike(text)),
             Value::Array(items) => items.iter().for_each(|item| self.unlike_in(item, found)),
             Value::Object(map) => map.values().for_each(|value| self.unlike_in(value, found)),
