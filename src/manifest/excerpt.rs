@@ -53,14 +53,14 @@ fn within(lines: &[&str], index: usize) -> Within {
         if text.is_empty() || text.starts_with('#') || own == column && (!item || is_item(line)) {
             continue;
         }
-        let key_at = own + line[own..].len() - line[own..].trim_start_matches(['-', ' ']).len();
-        if key_at < column || own == column {
-            if key(&line[key_at..]).is_some_and(looks_secret) {
-                return match text.trim_end_matches(|c: char| c.is_ascii_digit() || "+-".contains(c)).ends_with(['|', '>']) {
-                    true => Within::Block,
-                    false => Within::Secret,
-                };
-            }
+        // Of a line that is nothing but indentation as far as it is looked at, nothing is known.
+        let Some(rest) = line.get(own..) else { continue };
+        let key_at = own + rest.len() - rest.trim_start_matches(['-', ' ']).len();
+        if (key_at < column || own == column) && key(&line[key_at..]).is_some_and(looks_secret) {
+            return match text.trim_end_matches(|c: char| c.is_ascii_digit() || "+-".contains(c)).ends_with(['|', '>']) {
+                true => Within::Block,
+                false => Within::Secret,
+            };
         }
         (column, item) = (own, is_item(line));
         if column == 0 && !item {
@@ -281,6 +281,8 @@ other: four";
                 (18, "  b: *****"),
             ]
         );
+        let deep = |key: &str| format!("{}{key}: hunter2", " ".repeat(LONGEST + 5));
+        assert_eq!(masked(&["token:", &deep("a"), &format!("  {}", deep("b"))], 2).trim(), "");
     }
 
     proptest::proptest! {
