@@ -415,14 +415,31 @@ fn a_slip_in_a_key_that_decides_what_runs_is_an_error_and_other_unknown_keys_are
 #[test]
 fn under_the_name_of_a_secret_a_variable_stays_a_reference() {
     let spec = spec(
-        "env: {QUOTE_PASSWORD: '{{ $REGION }}', BARE_PASSWORD: 'x {{ REGION }}', WHERE: '{{ $REGION }}', Z: {secret: '{{ REGION }}'}}\n\
+        "env: {QUOTE_PASSWORD: '{{ $REGION }}', BARE_PASSWORD: 'x {{ REGION }}', WHERE: '{{ $REGION }}'}\n\
          job_variables: {env: {DB_PASSWORD: '{{ $REGION }}', WHERE: '{{ $REGION }}'}}\n\
          parameters: {password: '{{ $REGION }}', where: '{{ $REGION }}'}\n\
          pull: [{run_shell_script: {script: ls, env: {TOKEN: '{{ $REGION }}', WHERE: '{{ $REGION }}'}}}]",
     );
     let env = |name: &str| spec.env[name].as_ref().unwrap().text();
-    assert_eq!([env("QUOTE_PASSWORD"), env("BARE_PASSWORD"), env("WHERE"), env("Z")], ["{{ $REGION }}", "x {{ $REGION }}", "eu", "{{ $REGION }}"]);
+    assert_eq!([env("QUOTE_PASSWORD"), env("BARE_PASSWORD"), env("WHERE")], ["{{ $REGION }}", "x {{ $REGION }}", "eu"]);
     assert_eq!(spec.job_variables["env"], json!({"DB_PASSWORD": "{{ $REGION }}", "WHERE": "eu"}));
     assert_eq!(Value::Object(spec.parameters), json!({"password": "{{ $REGION }}", "where": "eu"}));
     assert_eq!(spec.pull_steps.unwrap()[0]["run_shell_script"]["env"], json!({"TOKEN": "{{ $REGION }}", "WHERE": "eu"}));
+}
+
+#[test]
+fn a_variable_that_is_marked_once_is_secret_in_the_whole_project() {
+    let marks = "deployments: [{name: m, command: x, job_variables: {env: {Z: {secret: 'at {{ REGION }}'}}}}]\n";
+    let uses = "deployments: [{name: u, command: x, working_dir: '{{ $REGION }}', env: {WHERE: '{{ REGION }}', MODE: a}, parameters: {where: ['{{ $REGION }}']}}]\n";
+    let loaded = load_files(&[("a.yaml", marks), ("b.yaml", uses)]);
+    let specs = loaded.desired.unwrap_or_else(|| panic!("{:?}", loaded.problems)).deployments;
+    let spec = |name: &str| &specs[&FullName::new(name, name)].spec;
+    assert_eq!(spec("m").job_variables["env"], json!({"Z": {"secret": "at {{ $REGION }}"}}));
+    assert!(spec("m").env.is_empty());
+    assert_eq!(spec("u").working_dir.as_deref(), Some("{{ $REGION }}"));
+    assert_eq!(Value::Object(spec("u").parameters.clone()), json!({"where": ["{{ $REGION }}"]}));
+    let env = json!({"MODE": "a", "REGION": {"secret": "{{ $REGION }}"}, "WHERE": {"secret": "{{ REGION }}"}});
+    assert_eq!(serde_json::to_value(&spec("u").env).unwrap(), env, "what it uses, its runs know to be secret");
+    let refused = load_files(&[("a.yaml", marks), ("b.yaml", "deployments: [{name: u, command: 'echo {{ $REGION }}'}]\n")]);
+    assert_eq!(refused.problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>(), ["secret-argument"]);
 }

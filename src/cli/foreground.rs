@@ -7,6 +7,7 @@ use super::wire::Orchestration;
 use crate::daemon::{ending, job};
 use crate::executor::follow::Follower;
 use crate::executor::log::LogLine;
+use crate::executor::mask::masked;
 use crate::executor::process::ProcessExecutor;
 use crate::executor::{Context, Executor, Handle, Report};
 use crate::model::JsonMap;
@@ -105,10 +106,11 @@ pub async fn to_the_end(
     let executor = ProcessExecutor::new().map_err(|error| CliError::because("failed to set up the executor", &error))?;
     let (reports_sender, reports) = mpsc::channel(16);
     let context = Context { run_directory: directory.path.clone(), reports: reports_sender };
+    let secrets = job.secrets.clone();
     let handle = match executor.start(job, context).await {
         Ok(handle) => handle,
         Err(error) => {
-            let end = Proposed::new(StateType::Crashed).message(error.to_string());
+            let end = Proposed::new(StateType::Crashed).message(masked(&error.to_string(), &secrets));
             propose(record, run, &end).await?;
             return Ok(end);
         }

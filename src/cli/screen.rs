@@ -4,6 +4,7 @@
 //! with the exit code of what it did. Tests write into memory with a fixed clock and zone.
 use crate::model::JsonMap;
 use crate::model::name::{is_invisible, visible};
+use crate::model::secret::masked_map;
 use clap::ValueEnum;
 use comfy_table::{Color, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
@@ -301,8 +302,9 @@ impl Style {
     }
 }
 
-/// JSON of a map on one line, as `{"name": "Leo"}`; `{}` for an empty one.
+/// JSON of a map on one line, as `{"name": "Leo"}`; `{}` for an empty one. What may be secret is masked.
 pub fn one_line(map: &JsonMap) -> String {
+    let map = masked_map(map);
     let parts: Vec<String> =
         map.iter().map(|(key, value)| format!("{}: {value}", Value::String(key.clone()))).collect();
     format!("{{{}}}", parts.join(", "))

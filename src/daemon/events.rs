@@ -7,6 +7,7 @@ use crate::clock;
 use crate::control::Author;
 use crate::model::event::{Event, Object, ProjectState};
 use crate::model::position::Position;
+use crate::model::secret::masked;
 use crate::model::status::Began;
 use crate::model::write::Write;
 use crate::reconcile::explain::{self, Tense};
@@ -69,8 +70,9 @@ pub(super) fn add(writes: &mut Vec<Write>, event: &Event) {
 /// The fields in which two forms of an object differ, with their values: `paused: false -> true`, and the same for machines.
 fn differences(before: &impl Serialize, after: &impl Serialize) -> (String, Vec<Value>) {
     let (before, after) = (json!(before), json!(after));
+    let shown = |value: &Value| masked(false, value);
     let fields = after.as_object().into_iter().flatten().filter(|(field, value)| before.get(field) != Some(value));
-    let changes = fields.map(|(field, new)| change(field, before.get(field), Some(new)));
+    let changes = fields.map(|(field, new)| change(field, before.get(field).map(shown).as_ref(), Some(&shown(new))));
     let (words, changes): (Vec<String>, Vec<Value>) = changes.unzip();
     (words.join(", "), changes)
 }

@@ -6,20 +6,21 @@
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
+use crate::executor::mask;
 use crate::executor::prepare::{self, Preparation};
 use crate::executor::{Interpreter, Job, Program};
-use crate::model::secret::{MASK, looks_secret};
 use crate::model::JsonMap;
-use crate::model::deployment::{Deployment, Entrypoint, EnvironmentValue};
+use crate::model::deployment::{Deployment, DeploymentSpec, Entrypoint, EnvironmentValue};
 use crate::model::pull_step::{self, Function};
 use crate::model::run::FlowRun;
+use crate::model::secret::{looks_secret, marked};
 use crate::model::size::bytes;
 use crate::model::state::StateType;
 use crate::model::work_pool::WorkPool;
 use crate::template::job::JobTemplate;
 use crate::template::{self, Reference, Resolution};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -52,6 +53,13 @@ impl Refused {
             Refused::Infrastructure(_) => StateType::Crashed,
         }
     }
+
+    fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Refused::Parameters(why) => Refused::Parameters(change(why)),
+            Refused::Infrastructure(why) => Refused::Infrastructure(change(why)),
+        }
+    }
 }
 
 impl From<String> for Refused {
@@ -59,6 +67,9 @@ impl From<String> for Refused {
         Refused::Infrastructure(sentence)
     }
 }
+
+/// The same in what is said of a run that cannot be started.
+const SHORTEST_IN_MESSAGE: usize = 4;
 
 /// The job of a run's attempt, with the daemon's environment. `repositories`: where clones are kept, unless the run is another user's.
 pub fn of_run(run: &FlowRun, deployment: &Deployment, pool: Option<&WorkPool>, attempt: u32, repositories: Option<&Path>) -> Result<Job, Refused> {
@@ -83,7 +94,7 @@ fn grace(job_variables: &JsonMap) -> Duration {
 /// The same with a given environment.
 ///
 /// # Errors
-/// A sentence: what cannot be resolved, and what to do.
+/// A sentence: what cannot be resolved, and what to do. None of the run's secrets stands in it, whoever made it.
 pub fn build(
     run: &FlowRun,
     deployment: &Deployment,
@@ -92,23 +103,51 @@ pub fn build(
     repositories: Option<&Path>,
     daemon_environment: BTreeMap<String, String>,
 ) -> Result<Job, Refused> {
+    let mut secrets = Vec::new();
+    let built = assemble(run, deployment, (pool, attempt, repositories), &daemon_environment, &mut secrets);
+    built.map_err(|why| {
+        secrets.extend(daemon_environment.into_iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value));
+        why.map(|why| mask::masked(&why, &at_least(SHORTEST_IN_MESSAGE, &secrets)))
+    })
+}
+
+fn at_least(length: usize, secrets: &[String]) -> Vec<String> {
+    let mut long: Vec<String> = secrets.iter().filter(|secret| secret.chars().count() >= length).cloned().collect();
+    long.sort_unstable();
+    long.dedup();
+    long
+}
+
+/// What [`build`] does; `secrets` are those that came to be known, also where it fails.
+fn assemble(
+    run: &FlowRun,
+    deployment: &Deployment,
+    (pool, attempt, repositories): (Option<&WorkPool>, u32, Option<&Path>),
+    daemon_environment: &BTreeMap<String, String>,
+    secrets: &mut Vec<String>,
+) -> Result<Job, Refused> {
     let spec = &deployment.declared;
     let entrypoint = spec.entrypoint.as_ref().ok_or_else(|| "the deployment has no entrypoint".to_owned())?;
-    let mut renderer = Renderer { run, environment: &daemon_environment, secrets: Vec::new(), parameters: JsonMap::new() };
-    let parameters = renderer.map("parameters", &run.parameters)?;
-    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, &renderer.secrets).map_err(Refused::Parameters)?;
-    renderer.parameters = parameters.clone();
+    let template = pool.and_then(|pool| Some(JobTemplate::new(&pool.name, pool.declared.base_job_template.as_ref()?)));
     let mut job_variables = spec.job_variables.clone();
     job_variables.extend(run.job_variables.clone());
-    let job_variables = renderer.map("job_variables", &job_variables)?;
-    let template = pool.and_then(|pool| Some(JobTemplate::new(&pool.name, pool.declared.base_job_template.as_ref()?)));
-    let job_variables = match template {
-        // It shows values that do not fit.
-        Some(template) => template.configured(job_variables).map_err(|why| hidden(why, &renderer.secrets))?,
-        None => job_variables,
-    };
+    if let Some(template) = &template {
+        job_variables = template.filled(job_variables);
+    }
+    let names = secret_names(spec, &job_variables);
+    let mut renderer = Renderer { run, environment: daemon_environment, names: &names, secrets, parameters: JsonMap::new() };
+    let parameters = renderer.map("parameters", &run.parameters)?;
+    checked::check_at_start(run, spec, deployment.owner.is_some(), &parameters, renderer.secrets).map_err(Refused::Parameters)?;
+    renderer.parameters = parameters.clone();
+    let mut job_variables = renderer.map("job_variables", &job_variables)?;
+    renderer.take_marks(&mut job_variables, true)?;
+    if let Some(template) = template {
+        job_variables = template.configured(job_variables)?;
+        // Those that stand in the template's own `job_configuration`.
+        renderer.take_marks(&mut job_variables, false)?;
+    }
     let confinement = variables::confinement(&job_variables)?;
-    let mut environment = environment::inherited(&daemon_environment, &job_variables)?;
+    let mut environment = environment::inherited(daemon_environment, &job_variables)?;
     if confinement.user.is_some() {
         // They say who the daemon is.
         ["HOME", "USER", "LOGNAME"].iter().for_each(|name| drop(environment.remove(*name)));
@@ -118,26 +157,22 @@ pub fn build(
     overlay(&mut environment, env_of(renderer.environment(&spec.env)?)?);
     add_run_variables(&mut environment, run, &parameters);
     let fresh = starts_fresh(deployment, &job_variables);
-    let working_directory = if fresh { PathBuf::from("/") } else { working_directory(deployment, &job_variables)? };
+    let own = spec.working_dir.as_deref().map(|directory| renderer.text("`working_dir`", directory)).transpose()?;
+    let working_directory = if fresh { PathBuf::from("/") } else { working_directory(deployment, own.as_deref(), &job_variables)? };
     let interpreter = environment::interpreter(&job_variables, deployment.root.as_deref().map(Path::new), &working_directory);
     let program = program(entrypoint, deployment, &job_variables, (parameters, interpreter.clone()), &mut renderer)?;
-    let mut secrets = renderer.secrets;
-    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
-    environment::refuse_secret_arguments(&program, &secrets)?;
-    let mut renderer = Renderer { run, environment: &environment, secrets: Vec::new(), parameters: renderer.parameters };
+    environment::refuse_secret_arguments(&program, &at_least(SHORTEST_SECRET, renderer.secrets))?;
+    let mut renderer = Renderer { environment: &environment, ..renderer };
     let preparation = preparation(deployment, fresh, interpreter, &mut renderer)?;
-    secrets.append(&mut renderer.secrets);
-    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
+    let secrets = at_least(SHORTEST_SECRET, renderer.secrets);
     environment::refuse_secret_steps(preparation.as_ref().map_or(&[], |preparation| &preparation.steps), &environment, &secrets)?;
     let preparation = preparation.map(|preparation| Preparation {
         // Another user cannot read what is in the daemon's home.
         cache: repositories.filter(|_| confinement.user.is_none()).and_then(|path| std::path::absolute(path).ok()),
         ..preparation
     });
-    secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
-    secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
-    secrets.sort_unstable();
-    secrets.dedup();
+    renderer.secrets.extend(environment.iter().filter(|(name, _)| looks_secret(name)).map(|(_, value)| value.clone()));
+    let secrets = at_least(SHORTEST_SECRET, renderer.secrets);
     Ok(Job {
         run_id: run.id.0,
         attempt,
@@ -156,8 +191,12 @@ pub fn build(
     })
 }
 
-fn hidden(text: String, secrets: &[String]) -> String {
-    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret.as_str(), MASK))
+/// The variables of the daemon that this deployment or its pool's defaults mark as secret, whatever they are called.
+fn secret_names(spec: &DeploymentSpec, job_variables: &JsonMap) -> BTreeSet<String> {
+    let own = spec.env.values().flatten().filter(|value| value.is_secret()).map(EnvironmentValue::text);
+    let of_variables = job_variables.get("env").and_then(Value::as_object).into_iter().flatten();
+    let texts = own.chain(of_variables.filter_map(|(_, value)| marked(value)?.as_str()));
+    texts.flat_map(template::variables).collect()
 }
 
 fn program(
@@ -165,7 +204,7 @@ fn program(
     deployment: &Deployment,
     job_variables: &JsonMap,
     (parameters, interpreter): (JsonMap, Option<Interpreter>),
-    renderer: &mut Renderer<'_>,
+    renderer: &mut Renderer<'_, '_>,
 ) -> Result<Program, Refused> {
     // Prefect's process pool: a `command` among the job variables replaces what would be run.
     if let Some(command) = job_variables.get("command").and_then(Value::as_str) {
@@ -188,9 +227,9 @@ fn program(
             function: function.clone(),
             parameters,
         },
-        Entrypoint::Shell { command } => Program::Shell(renderer.command(command)?),
+        Entrypoint::Shell { command } => Program::Shell(renderer.text("the command", command)?),
         Entrypoint::Program { arguments } => {
-            let rendered: Result<Vec<String>, Refused> = arguments.iter().map(|argument| renderer.command(argument)).collect();
+            let rendered: Result<Vec<String>, Refused> = arguments.iter().map(|argument| renderer.text("the command", argument)).collect();
             Program::Arguments(rendered?)
         }
     })
@@ -204,7 +243,7 @@ fn has_pull_steps(deployment: &Deployment) -> bool {
 fn starts_fresh(deployment: &Deployment, job_variables: &JsonMap) -> bool {
     let clones = |step| pull_step::parts(step).is_some_and(|(name, _)| Function::of(name) == Some(Function::GitClone));
     let steps = deployment.declared.pull_steps.as_deref().unwrap_or_default();
-    let placed = relative_directory(deployment, job_variables).is_some();
+    let placed = relative_directory(deployment.declared.working_dir.as_deref(), job_variables).is_some();
     !steps.is_empty() && !placed && (deployment.root.is_none() || steps.iter().any(clones))
 }
 
@@ -213,10 +252,13 @@ fn preparation(
     deployment: &Deployment,
     fresh: bool,
     interpreter: Option<Interpreter>,
-    renderer: &mut Renderer<'_>,
+    renderer: &mut Renderer<'_, '_>,
 ) -> Result<Option<Preparation>, Refused> {
     let Some(steps) = deployment.declared.pull_steps.as_ref().filter(|steps| !steps.is_empty()) else { return Ok(None) };
-    let Value::Array(steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    let Value::Array(mut steps) = renderer.value("`pull`", &Value::Array(steps.clone()))? else { return Ok(None) };
+    for inputs in steps.iter_mut().filter_map(Value::as_object_mut).flat_map(|step| step.values_mut()).filter_map(Value::as_object_mut) {
+        renderer.take_marks(inputs, true)?;
+    }
     renderer.secrets.extend(prepare::secrets(&steps));
     let base = deployment.root.as_ref().map(PathBuf::from);
     Ok(Some(Preparation { steps, fresh, base, cache: None, interpreter }))
@@ -229,13 +271,12 @@ fn root(deployment: &Deployment) -> Result<PathBuf, String> {
 }
 
 /// `working_dir`, of the deployment or else of the job variables.
-fn relative_directory<'a>(deployment: &'a Deployment, job_variables: &'a JsonMap) -> Option<&'a str> {
-    let own = deployment.declared.working_dir.as_deref();
+fn relative_directory<'a>(own: Option<&'a str>, job_variables: &'a JsonMap) -> Option<&'a str> {
     own.or_else(|| job_variables.get("working_dir").and_then(Value::as_str))
 }
 
-fn working_directory(deployment: &Deployment, job_variables: &JsonMap) -> Result<PathBuf, String> {
-    match relative_directory(deployment, job_variables) {
+fn working_directory(deployment: &Deployment, own: Option<&str>, job_variables: &JsonMap) -> Result<PathBuf, String> {
+    match relative_directory(own, job_variables) {
         Some(directory) if Path::new(directory).is_absolute() => Ok(PathBuf::from(directory)),
         Some(directory) => Ok(root(deployment)?.join(directory)),
         None => root(deployment),
@@ -341,14 +382,17 @@ fn text_of(value: &Value) -> String {
 }
 
 /// Resolves what was kept for run time.
-struct Renderer<'a> {
+struct Renderer<'a, 's> {
     run: &'a FlowRun,
     environment: &'a BTreeMap<String, String>,
-    secrets: Vec<String>,
+    /// Of variables that are secret though their names do not say so.
+    names: &'a BTreeSet<String>,
+    /// The values that came up.
+    secrets: &'s mut Vec<String>,
     parameters: JsonMap,
 }
 
-impl Renderer<'_> {
+impl Renderer<'_, '_> {
     fn map(&mut self, what: &str, map: &JsonMap) -> Result<JsonMap, Refused> {
         match self.value(what, &Value::Object(map.clone()))? {
             Value::Object(map) => Ok(map),
@@ -371,20 +415,37 @@ impl Renderer<'_> {
         Ok(variables)
     }
 
-    fn command(&mut self, text: &str) -> Result<String, Refused> {
-        Ok(text_of(&self.value("the command", &Value::String(text.to_owned()))?))
+    /// Puts the values in place of `{secret: VALUE}` in `env` of job variables or of a step's inputs, and keeps them in mind.
+    fn take_marks(&mut self, map: &mut JsonMap, are_rendered: bool) -> Result<(), Refused> {
+        for (name, value) in map.get_mut("env").and_then(Value::as_object_mut).into_iter().flatten() {
+            if !value.is_object() {
+                continue;
+            }
+            let wrong = || format!("the variable {name} of env is a mapping; expected a text, or {{\"secret\": \"{{{{ $NAME }}}}\"}}");
+            let inner = marked(value).ok_or_else(wrong)?.clone();
+            let inner = if are_rendered { inner } else { self.value(&format!("the variable {name} of env"), &inner)? };
+            let text = text_of(&inner);
+            self.secrets.push(text.clone());
+            *value = Value::String(text);
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, what: &str, text: &str) -> Result<String, Refused> {
+        Ok(text_of(&self.value(what, &Value::String(text.to_owned()))?))
     }
 
     fn value(&mut self, what: &str, value: &Value) -> Result<Value, Refused> {
         let (run, environment) = (self.run, self.environment);
+        let is_secret = |name: &str| looks_secret(name) || self.names.contains(name);
         let parameter_value = Value::Object(self.parameters.clone());
         let mut secrets = Vec::new();
         let rendered = template::render(value, &mut |reference| match reference {
             // Without `$` the file's reader filled it in, but for a secret's name.
-            Reference::Value(name) if !looks_secret(name) || !environment.contains_key(*name) => Resolution::Keep,
+            Reference::Value(name) if !is_secret(name) || !environment.contains_key(*name) => Resolution::Keep,
             Reference::Environment(name) | Reference::Value(name) => match environment.get(*name) {
                 Some(value) => {
-                    if looks_secret(name) {
+                    if is_secret(name) {
                         secrets.push(value.clone());
                     }
                     Resolution::Value(Value::String(value.clone()))

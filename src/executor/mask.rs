@@ -99,6 +99,14 @@ fn escaped(value: &str) -> [String; 3] {
     [json, ascii, python]
 }
 
+/// The text with `***` for each of the values, also as JSON and Python write them.
+pub fn masked(text: &str, secrets: &[String]) -> String {
+    match secrets.is_empty() {
+        true => text.to_owned(),
+        false => Secrets::new(secrets).mask(text),
+    }
+}
+
 /// Masks one stream that arrives in pieces. Holds back less than the longest secret.
 pub struct Masker {
     secrets: Rc<Secrets>,

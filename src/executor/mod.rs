@@ -21,7 +21,7 @@ mod line;
 pub mod log;
 mod log_writer;
 mod loss;
-mod mask;
+pub mod mask;
 mod memory;
 pub mod outcome;
 pub mod prepare;

@@ -10,9 +10,10 @@ use super::source_code::{Flow, SourceCode};
 use super::steps::Steps;
 use super::{Files, entrypoint, presence, process, renames, retry, schedule, words, work_pool};
 use crate::model::JsonMap;
+use crate::model::secret::marked;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, DeploymentSpec, Entrypoint, EnvironmentValue, FullName, OnDelete};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The keys that are read.
@@ -183,6 +184,7 @@ impl Reader<'_> {
             entrypoint,
         };
         self.parameters(&mut spec, flow.as_deref());
+        self.secret_variables(&mut spec);
         presence::check(node, self.shared.files, spec.job_variables.contains_key("image"));
         self.idle_retry_keys();
         let name = FullName::new(flow_name?, name?);
@@ -310,6 +312,26 @@ impl Reader<'_> {
             self.node.report.push(Problem::warning("not-acted-on", "`triggers` are kept, not acted on yet", field.place(At::Key)));
         }
         triggers
+    }
+
+    /// What the project marks as secret elsewhere and this deployment uses, is marked in its own `env`, too: so its runs know.
+    fn secret_variables(&self, spec: &mut DeploymentSpec) {
+        let secrets = self.node.report.secrets();
+        if !secrets.are_marked() {
+            return;
+        }
+        let mut found = BTreeSet::new();
+        let parameters = spec.schedules.iter().map(|schedule| &schedule.parameters).chain([&spec.parameters]);
+        // Marks in `env` of the job variables are known by themselves.
+        let variables = spec.job_variables.iter().filter(|(name, _)| *name != "env").map(|(_, value)| value);
+        let of_env = spec.job_variables.get("env").and_then(Value::as_object).into_iter().flatten().map(|(_, value)| value);
+        let values = parameters.flat_map(|map| map.values()).chain(variables).chain(of_env.filter(|value| marked(value).is_none()));
+        values.chain(spec.pull_steps.iter().flatten()).for_each(|value| secrets.unlike_in(value, &mut found));
+        found.extend(spec.working_dir.iter().flat_map(|directory| secrets.unlike(directory)));
+        for name in found {
+            let secret = format!("{{{{ ${name} }}}}");
+            spec.env.entry(name).or_insert(Some(EnvironmentValue::Secret { secret }));
+        }
     }
 
     fn flow(&self, entrypoint: &Entrypoint, pool: &Pool) -> Option<Rc<Flow>> {
@@ -447,6 +469,7 @@ fn environment(node: &Node<'_>) -> BTreeMap<String, Option<EnvironmentValue>> {
                 None => continue,
             },
             _ => match variable(&field) {
+                Some(text) if !node.report.secrets().unlike(&text).is_empty() => Some(EnvironmentValue::Secret { secret: text }),
                 Some(text) => Some(EnvironmentValue::Plain(text)),
                 None => continue,
             },
@@ -470,13 +493,7 @@ fn secret(field: &Node<'_>) -> Option<String> {
         field.expected("a text, or `{secret: \"{{ $NAME }}\"}`");
         return None;
     }
-    let text = variable(&inner?)?;
-    if !text.is_empty() && !text.contains("{{") {
-        let message = format!("the value of the secret {} stands in this file, and in the store", shown(field.path_key()));
-        let help = format!("set it in the daemon's environment, and write `{{secret: \"{{{{ ${} }}}}\"}}`", field.path_key());
-        field.report.push(field.warning("literal-secret", message).help(help));
-    }
-    Some(text)
+    variable(&inner?)
 }
 
 fn timeout_seconds(node: &Node<'_>) -> Option<f64> {

@@ -3,7 +3,6 @@ use super::node::Node;
 use super::steps;
 use super::report::{At, Problem, shown};
 use crate::model::deployment::Entrypoint;
-use crate::model::secret::looks_secret;
 use crate::template::{self, Reference};
 use serde_json::Value;
 
@@ -79,7 +78,7 @@ fn no_secret(node: &Node<'_>, text: &str, shell: bool) -> bool {
     let mut good = true;
     for placeholder in template::placeholders(text) {
         let (Reference::Environment(name) | Reference::Value(name)) = placeholder.reference() else { continue };
-        if !looks_secret(name) {
+        if !node.report.secrets().has(name) {
             continue;
         }
         good = false;

@@ -28,6 +28,7 @@
 mod calendars;
 mod deployment;
 mod entrypoint;
+mod excerpt;
 mod formats;
 mod include;
 mod job_template;
@@ -48,6 +49,7 @@ mod retry;
 mod rules;
 mod schedule;
 mod schema;
+mod secrets;
 mod shapes;
 mod source_code;
 mod steps;

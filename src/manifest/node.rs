@@ -5,6 +5,7 @@
 use super::report::{At, Place, Problem, Report, described, shown};
 use super::words;
 use crate::model::JsonMap;
+use crate::model::secret::looks_secret;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -69,6 +70,15 @@ impl<'a> Path<'a> {
             None => At::Value,
         };
         Place::Pointer { file: self.file_index(), pointer: format!("{}{pointer}", self.pointer()), at }
+    }
+
+    /// The keys on the way, from the file on.
+    pub fn keys(&self) -> Vec<&'a str> {
+        let mut keys = self.parent.map_or_else(Vec::new, Path::keys);
+        if let Step::Key(key) = self.step {
+            keys.push(key);
+        }
+        keys
     }
 
     /// What to call the value in a sentence: `` `tags` ``, `` `tags[2]` ``.
@@ -151,7 +161,11 @@ impl<'a> Node<'a> {
                 .error("unresolved", format!("{} must be {expected} now, and {} is not known yet", self.name(), shown(text)))
                 .help("set the variable in the environment that renders this file, or write the value");
         }
-        self.error("wrong-type", format!("{} is {}; expected {expected}", self.name(), described(self.value)))
+        let found = match self.value {
+            Value::String(_) if self.path.keys().into_iter().any(looks_secret) => "a text".to_owned(),
+            value => described(value),
+        };
+        self.error("wrong-type", format!("{} is {found}; expected {expected}", self.name()))
     }
 
     /// A mapping; null is none, since `field` leaves null fields out.

@@ -9,6 +9,7 @@ use super::placeholders;
 use super::report::{At, Place, Problem, described, shown};
 use super::words;
 use crate::model::JsonMap;
+use crate::model::secret::looks_secret;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -155,6 +156,7 @@ impl Signature {
         let found = match (error.kind(), error.instance().as_array()) {
             (ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. }, Some(items)) => format!("a list of {}", items.len()),
             (ValidationErrorKind::Required { property }, _) => format!("a mapping without `{}`", plain(property)),
+            _ if path.iter().any(|name| looks_secret(name)) && error.instance().is_string() => "a text".to_owned(),
             _ => described(error.instance()),
         };
         let fault = Fault::Wrong { found, expected: self.expected(error.kind(), choices) };

@@ -1,7 +1,7 @@
 //! Which placeholders of a deployment are filled in when its file is read, and which are left for run time.
 //!
 //! - `{{ $X }}`, and a bare `{{ X }}` that is set: the environment's value, as Prefect 3 has it; but never the value of
-//!   a secret-looking name (`TOKEN`, `PASSWORD`, ...), nor what stands under such a key: that stays a symbol and is resolved when the
+//!   a secret-looking name (`TOKEN`, `PASSWORD`, ...) or of one that the project marks (`{secret: "{{ $X }}"}`), nor what stands under such a key: that stays a symbol and is resolved when the
 //!   run starts.
 //! - `{{ prefect.blocks... }}`, `{{ prefect.variables... }}`, `{{ ctx... }}`, `{{ parameters... }}`, `{{ event... }}`:
 //!   kept, without a word.
@@ -10,17 +10,19 @@
 //! - Anything else is kept and reported. Prefect would drop the key, or leave a gap in the text.
 use super::node::Node;
 use super::report::{Place, Problem, shown};
+use super::secrets::Secrets;
 use super::steps::Steps;
 use super::words;
 use super::{Input, OnMissing};
 use crate::model::secret::looks_secret;
-use crate::template::{self, Reason, Reference, Resolution, Unresolved};
+use crate::template::{self, Reason, Reference, Resolution, Unresolved, is_variable};
 use serde_json::Value;
 
 /// What placeholders are rendered with.
 pub struct Placeholders<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     missing: OnMissing,
+    secrets: &'a Secrets,
 }
 
 /// Whether any text in the value may hold a placeholder.
@@ -34,8 +36,8 @@ pub fn any(value: &Value) -> bool {
 }
 
 impl<'a> Placeholders<'a> {
-    pub fn new(input: &Input<'a>) -> Self {
-        Placeholders { environment: input.environment, missing: input.missing_environment }
+    pub fn new(input: &Input<'a>, secrets: &'a Secrets) -> Self {
+        Placeholders { environment: input.environment, missing: input.missing_environment, secrets }
     }
 
     /// The value at `node`, rendered; what stays unresolved is reported at its place.
@@ -69,7 +71,7 @@ impl<'a> Placeholders<'a> {
     /// Variables as references that the start of a run resolves: a bare `{{ X }}` that is set becomes `{{ $X }}`.
     fn referred(&self, node: &Node<'_>, steps: &Steps) -> Value {
         let rendered = template::render(node.value, &mut |reference| match reference {
-            Reference::Value(name) if is_variable(name) && (looks_secret(name) || (self.environment)(name).is_some()) => {
+            Reference::Value(name) if is_variable(name) && (self.secrets.has(name) || (self.environment)(name).is_some()) => {
                 Resolution::Value(format!("{{{{ ${name} }}}}").into())
             }
             Reference::Value(_) => Resolution::Missing,
@@ -85,7 +87,7 @@ impl<'a> Placeholders<'a> {
     /// repository is secret whatever its name, and never filled in.
     pub fn render_pull_step(&self, step: &Value) -> Value {
         let mut rendered = template::render(step, &mut |reference| match reference {
-            Reference::Environment(name) if !looks_secret(name) => {
+            Reference::Environment(name) if !self.secrets.has(name) => {
                 (self.environment)(name).map_or(Resolution::Keep, |text| Resolution::Value(text.into()))
             }
             _ => Resolution::Keep,
@@ -110,7 +112,7 @@ impl<'a> Placeholders<'a> {
     fn resolve(&self, reference: &Reference<'_>) -> Resolution {
         match reference {
             Reference::Block(_) | Reference::Variable(_) | Reference::Context(_) | Reference::Parameter(_) => Resolution::Keep,
-            Reference::Environment(name) | Reference::Value(name) if looks_secret(name) && is_variable(name) => Resolution::Keep,
+            Reference::Environment(name) | Reference::Value(name) if self.secrets.has(name) && is_variable(name) => Resolution::Keep,
             Reference::Environment(name) => (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into())),
             Reference::Value(name) if is_variable(name) => {
                 (self.environment)(name).map_or(Resolution::Missing, |text| Resolution::Value(text.into()))
@@ -151,11 +153,6 @@ impl<'a> Placeholders<'a> {
         let default = "an environment variable is written `{{ $NAME }}`";
         node.report.push_strict(Problem::warning("unresolved", message, place).help(help.unwrap_or_else(|| default.to_owned())));
     }
-}
-
-/// Whether a bare name could be one of the environment.
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The place of the text in the rendered value, at the placeholder itself.

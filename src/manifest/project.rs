@@ -4,6 +4,7 @@ use super::deployment::{self, Entry, Shared};
 use super::node::{Node, Path};
 use super::placeholders::Placeholders;
 use super::report::{At, Place, Problem, Report, shown};
+use super::secrets::{self, Secrets};
 use super::source_code::SourceCode;
 use super::steps::Steps;
 use super::{Input, include, job_template, refuse, renames, rules, schedule, tag_limits, words, work_pool, yaml};
@@ -71,8 +72,9 @@ pub struct Reading {
 /// Reads everything; problems go to `report`.
 pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Reading {
     let documents: Vec<Document> = (0..input.manifests.len()).filter_map(|index| document(input, index, report)).collect();
+    report.keep_secret(Secrets::of(&documents));
     let code = SourceCode::new(input, report);
-    let placeholders = Placeholders::new(input);
+    let placeholders = Placeholders::new(input, report.secrets());
     let known = schedule::Known::default();
     let mut calendars = Calendars::default();
     for document in &documents {
@@ -115,6 +117,7 @@ pub fn read(input: &Input<'_>, report: &Report<'_>, left_out: &LeftOut) -> Readi
     work_pool::complete_filters(&mut desired, &left_out.names, report, index_of);
     near_pools(&desired, report, index_of);
     job_template::check(&desired, &documents, input.manifests, report);
+    secrets::check(&documents, report);
     desired.files = input.manifests.iter().map(|file| (file.path.clone(), hash(&file.content))).collect();
     desired.files.extend(code.files());
     desired.files.extend(calendars.files());
@@ -126,7 +129,7 @@ pub fn name_alone(input: &Input<'_>) -> Option<String> {
     let report = Report::new(input.manifests, false);
     let documents: Vec<Document> = (0..input.manifests.len()).filter_map(|index| document(input, index, &report)).collect();
     let unread = documents.len() < input.manifests.len();
-    project_name(&documents, &Placeholders::new(input), &report).or_else(|| (!unread).then(|| base_name(input.root)))
+    project_name(&documents, &Placeholders::new(input, report.secrets()), &report).or_else(|| (!unread).then(|| base_name(input.root)))
 }
 
 /// SHA-256 in hex.

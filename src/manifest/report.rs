@@ -3,18 +3,18 @@
 //!
 //! Reading must never stop at the first problem, and must never keep more of them than a person can read.
 use super::ManifestFile;
+use super::excerpt;
 use super::locate::{Found, Locator};
+use super::secrets::Secrets;
 use crate::model::position::Position;
 use crate::model::problem::{self, Severity, SourceLine};
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems shown at most; the rest is counted.
 pub const MAXIMUM_SHOWN: usize = 200;
-/// Characters of a source line that are kept.
-const MAXIMUM_LINE: usize = 2_000;
 
 /// A place that is known by line and column from the start.
 #[derive(Debug, Clone)]
@@ -134,6 +134,7 @@ impl Problem {
 pub struct Report<'a> {
     files: &'a [ManifestFile],
     strict: bool,
+    secrets: OnceCell<Secrets>,
     kept: RefCell<Kept>,
 }
 
@@ -150,7 +151,16 @@ struct Kept {
 impl<'a> Report<'a> {
     /// `strict` turns warnings about what is unknown or skipped into errors.
     pub fn new(files: &'a [ManifestFile], strict: bool) -> Self {
-        Report { files, strict, kept: RefCell::default() }
+        Report { files, strict, secrets: OnceCell::new(), kept: RefCell::default() }
+    }
+
+    /// What must not be said; known once the files are parsed.
+    pub fn keep_secret(&self, secrets: Secrets) {
+        let _known_already = self.secrets.set(secrets);
+    }
+
+    pub fn secrets(&self) -> &Secrets {
+        self.secrets.get_or_init(Secrets::default)
     }
 
     pub fn push(&self, problem: Problem) {
@@ -177,7 +187,8 @@ impl<'a> Report<'a> {
     /// All problems with their positions, in the order of their places.
     pub fn finish(self) -> Findings {
         let kept = self.kept.take();
-        let mut places = Places { files: self.files, locators: self.files.iter().map(|_| None).collect() };
+        let secrets = self.secrets();
+        let mut places = Places { files: self.files, secrets, locators: self.files.iter().map(|_| None).collect(), lines: self.files.iter().map(|_| None).collect() };
         let mut errors: BTreeMap<Spot, Vec<problem::Problem>> = kept.more_spots.into_iter().map(|spot| (spot, Vec::new())).collect();
         let mut resolved = Vec::new();
         for found in kept.errors.into_iter().chain(kept.warnings) {
@@ -258,7 +269,9 @@ fn and_more(errors: usize, warnings: usize) -> problem::Problem {
 /// Looks places up; each file's syntax tree is built at most once, and only if it has a problem.
 struct Places<'a> {
     files: &'a [ManifestFile],
+    secrets: &'a Secrets,
     locators: Vec<Option<Locator>>,
+    lines: Vec<Option<Vec<&'a str>>>,
 }
 
 impl Places<'_> {
@@ -278,11 +291,25 @@ impl Places<'_> {
         Some(problem::Problem {
             severity: problem.severity,
             code: problem.code.to_owned(),
-            message: problem.message,
+            message: self.secrets.hide(problem.message),
             position,
-            help,
+            help: help.map(|help| self.secrets.hide(help)),
             source,
         })
+    }
+
+    /// A line of a file of the project without the secrets in it.
+    fn masked(&mut self, file: usize, line: u32, text: &str) -> String {
+        let Some((content, lines)) = self.files.get(file).zip(self.lines.get_mut(file)) else { return excerpt::clipped(text).to_owned() };
+        let lines = lines.get_or_insert_with(|| {
+            let text = std::str::from_utf8(&content.content).unwrap_or_default();
+            text.strip_prefix('\u{feff}').unwrap_or(text).lines().collect()
+        });
+        let index = line.saturating_sub(1) as usize;
+        match lines.get(index) {
+            Some(line) if *line == text => excerpt::masked(lines, index),
+            _ => excerpt::masked(&[text], 0),
+        }
     }
 
     fn locator(&mut self, file: usize) -> Option<&Locator> {
@@ -305,13 +332,19 @@ impl Places<'_> {
     fn look_up(&mut self, place: &Place) -> (Option<Position>, Option<SourceLine>) {
         match place {
             Place::File(file) => (Some(Position { file: file.clone(), line: 1, column: 1 }), None),
-            Place::Exact(exact) => (Some(exact.position.clone()), source_line(exact.line.clone(), exact.length)),
+            Place::Exact(Exact { position, line, length }) => {
+                // Lines of calendars and of Python come as they are.
+                let file = self.files.iter().position(|file| file.path == position.file);
+                let text = file.map_or_else(|| excerpt::clipped(line).to_owned(), |file| self.masked(file, position.line, line));
+                (Some(position.clone()), source_line(text, *length))
+            }
             Place::Pointer { file, pointer, at } => {
                 let name = self.files.get(*file).map_or_else(String::new, |file| file.path.clone());
                 let Some(found) = self.locator(*file).and_then(|locator| locator.find(pointer, *at)) else {
                     return (Some(Position { file: name, line: 1, column: 1 }), None);
                 };
                 let Found { line, column, text, length } = found;
+                let text = self.masked(*file, line, &text);
                 (Some(Position { file: name, line, column }), source_line(text, length))
             }
         }
@@ -319,7 +352,6 @@ impl Places<'_> {
 }
 
 fn source_line(text: String, length: u32) -> Option<SourceLine> {
-    let text = if text.len() > MAXIMUM_LINE { text.chars().take(MAXIMUM_LINE).collect() } else { text };
     (!text.is_empty()).then_some(SourceLine { text, length: length.max(1) })
 }
 

@@ -7,7 +7,6 @@ use super::node::Node;
 use super::report::{At, Place, Problem, described, shown};
 use crate::model::JsonMap;
 use crate::model::pull_step::{self, Function};
-use crate::model::secret::looks_secret;
 use crate::template::{self, Reference};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -143,6 +142,7 @@ fn check_pull_step(node: &Node<'_>) {
 /// Everybody on a host can read the argument lists of its processes, those of a step's commands, too.
 fn no_secret_arguments(node: &Node<'_>, step: &str, function: Function, inputs: &JsonMap) {
     let shell = inputs.get("shell").is_some_and(|shell| *shell == true);
+    let secrets = node.report.secrets();
     let path = node.path.key(step);
     for (input, text) in pull_step::arguments(function, inputs) {
         let field = path.key(input);
@@ -155,7 +155,7 @@ fn no_secret_arguments(node: &Node<'_>, step: &str, function: Function, inputs: 
         let place = |part| if inputs[input].is_string() { field.part_below("", text, Some(part)) } else { field.place(At::Value) };
         for placeholder in template::placeholders(text) {
             if let Reference::Environment(name) | Reference::Value(name) = placeholder.reference()
-                && looks_secret(name)
+                && secrets.has(name)
             {
                 let written = &text[placeholder.range.clone()];
                 node.report.push(secret_argument(written, place(placeholder.range.clone())).help(help(name)));
@@ -167,7 +167,7 @@ fn no_secret_arguments(node: &Node<'_>, step: &str, function: Function, inputs: 
                 expanded.insert(name.to_owned());
                 None
             })));
-            for name in expanded.iter().filter(|name| looks_secret(name)) {
+            for name in expanded.iter().filter(|name| secrets.has(name)) {
                 let written = [format!("${{{name}}}"), format!("${name}")].into_iter().find(|written| text.contains(written.as_str())).unwrap_or_default();
                 let start = text.find(&written).unwrap_or(0);
                 let help = format!("write `shell: true` in place of `expand_env_vars`: the shell takes `${name}` from the run's environment");

@@ -1,7 +1,6 @@
 //! Two values of one object, field by field. Only for objects that are known to differ: the comparison itself is `==`.
 use super::plan::FieldChange;
-use super::secret;
-use crate::model::secret::looks_secret;
+use crate::model::secret::{looks_secret, masked};
 use crate::model::JsonMap;
 use crate::model::deployment::{DeploymentSpec, Entrypoint};
 use crate::model::overrides::{Override, Overrides};
@@ -145,7 +144,7 @@ pub(super) fn shown(field: &str, value: &Value) -> Value {
         return value.clone();
     }
     let mut names = field.split('/').skip_while(|name| !FREE_NAMES.contains(name));
-    secret::masked(names.any(looks_secret), value)
+    masked(names.any(looks_secret), value)
 }
 
 /// An override as it may be shown.

@@ -38,7 +38,6 @@ mod planner;
 mod refusal;
 mod renames;
 mod schedules;
-mod secret;
 mod shape;
 mod tag_limits;
 mod units;

@@ -5,7 +5,7 @@
 //! executor knows beyond Prefect's works in a pool with Prefect's own template, too.
 use super::{Reference, Resolution, Unresolved, render};
 use crate::model::JsonMap;
-use crate::model::secret::looks_secret;
+use crate::model::secret::{looks_secret, marked, masked};
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl<'a> JobTemplate<'a> {
     }
 
     /// The variables with the defaults of those that nobody set.
-    fn filled(&self, mut variables: JsonMap) -> JsonMap {
+    pub fn filled(&self, mut variables: JsonMap) -> JsonMap {
         for (name, property) in self.properties().into_iter().flatten() {
             if let (Some(default), false) = (property.get("default"), variables.contains_key(name)) {
                 variables.insert(name.clone(), default.clone());
@@ -70,12 +70,15 @@ impl<'a> JobTemplate<'a> {
         self.wrong(&value).into_iter().filter(|misfit| given(misfit) && known(misfit)).collect()
     }
 
+    /// What is wrong with variables, of which none that may be secret is said. `{secret: VALUE}` in `env` counts as that value.
     fn wrong(&self, value: &Value) -> Vec<Misfit> {
         let Some(validator) = &self.validator else { return Vec::new() };
+        let plain = unmarked(value.clone());
+        let is_marked = |path: &[String]| at(value, path).is_some_and(|found| marked(found).is_some() || masked(false, found) != *found);
         let misfit = |error: jsonschema::ValidationError<'_>| {
             let pointer = error.instance_path().to_string();
             let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-            let why = match path.iter().any(|name| looks_secret(name)) {
+            let why = match path.iter().any(|name| looks_secret(name)) || is_marked(&path) {
                 true => error.masked().to_string(),
                 false => error.to_string(),
             };
@@ -94,7 +97,7 @@ impl<'a> JobTemplate<'a> {
             };
             Misfit { path, missing, why, message }
         };
-        validator.iter_errors(value).map(misfit).collect()
+        validator.iter_errors(&plain).map(misfit).collect()
     }
 
     /// The defaults that do not fit what their own variable asks for.
@@ -147,6 +150,16 @@ impl<'a> JobTemplate<'a> {
         }
         Ok(result)
     }
+}
+
+/// The variables with the marks of secrets in `env` taken away, since a schema asks for their values.
+fn unmarked(mut variables: Value) -> Value {
+    for value in variables.get_mut("env").and_then(Value::as_object_mut).into_iter().flat_map(|env| env.values_mut()) {
+        if let Some(inner) = marked(value) {
+            *value = inner.clone();
+        }
+    }
+    variables
 }
 
 fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
@@ -220,8 +233,13 @@ mod tests {
         let error = template.configured(map(json!({"working_dir": 7}))).unwrap_err();
         assert!(error.starts_with("the job variable working_dir does not fit the base job template of the work pool 'p': 7 is not"), "{error}");
         assert!(template.configured(map(json!({"env": {"A": 1}}))).unwrap_err().contains("job variable env/A"));
-        let secret = template.configured(map(json!({"env": {"API_TOKEN": 77777777}}))).unwrap_err();
-        assert!(secret.contains("env/API_TOKEN") && !secret.contains("77777777"), "{secret}");
+        for (name, value) in [("API_TOKEN", json!(77777777)), ("Q", json!({"secret": 77777777}))] {
+            let secret = template.configured(map(json!({"env": {name: value}}))).unwrap_err();
+            assert!(secret.contains(&format!("env/{name}")) && !secret.contains("77777777"), "{secret}");
+        }
+        let whole = template.configured(map(json!({"env": [{"secret": "77777777"}]}))).unwrap_err();
+        assert!(whole.contains("variable env does") && !whole.contains("77777777"), "{whole}");
+        assert_eq!(template.misfits(&map(json!({"env": {"Q": {"secret": "{{ $PLAIN }}"}, "R": {"secret": "text"}}}))), []);
     }
 
     #[test]

@@ -80,6 +80,20 @@ pub fn placeholders(text: &str) -> Vec<Placeholder> {
     found
 }
 
+/// The environment variables that a text names: `$X`, and bare names that could be one's.
+pub fn variables(text: &str) -> Vec<String> {
+    let names = placeholders(text).into_iter().filter_map(|placeholder| match placeholder.reference() {
+        Reference::Environment(name) | Reference::Value(name) if is_variable(name) => Some(name.to_owned()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// Whether a bare name could be one of the environment.
+pub fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 fn placeholder_at(text: &str, start: usize) -> Option<Placeholder> {
     let inside = text[start + 2..].trim_start();
     let name = &inside[..inside.find(|c| !is_name(c)).unwrap_or(inside.len())];

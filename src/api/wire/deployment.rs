@@ -2,11 +2,11 @@
 use super::WireTime;
 use super::directory::Directory;
 use super::schedule::ScheduleResponse;
-use super::secret::masked;
 use crate::model::JsonMap;
 use crate::model::deployment::{CollisionStrategy, ConcurrencyLimit, Deployment, Entrypoint};
 use crate::model::id::{DeploymentId, FlowId, WorkQueueId};
 use crate::model::overrides::Overrides;
+use crate::model::secret::masked_map;
 use crate::store::ledger::LedgerError;
 use serde::Serialize;
 use serde_json::Value;
@@ -116,7 +116,7 @@ impl DeploymentResponse {
             work_queue_name: declared.work_queue.or_else(|| pool.map(|_| crate::model::work_pool::DEFAULT_QUEUE.to_owned())),
             status: if directory.serves(pool) && !held { "READY" } else { "NOT_READY" },
             work_pool_name: declared.work_pool,
-            job_variables: masked(declared.job_variables),
+            job_variables: masked_map(&declared.job_variables),
             parameters: declared.parameters,
             tags: declared.tags,
             last_polled: None,

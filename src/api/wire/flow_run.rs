@@ -1,11 +1,11 @@
 //! Flow runs as they are shown.
 use super::WireTime;
 use super::directory::Directory;
-use super::secret::masked;
 use super::state::StateResponse;
 use crate::model::JsonMap;
 use crate::model::id::{DeploymentId, FlowId, FlowRunId, StateId, WorkPoolId, WorkQueueId};
 use crate::model::run::{FlowRun, Usage};
+use crate::model::secret::masked_map;
 use crate::model::state::StateType;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -153,7 +153,7 @@ impl FlowRunResponse {
             work_queue_name: run.work_queue,
             work_pool_name: run.work_pool,
             state: StateResponse::of(run.id, run.state),
-            job_variables: masked(run.job_variables),
+            job_variables: masked_map(&run.job_variables),
             reeve: Beyond {
                 deployment: run.deployment.map(|name| name.to_string()),
                 schedule: run.slot.as_ref().map(|slot| slot.key.clone()),

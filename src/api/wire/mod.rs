@@ -9,7 +9,6 @@ pub(super) mod flow_run_request;
 pub(super) mod log;
 pub(super) mod name;
 pub(super) mod schedule;
-mod secret;
 pub(super) mod state;
 mod time;
 pub(super) mod tag_limit;

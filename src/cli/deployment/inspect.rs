@@ -7,6 +7,7 @@ use super::super::screen::{Cell, Column, OutputOption, Screen, one_line};
 use super::super::wire::{Deployment, FlowRun};
 use super::super::words::fire;
 use super::{Name, schedule_line};
+use crate::model::secret::without_logins;
 use crate::reconcile::origin::{Origin, Source};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let mut add = |label, value: Option<String>| fields.extend(value.map(|value| (label, value)));
     add("Description", deployment.description.filter(|text| !text.trim().is_empty()));
     add("Version", deployment.version);
-    add("Entrypoint", deployment.entrypoint);
+    add("Entrypoint", deployment.entrypoint.map(|entrypoint| without_logins(&entrypoint).into_owned()));
     add("Parameters", Some(one_line(&deployment.parameters)));
     add("Tags", Some(deployment.tags.join(", ")).filter(|tags| !tags.is_empty()));
     add("Work pool", deployment.work_pool_name);

@@ -5,6 +5,7 @@ use super::in_flight::InFlight;
 use crate::clock;
 use crate::daemon::error::DaemonError;
 use crate::daemon::job::{self, Refused};
+use crate::executor::mask::masked;
 use crate::executor::{Context as ExecutorContext, Handle, write_failure};
 use crate::model::id::{DeploymentId, FlowRunId};
 use crate::model::retry::EndCause;
@@ -104,7 +105,10 @@ impl Dispatcher {
         self.starts.spawn(async move {
             let directory = context.run_directory.clone();
             let started = match (job, executor) {
-                (Ok(job), Some(executor)) => executor.start(job, context).await.map_err(|error| Refused::Infrastructure(error.to_string())),
+                (Ok(job), Some(executor)) => {
+                    let secrets = job.secrets.clone();
+                    executor.start(job, context).await.map_err(|error| Refused::Infrastructure(masked(&error.to_string(), &secrets)))
+                }
                 (Err(reason), _) => {
                     let (directory, said) = (directory.clone(), reason.to_string());
                     let written = tokio::task::spawn_blocking(move || write_failure(&directory, &said, clock::now())).await;
