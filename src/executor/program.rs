@@ -158,6 +158,16 @@ pub fn shell_hint(program: &Program, code: i32) -> Option<&'static str> {
     }
 }
 
+/// Of a function whose interpreter ended before it had read anything of reeve's: what that is likely to mean.
+pub fn no_python(program: &Program, directory: &Path) -> Option<String> {
+    let (Program::Python { interpreter, .. } | Program::Module { interpreter, .. }) = program else { return None };
+    let (interpreter, _) = choose_interpreter(interpreter.as_ref(), directory);
+    Some(format!(
+        "{} ended before it called the function: is it a Python interpreter, 3.8 or newer, that keeps the open files it is given?",
+        interpreter.display()
+    ))
+}
+
 /// What is executed, for the first remark of the log; without arguments, which may hold anything.
 pub fn describe(program: &Program) -> String {
     match program {

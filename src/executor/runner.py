@@ -37,6 +37,7 @@ def run(given, path, dotted, module_name=None):
     try:
         os.set_inheritable(descriptor, False)
         same = os.fstat(descriptor)
+        os.write(descriptor, b" ")  # Nothing to JSON, but a Python is here.
     except OSError:
         same = None
 
