@@ -157,6 +157,8 @@ def run(given, path, dotted, module_name=None):
         missing = [p.name for p in by_name if p.default is p.empty and p.name not in given]
         unexpected = [] if open_ended else [name for name in given if name not in known]
         problems = []
+        if missing[:1] == ["self"] and "." in dotted:
+            refuse("%s is a method of instances of its class: a run has none to give it as self; name a function that calls it" % dotted)
         if missing:
             problems.append("missing: " + ", ".join(missing))
         if unexpected:

@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 type Check = fn(&str) -> bool;
 
 /// Each format of a JSON schema that is checked, with what to expect in words.
-pub const FORMATS: [(&str, Check, &str); 5] = [
+pub const FORMATS: [(&str, Check, &str); 6] = [
     ("date-time", is_date_time, "a date and time such as `2026-11-20T10:00:00Z`"),
     ("date", is_date, "a date such as `2026-11-20`"),
     ("time", is_time, "a time such as `10:00:00`"),
     ("duration", is_duration, "a duration such as `PT1H30M` or `1:30:00`"),
     ("uuid", is_uuid, "a UUID"),
+    ("decimal", is_decimal, "a text such as `1.50`"),
 ];
 
 /// Digits, as Pydantic reads a Unix time; no exponent.
@@ -95,6 +96,14 @@ fn is_clock(text: &str) -> bool {
             && two(seconds.split_once('.').map_or(seconds, |(whole, _)| whole)) && is_number(seconds))
 }
 
+/// As `decimal.Decimal` reads it, but finite.
+fn is_decimal(text: &str) -> bool {
+    let text = text.trim();
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let unsigned = number.strip_prefix(['-', '+']).unwrap_or(number);
+    is_number(unsigned.strip_prefix('.').unwrap_or(number)) && exponent.parse::<i64>().is_ok()
+}
+
 fn is_uuid(text: &str) -> bool {
     uuid::Uuid::parse_str(text.trim()).is_ok()
 }
@@ -114,6 +123,7 @@ mod tests {
             ("date", vec!["2026-11-20", "2026-11-20T00:00:00", "2026-11-20T00:00:00+05:00", "0", "86400"], vec!["2026-02-30", "20.11.2026", "today", "5", "2026-11-20T01:00:00", "2026-11-20T01:00:00+01:00"]),
             ("time", vec!["10:00", "10:00:00.25", "10:00:00Z", "10:00+02:00"], vec!["25:00", "noon", "5", "10"]),
             ("duration", vec!["PT1H", "P3DT2H", "-PT5M", "P1W", "1:30:00", "90", "1 day, 2:03:04", "2 days", "3 01:00:00", "-1 day, 23:00:00", "5d", "1:30:00.5"], vec!["long", "PT", "1 fortnight x", "", "5 minutes", "1:30", "-", "1:2:3:4", "5 days x"]),
+            ("decimal", vec!["1", "-1.50", ".5", "+3.", "1e3", "1E-30"], vec!["abc", "", "1,5", "NaN", "1e", "1.2.3", "."]),
             ("uuid", vec!["67e55044-10b1-426f-9247-bb680e5fe0c8", "67e5504410b1426f9247bb680e5fe0c8"], vec!["67e55044", "x"]),
         ] {
             let (_, check, _) = FORMATS.into_iter().find(|(name, ..)| *name == format).unwrap();
