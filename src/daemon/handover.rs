@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// Bytes of one argument or one variable with its name, without the NUL at its end.
 const LONGEST: usize = 128 * 1024 - 1;
 
+/// Bytes of a run's parameters as JSON: its record must fit into one batch of the store (2 MiB) with all else that it holds.
+const MOST_TOGETHER: usize = 2_000_000;
+
 /// What to do about a parameter that is too long.
 const ADVICE: &str = "give it the path of a file instead";
 
@@ -22,11 +25,15 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
-/// Of a run of a command that is asked for: parameters that its command or its environment cannot hold.
+/// Of a run that is asked for: more parameters than are kept; of a command's those that it or its environment cannot hold.
 ///
 /// # Errors
 /// A sentence on the first.
 pub fn check_when_made(entrypoint: Option<&Entrypoint>, parameters: &JsonMap) -> Result<(), String> {
+    let bytes = serde_json::to_vec(parameters).map_or(0, |text| text.len());
+    if bytes > MOST_TOGETHER {
+        return Err(format!("its parameters are {bytes} bytes as JSON, and a run has at most {MOST_TOGETHER}: {ADVICE}"));
+    }
     words_of(entrypoint).map_or(Ok(()), |words| check(words, parameters))
 }
 
@@ -143,6 +150,7 @@ mod tests {
             (&used, json!({"a": long}), None),
             (&used, json!({"a": format!("{long}x")}), Some("the parameter `a` is 131054 bytes, too long for a command: Linux hands a program at most 131071")),
             (&Entrypoint::Python { path: "f.py".into(), function: "f".into() }, json!({"a": "\u{0}".repeat(200_000)}), None),
+            (&Entrypoint::Python { path: "f.py".into(), function: "f".into() }, json!({"a": "x".repeat(2_000_000)}), Some("its parameters are 2000008 bytes as JSON")),
         ] {
             let said = check_when_made(Some(entrypoint), &map(parameters)).err();
             assert_eq!(said.is_some(), expected.is_some(), "{said:?}");

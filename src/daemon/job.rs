@@ -3,7 +3,7 @@
 //!
 //! Job variables go through the base job template of the run's pool. The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
-//! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
+//! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter (`handover.rs`).
 use super::handover::{self, text_of};
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
