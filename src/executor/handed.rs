@@ -1,4 +1,4 @@
-//! What the interpreter of a Python function is handed: the runner's source and the parameters, as JSON in an unnamed file that it inherits.
+//! What the interpreter of a Python function is handed: the runner's sources and the parameters, as JSON in an unnamed file that it inherits.
 //!
 //! Not in its arguments or environment: there Linux takes 128 KiB at most, everybody on the host reads the first, and a program that is no
 //! Python would print them.
@@ -16,12 +16,16 @@ pub const START: &str = "import json, os
 with os.fdopen(int(os.environ.pop('REEVE_HANDED_DESCRIPTOR')), 'rb') as file: handed = json.load(file)
 exec(handed.pop('runner'))";
 
-/// Reads the values and calls the function; see the files.
-const RUNNER: &str = concat!(include_str!("values.py"), include_str!("runner.py"));
+/// Calls the function; see the file.
+const RUNNER: &str = include_str!("runner.py");
+
+/// Makes its arguments of the parameters; see the file.
+const VALUES: &str = include_str!("values.py");
 
 #[derive(Serialize)]
 struct Handed<'a> {
     runner: &'a str,
+    values: &'a str,
     parameters: &'a JsonMap,
 }
 
@@ -32,7 +36,7 @@ struct Handed<'a> {
 pub fn file(parameters: &JsonMap) -> io::Result<File> {
     let mut file = File::from(rustix::fs::memfd_create("handed", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
     let mut buffer = BufWriter::new(&file);
-    serde_json::to_writer(&mut buffer, &Handed { runner: RUNNER, parameters })?;
+    serde_json::to_writer(&mut buffer, &Handed { runner: RUNNER, values: VALUES, parameters })?;
     buffer.flush()?;
     drop(buffer);
     file.rewind()?;

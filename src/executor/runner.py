@@ -1,9 +1,22 @@
 """Calls one plain function for reeve: `python -u -c START FILE FUNCTION`, or `python -u -c START MODULE FUNCTION module`.
 
-START (`handed.rs`) reads this text and `handed["parameters"]`. What the function returns (small JSON), or the exception that it raised, goes to the
-unnamed file whose descriptor is REEVE_RESULT_DESCRIPTOR. Must run on Python 3.8, and must never import anything of the user's but the file itself.
+START (`handed.rs`) reads this text, `handed["values"]` (`values.py`) and `handed["parameters"]`. What the function returns (small JSON), or
+the exception that it raised, goes to the unnamed file whose descriptor is REEVE_RESULT_DESCRIPTOR. Must run on Python 3.8, and must never
+import anything of the user's but the file itself.
 """
 import sys
+
+
+def signature_of(function):
+    """Its parameters by name."""
+    import inspect
+
+    try:
+        return inspect.signature(function).parameters
+    except NameError:
+        import annotationlib  # 3.14: an annotation names what only type checkers know
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF).parameters
 
 
 def run(given, path, dotted, module_name=None):
@@ -165,12 +178,7 @@ def run(given, path, dotted, module_name=None):
             problems.append("unexpected: " + ", ".join(unexpected))
         if problems:
             refuse("parameters of %s do not fit (%s); it takes: %s" % (dotted, "; ".join(problems), ", ".join(p.name for p in by_name) or "none"))
-        try:
-            named = fitted(function, given, known, several, open_ended)
-        except Misfit as misfit:
-            if misfit.__cause__ is not None and not isinstance(misfit.__cause__, ValueError):
-                raise misfit.__cause__ from None  # The program's own fault: its traceback tells where.
-            refuse(str(misfit))
+        named = fitted(function, given, known, several, open_ended)
         positional = []
         for p in by_name:
             if p.kind == p.POSITIONAL_ONLY or several is not None and p.kind == p.POSITIONAL_OR_KEYWORD:
@@ -178,19 +186,27 @@ def run(given, path, dotted, module_name=None):
         return positional + (named.pop(several.name) if several is not None else []), named
 
     def fitted(function, given, known, several, open_ended):
-        import typing
+        import inspect
 
+        if all(known.get(name, open_ended).annotation is inspect.Parameter.empty for name in given):
+            return dict(given)
+        exec(handed["values"], globals())
         values, names, found = Values(), namespace(function), {}
-        for name, value in given.items():
-            p = known.get(name, open_ended)
-            kind = typing.Any if p.annotation is p.empty else resolved(p.annotation, names)
-            if p is open_ended and getattr(typing.get_origin(kind), "_name", None) == "Unpack":
-                kind = fields_of(typing.get_args(kind)[0]).get(name, typing.Any)
-            if p is several:
-                found[name] = [values.fit(item, kind, (name, number)) for number, item in enumerate(value)]
-            else:
-                # `day: date = None` says that it may be None without saying it.
-                found[name] = value if value is None and p.default is None else values.fit(value, kind, (name,))
+        try:
+            for name, value in given.items():
+                p = known.get(name, open_ended)
+                kind = typing.Any if p.annotation is p.empty else resolved(p.annotation, names)
+                if p is open_ended and getattr(typing.get_origin(kind), "_name", None) == "Unpack":
+                    kind = fields_of(typing.get_args(kind)[0]).get(name, typing.Any)
+                if p is several:
+                    found[name] = [values.fit(item, kind, (name, number)) for number, item in enumerate(value)]
+                else:
+                    # `day: date = None` says that it may be None without saying it.
+                    found[name] = value if value is None and p.default is None else values.fit(value, kind, (name,))
+        except Misfit as misfit:
+            if misfit.__cause__ is not None and not isinstance(misfit.__cause__, ValueError):
+                raise misfit.__cause__ from None  # The program's own fault: its traceback tells where.
+            refuse(str(misfit))
         return found
 
     async def drain(generator):

@@ -161,6 +161,60 @@ number = 5
 }
 
 #[tokio::test]
+async fn values_reach_every_kind_of_parameter_as_its_annotation_says() {
+    let source = "
+from __future__ import annotations
+import functools
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+def logged(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs): return function(*args, **kwargs)
+    return inner
+@logged
+def wrapped(a: date, b: Any, c: Missing, d=None): return repr((a, b, c, d))
+def keywords(*args: date, **kwargs: date): return repr((args, kwargs))
+def positional(a, /, b: int = 3, *args: date): return repr((a, b, args))
+def absent(day: date = None): return repr(day)
+class Call:
+    def __call__(self, day: date): return repr(day)
+    def method(self): pass
+call = Call()
+part = functools.partial(absent)
+@dataclass
+class Faulty:
+    name: str
+    def __post_init__(self): self.nowhere
+def faulty(a: Faulty): pass
+";
+    let day = "datetime.date(2026, 1, 2)";
+    let table = [
+        ("wrapped", serde_json::json!({"a": "2026-01-02", "b": {"x": 1}, "c": 5, "d": "e"}), Ok(format!("({day}, {{'x': 1}}, 5, 'e')"))),
+        ("keywords", serde_json::json!({"k": "2026-01-02", "args": ["2026-01-02"]}), Ok(format!("(({day},), {{'k': {day}}})"))),
+        ("positional", serde_json::json!({"a": 1, "args": ["2026-01-02"]}), Ok(format!("(1, 3, ({day},))"))),
+        ("absent", serde_json::json!({"day": null}), Ok("None".to_owned())),
+        ("call", serde_json::json!({"day": "2026-01-02"}), Ok(day.to_owned())),
+        ("part", serde_json::json!({"day": "2026-01-02"}), Ok(day.to_owned())),
+        ("keywords", serde_json::json!({"k": "x"}), Err("the parameter `k` is the text `x`; expected a date such as `2026-11-20`")),
+        ("faulty", serde_json::json!({"a": {"name": "n"}}), Err("AttributeError: 'Faulty' object has no attribute 'nowhere'")),
+        ("Call.method", serde_json::json!({}), Err("Call.method is a method of instances of its class: a run has none to give it as self; name a function that calls it")),
+    ];
+    for (function, parameters, expected) in table {
+        let mut house = House::new();
+        let outcome = house.run(python(&house, source, function, parameters)).await;
+        match expected {
+            Ok(value) => assert_eq!(outcome.value, Some(value.into()), "{function}: {outcome:?} {:?}", house.output(Stream::Error)),
+            Err(message) => assert_eq!(outcome.message, format!("exited with code 1: {message}"), "{function}"),
+        }
+        if function == "faulty" {
+            let error = house.output(Stream::Error).join("\n");
+            assert!(error.contains("in __post_init__") && !error.contains("<string>\", line 1, in <module>"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_interpreter_that_is_none_is_named() {
     let mut house = House::new();
     let Program::Python { file, function, parameters, .. } = python(&house, "", "f", serde_json::json!({})).program else { panic!() };

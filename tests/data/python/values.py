@@ -1,4 +1,5 @@
 """What annotations make of JSON values: `python3 values.py VALUES_PY`, run by `tests/python_values.rs`. Ends with an error that names what is wrong."""
+import inspect
 import sys
 import typing
 from collections import OrderedDict, deque
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Callable, Dict, FrozenSet, List, Literal, NamedTuple, NewType, Optional, Set, Tuple, Type, TypeVar, Union
 from uuid import UUID
 
-own = {"__name__": "values"}
+own = {"__name__": "values", "signature_of": lambda function: inspect.signature(function).parameters}  # As runner.py has it.
 exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), own)
 
 
@@ -109,6 +110,7 @@ REFUSED = [
     (datetime, "soon", "the parameter `p` is the text `soon`; expected a date and time such as `2026-11-20T10:00:00Z`"),
     (date, "2026-01-01T01:00:00", "the parameter `p` is the text `2026-01-01T01:00:00`; expected a date such as `2026-11-20`"),
     *[(date, value, None) for value in ("5", "2026-02-30", "x", "2026-01-02T", "2026-01-02T25:00", True, [], "x" * 61)],
+    (date, "two\nlines", "the parameter `p` is a text of 9 characters; expected a date such as `2026-11-20`"),
     (date, "x" * 61, "the parameter `p` is a text of 61 characters; expected a date such as `2026-11-20`"),
     *[(time, value, None) for value in ("5", "25:00", 5)],
     *[(timedelta, value, None) for value in ("5 minutes", "1:30", "P", "PT", "", "-", "1H", True, "1:2:3:4")],
@@ -188,4 +190,4 @@ try:
 except own["Misfit"] as misfit:
     if not isinstance(misfit.__cause__, KeyError):
         wrong.append("a fault of the program's own is its cause: %r" % misfit.__cause__)
-sys.exit("\n".join(wrong))
+sys.exit("\n".join(wrong) or 0)
