@@ -69,7 +69,9 @@ impl Signature {
         let mut lenient = schema.clone();
         if let Value::Object(map) = &mut lenient {
             map.remove("required");
-            map.remove("additionalProperties");
+            if map.get("additionalProperties").is_some_and(Value::is_boolean) {
+                map.remove("additionalProperties");
+            }
         }
         bound_integers(&mut lenient, 0);
         let options = jsonschema::options().should_validate_formats(true);
@@ -129,7 +131,7 @@ impl Signature {
 
     fn wrong(&self, parameters: &JsonMap) -> Vec<Misfit> {
         let (Some(properties), Some(validator)) = (self.properties(), &self.validator) else { return Vec::new() };
-        let known = parameters.iter().filter(|(name, value)| properties.contains_key(*name) && !placeholders::any(value));
+        let known = parameters.iter().filter(|(name, value)| (properties.contains_key(*name) || self.is_open()) && !placeholders::any(value));
         let known: JsonMap = known.map(|(name, value)| (name.clone(), value.clone())).collect();
         if known.is_empty() {
             return Vec::new();
@@ -150,7 +152,7 @@ impl Signature {
         }
         let pointer = error.instance_path().to_string();
         let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-        let property = self.properties()?.get(path.first()?);
+        let property = self.properties()?.get(path.first()?).or_else(|| self.schema.get("additionalProperties"));
         let choices = self.schema.pointer(error.schema_path().as_str()).filter(|choices| choices.is_array());
         let choices = choices.or_else(|| property.and_then(|property| property.get("anyOf").or_else(|| property.get("oneOf"))));
         let found = match (error.kind(), error.instance().as_array()) {

@@ -22,7 +22,7 @@ pub fn parameter_schema(function: &Function, module: &Module) -> Value {
 }
 
 /// The same of a plain function. reeve itself makes its values (`executor/values.py`) and takes less than Pydantic: a dataclass has no
-/// further keys, a text for a `Decimal` is a number.
+/// further keys, a text for a `Decimal` is a number; `*args` is a list, and further names have the type of `**kwargs`.
 pub fn plain_parameter_schema(function: &Function, module: &Module) -> Value {
     schema_of(function, module, true)
 }
@@ -41,7 +41,7 @@ fn schema_of(function: &Function, module: &Module, is_plain: bool) -> Value {
         .unwrap_or_default()
         .into_iter()
         .collect();
-    let (mut properties, mut required, mut additional) = (Map::new(), Vec::new(), false);
+    let (mut properties, mut required, mut additional) = (Map::new(), Vec::new(), None);
     for (position, parameter) in function.parameters.iter().enumerate() {
         if matches!(parameter.name.as_str(), "self" | "cls") {
             continue;
@@ -53,13 +53,16 @@ fn schema_of(function: &Function, module: &Module, is_plain: bool) -> Value {
         if let Some(text) = descriptions.get(&parameter.name) {
             property.insert("description".to_owned(), json!(text));
         }
-        property.extend(
-            parameter
-                .type_expression
-                .as_ref()
-                .map(|expression| types.of(expression, 0))
-                .unwrap_or_default(),
-        );
+        let kind = parameter.type_expression.as_ref().map(|expression| types.of(expression, 0)).unwrap_or_default();
+        match parameter.kind {
+            ParameterKind::VarKeyword if is_plain => additional = Some(kind),
+            ParameterKind::VarKeyword => {
+                additional = Some(Schema::new());
+                property.extend(kind);
+            }
+            ParameterKind::VarPositional if is_plain => property.extend(schema(json!({"type": "array", "items": kind}))),
+            _ => property.extend(kind),
+        }
         if let Some(value) = parameter
             .default_expression
             .as_ref()
@@ -71,7 +74,6 @@ fn schema_of(function: &Function, module: &Module, is_plain: bool) -> Value {
             parameter.kind,
             ParameterKind::VarPositional | ParameterKind::VarKeyword
         );
-        additional |= parameter.kind == ParameterKind::VarKeyword;
         if parameter.default.is_none() && !variadic {
             required.push(json!(parameter.name));
         }
@@ -81,8 +83,8 @@ fn schema_of(function: &Function, module: &Module, is_plain: bool) -> Value {
     if !required.is_empty() {
         schema["required"] = Value::Array(required);
     }
-    if additional {
-        schema["additionalProperties"] = Value::Bool(true);
+    if let Some(kind) = additional {
+        schema["additionalProperties"] = if kind.is_empty() { Value::Bool(true) } else { Value::Object(kind) };
     }
     schema["definitions"] = Value::Object(types.definitions);
     schema
