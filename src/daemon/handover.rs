@@ -104,7 +104,8 @@ fn fits(name: &str, text: &str) -> Result<(), String> {
     match variable.len() + 1 + text.len() {
         0..=LONGEST => Ok(()),
         _ => Err(format!(
-            "the parameter `{name}` is {} bytes, too long for a command: Linux hands a program at most {LONGEST} in one variable ({variable}) or argument; {ADVICE}",
+            "the parameter `{name}` is {} bytes, too long for a command: Linux hands a program at most {LONGEST} in one variable \
+             ({variable}) or argument; {ADVICE}",
             text.len()
         )),
     }
@@ -144,13 +145,14 @@ mod tests {
     fn what_no_argument_can_hold_is_said_with_the_parameters_name() {
         let used = shell("echo {{ parameters.a }}");
         let long = "x".repeat(LONGEST - "REEVE_PARAMETER_A=".len());
+        let function = Entrypoint::Python { path: "f.py".into(), function: "f".into() };
         for (entrypoint, parameters, expected) in [
             (&used, json!({"a": "one\u{0}two"}), Some("the parameter `a` holds a NUL character (\\u0000), and the command uses it")),
             (&used, json!({"b": "one\u{0}two"}), None),
             (&used, json!({"a": long}), None),
             (&used, json!({"a": format!("{long}x")}), Some("the parameter `a` is 131054 bytes, too long for a command: Linux hands a program at most 131071")),
-            (&Entrypoint::Python { path: "f.py".into(), function: "f".into() }, json!({"a": "\u{0}".repeat(200_000)}), None),
-            (&Entrypoint::Python { path: "f.py".into(), function: "f".into() }, json!({"a": "x".repeat(2_000_000)}), Some("its parameters are 2000008 bytes as JSON")),
+            (&function, json!({"a": "\u{0}".repeat(200_000)}), None),
+            (&function, json!({"a": "x".repeat(2_000_000)}), Some("its parameters are 2000008 bytes as JSON")),
         ] {
             let said = check_when_made(Some(entrypoint), &map(parameters)).err();
             assert_eq!(said.is_some(), expected.is_some(), "{said:?}");

@@ -1,4 +1,4 @@
-//! What the interpreter of a Python function is handed: the runner's sources and the parameters, as JSON in an unnamed file that it inherits.
+//! What the interpreter of a function is handed: the sources of the runner and the parameters, as JSON in an unnamed file that it inherits.
 //!
 //! Not in its arguments or environment: there Linux takes 128 KiB at most, everybody on the host reads the first, and a program that is no
 //! Python would print them.

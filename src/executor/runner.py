@@ -163,7 +163,7 @@ def run(given, path, dotted, module_name=None):
             return [], given
         by_name = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         further = {p.kind: p for p in parameters if p not in by_name}
-        several, open_ended = (further.get(kind) for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD))
+        several, open_ended = further.get(inspect.Parameter.VAR_POSITIONAL), further.get(inspect.Parameter.VAR_KEYWORD)
         if several is not None and not isinstance(given.get(several.name), list):
             several = None
         known = {p.name: p for p in by_name + [several] * (several is not None)}

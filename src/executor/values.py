@@ -1,5 +1,5 @@
-"""What a parameter's annotation makes of its JSON value. `runner.py` executes this in its own namespace, where there is something to convert:
-that alone takes ten milliseconds.
+"""What a parameter's annotation makes of its JSON value. `runner.py` executes this in its own namespace where there is something to
+convert: reading it takes ten milliseconds.
 
 JSON has no dates, enumerations or classes. A value is read as Pydantic would read it; where an annotation uses Pydantic itself, Pydantic
 reads it. What cannot become what its annotation asks for is a Misfit. An annotation that says nothing that could be checked takes every
@@ -126,7 +126,8 @@ def clock(parts):
 
 
 def instant(kind, value):
-    """ISO 8601, a day alone, or Unix time in seconds (above 2e10 milliseconds), as Pydantic reads it. `fromisoformat` differs by version."""
+    """ISO 8601, a day alone, or Unix time in seconds (above 2e10 milliseconds), as Pydantic reads it; `fromisoformat` reads other forms
+    in each version."""
     import datetime
     import re
 
@@ -265,11 +266,13 @@ def namespace(function):
 
 def uses_pydantic(kind, depth=0):
     def is_its(thing):
-        return (getattr(thing, "__module__", None) or "").split(".")[0] in ("pydantic", "pydantic_core", "pydantic_extra_types", "annotated_types")
+        package = (getattr(thing, "__module__", None) or "").split(".")[0]
+        return package in ("pydantic", "pydantic_core", "pydantic_extra_types", "annotated_types")
 
     if isinstance(kind, type) and (any(is_its(base) for base in kind.__mro__) or hasattr(kind, "__pydantic_validator__")):
         return True
-    if is_its(kind) or hasattr(kind, "__get_pydantic_core_schema__") or any(is_its(type(extra)) for extra in getattr(kind, "__metadata__", ())):
+    extras = getattr(kind, "__metadata__", ())
+    if is_its(kind) or hasattr(kind, "__get_pydantic_core_schema__") or any(is_its(type(extra)) for extra in extras):
         return True
     return depth < 20 and any(uses_pydantic(part, depth + 1) for part in typing.get_args(kind))
 
@@ -431,7 +434,7 @@ class Values:
         self.expect(isinstance(value, dict), value, place, "a mapping")
         parameters = list(signature_of(kind).values())
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
-            required = [parameter.name for parameter in parameters if parameter.default is parameter.empty and parameter.kind != parameter.VAR_POSITIONAL]
+            required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
             self.keys(value, [parameter.name for parameter in parameters], required, place)
         fields = {key: self.fit(item, kinds.get(key, typing.Any), place + (key,)) for key, item in value.items()}
         return self.made(lambda: kind(**fields), value, kind, place)
