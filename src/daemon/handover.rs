@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 /// Bytes of one argument or one variable with its name, without the NUL at its end.
 const LONGEST: usize = 128 * 1024 - 1;
 
-/// Bytes of a run's parameters as JSON: its record must fit into one batch of the store (2 MiB) with all else that it holds.
-const MOST_TOGETHER: usize = 2_000_000;
+/// Bytes of a run's parameters as JSON: its record must fit into one value of the store (1 MiB) with all else that it holds.
+const MOST_TOGETHER: usize = 1_000_000;
 
 /// What to do about a parameter that is too long.
 const ADVICE: &str = "give it the path of a file instead";
@@ -151,8 +151,8 @@ mod tests {
             (&used, json!({"b": "one\u{0}two"}), None),
             (&used, json!({"a": long}), None),
             (&used, json!({"a": format!("{long}x")}), Some("the parameter `a` is 131054 bytes, too long for a command: Linux hands a program at most 131071")),
-            (&function, json!({"a": "\u{0}".repeat(200_000)}), None),
-            (&function, json!({"a": "x".repeat(2_000_000)}), Some("its parameters are 2000008 bytes as JSON")),
+            (&function, json!({"a": "\u{0}".repeat(150_000)}), None),
+            (&function, json!({"a": "x".repeat(1_000_000)}), Some("its parameters are 1000008 bytes as JSON")),
         ] {
             let said = check_when_made(Some(entrypoint), &map(parameters)).err();
             assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
