@@ -104,9 +104,9 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// The schema of one parameter, with a reference into `definitions` (or `$defs`) followed once.
+/// The schema of one parameter (of a further one that of `**kwargs`), with a reference into `definitions` (or `$defs`) followed once.
 fn property<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    let property = schema["properties"].get(name)?;
+    let property = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"))?;
     let reference = property["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
     match reference {
         Some(pointer) => schema.pointer(pointer).or(Some(property)),

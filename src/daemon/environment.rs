@@ -54,7 +54,7 @@ pub fn refuse_secret_arguments(program: &Program, secrets: &[String]) -> Result<
     let shown = match program {
         Program::Shell(script) => shows(script),
         Program::Arguments(words) => words.iter().any(|word| shows(word)),
-        // Its parameters travel in the environment.
+        // Its parameters travel in a file and the environment.
         Program::Python { .. } | Program::Module { .. } => false,
     };
     match shown {

@@ -3,7 +3,8 @@
 //!
 //! Job variables go through the base job template of the run's pool. The environment of a run is the daemon's own (as far as `env_inherit` lets it), then the
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
-//! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter.
+//! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter (`handover.rs`).
+use super::handover::{self, text_of};
 use super::{environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::mask;
@@ -155,12 +156,14 @@ fn assemble(
     overlay(&mut environment, file_env(deployment, &job_variables)?);
     overlay(&mut environment, variables_env(&job_variables)?);
     overlay(&mut environment, env_of(renderer.environment(&spec.env)?)?);
-    add_run_variables(&mut environment, run, &parameters);
+    add_run_variables(&mut environment, run);
     let fresh = starts_fresh(deployment, &job_variables);
     let own = spec.working_dir.as_deref().map(|directory| renderer.text("`working_dir`", directory)).transpose()?;
     let working_directory = if fresh { PathBuf::from("/") } else { working_directory(deployment, own.as_deref(), &job_variables)? };
     let interpreter = environment::interpreter(&job_variables, deployment.root.as_deref().map(Path::new), &working_directory);
     let program = program(entrypoint, deployment, &job_variables, (parameters, interpreter.clone()), &mut renderer)?;
+    handover::check_program(&program, entrypoint, &renderer.parameters).map_err(Refused::Parameters)?;
+    handover::add_parameters(&mut environment, &program, &renderer.parameters);
     environment::refuse_secret_arguments(&program, &at_least(SHORTEST_SECRET, renderer.secrets))?;
     let mut renderer = Renderer { environment: &environment, ..renderer };
     let preparation = preparation(deployment, fresh, interpreter, &mut renderer)?;
@@ -353,31 +356,10 @@ fn overlay(environment: &mut BTreeMap<String, String>, variables: BTreeMap<Strin
     }
 }
 
-fn add_run_variables(environment: &mut BTreeMap<String, String>, run: &FlowRun, parameters: &JsonMap) {
+fn add_run_variables(environment: &mut BTreeMap<String, String>, run: &FlowRun) {
     environment.insert("REEVE_FLOW_RUN_NAME".to_owned(), run.name.clone());
     if let Some(deployment) = &run.deployment {
         environment.insert("REEVE_DEPLOYMENT".to_owned(), deployment.to_string());
-    }
-    environment.insert("REEVE_PARAMETERS".to_owned(), Value::Object(parameters.clone()).to_string());
-    for (name, value) in parameters {
-        let text = text_of(value);
-        // A NUL cannot stand in an environment; REEVE_PARAMETERS holds it escaped.
-        if !text.contains('\0') {
-            environment.insert(format!("REEVE_PARAMETER_{}", variable_name(name)), text);
-        }
-    }
-}
-
-/// Upper case, with every character that a shell's variable name cannot hold as `_`.
-fn variable_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
     }
 }
 

@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod events;
 mod expiry;
+mod handover;
 mod host;
 mod janitor;
 pub mod job;

@@ -1,4 +1,5 @@
 //! The parameters of a run against its function's schema: when it is made, and for what was not known or asked then, when it starts.
+use super::handover;
 use crate::manifest::{Fault, Misfit, Signature, holds_placeholders};
 use crate::model::JsonMap;
 use crate::model::deployment::DeploymentSpec;
@@ -25,6 +26,7 @@ pub fn sentences(spec: &DeploymentSpec, misfits: &[Misfit]) -> Vec<String> {
 /// # Errors
 /// Prefect's text for the first that does not fit, and the others after it.
 pub fn check_when_made(spec: &DeploymentSpec, owned: bool, parameters: &JsonMap, enforce: Option<bool>) -> Result<(), String> {
+    handover::check_when_made(spec.entrypoint.as_ref(), parameters).map_err(|why| format!("Error creating flow run: {why}"))?;
     if !enforce.unwrap_or(spec.enforce_parameter_schema) {
         return Ok(());
     }

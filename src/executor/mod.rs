@@ -16,6 +16,7 @@ mod cgroup;
 pub mod confinement;
 pub mod directory;
 pub mod follow;
+mod handed;
 pub mod identity;
 mod line;
 pub mod log;

@@ -2,13 +2,10 @@
 //!
 //! For whoever starts a run's program: the supervisor, or the process that prepared the code for it.
 use super::outcome::NotStarted;
-use super::{Interpreter, Program};
+use super::{Interpreter, Program, handed};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Calls the function; see the file.
-const RUNNER: &str = include_str!("runner.py");
 
 /// A program, its arguments, and what the reader of the log should know of the choice.
 pub struct Choice {
@@ -36,7 +33,7 @@ pub fn choose(program: &Program, directory: &Path) -> Choice {
 
 fn python(interpreter: Option<&Interpreter>, directory: &Path, of_runner: Vec<OsString>) -> Choice {
     let (interpreter, remark) = choose_interpreter(interpreter, directory);
-    let mut arguments = vec!["-u".into(), "-c".into(), RUNNER.into()];
+    let mut arguments = vec!["-u".into(), "-c".into(), handed::START.into()];
     arguments.extend(of_runner);
     Choice { program: interpreter.into(), arguments, remark: Some(remark) }
 }
@@ -159,6 +156,16 @@ pub fn shell_hint(program: &Program, code: i32) -> Option<&'static str> {
         126 if shell => Some("the shell could not execute the command"),
         _ => None,
     }
+}
+
+/// Of a function whose interpreter ended before it had read anything of reeve's: what that is likely to mean.
+pub fn no_python(program: &Program, directory: &Path) -> Option<String> {
+    let (Program::Python { interpreter, .. } | Program::Module { interpreter, .. }) = program else { return None };
+    let (interpreter, _) = choose_interpreter(interpreter.as_ref(), directory);
+    Some(format!(
+        "{} ended before it called the function: is it a Python interpreter, 3.8 or newer, that keeps the open files it is given?",
+        interpreter.display()
+    ))
 }
 
 /// What is executed, for the first remark of the log; without arguments, which may hold anything.

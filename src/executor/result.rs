@@ -23,6 +23,9 @@ pub struct RunnerResult {
     pub value: Option<serde_json::Value>,
     #[serde(default)]
     pub exception: Option<String>,
+    /// The runner has not even begun.
+    #[serde(skip)]
+    pub is_untouched: bool,
 }
 
 impl ResultFile {
@@ -48,7 +51,8 @@ impl ResultFile {
         let text = self.0.rewind().and_then(|()| super::log::read_at_most(&self.0, LIMIT)).unwrap_or_default();
         // As it was made, it is full of zeros.
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        serde_json::from_slice(&text[..end]).unwrap_or_default()
+        let left: RunnerResult = serde_json::from_slice(&text[..end]).unwrap_or_default();
+        RunnerResult { is_untouched: end == 0, ..left }
     }
 }
 

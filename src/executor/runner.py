@@ -1,12 +1,25 @@
-"""Calls one plain function for reeve: `python -u -c RUNNER FILE FUNCTION`, or `python -u -c RUNNER MODULE FUNCTION module`.
+"""Calls one plain function for reeve: `python -u -c START FILE FUNCTION`, or `python -u -c START MODULE FUNCTION module`.
 
-Parameters come as JSON in REEVE_PARAMETERS; what the function returns (small JSON), or the exception that it raised, goes to the
-unnamed file whose descriptor is REEVE_RESULT_DESCRIPTOR. Must run on Python 3.8, and must never import anything of the user's but the file itself.
+START (`handed.rs`) reads this text, `handed["values"]` (`values.py`) and `handed["parameters"]`. What the function returns (small JSON), or
+the exception that it raised, goes to the unnamed file whose descriptor is REEVE_RESULT_DESCRIPTOR. Must run on Python 3.8, and must never
+import anything of the user's but the file itself.
 """
 import sys
 
 
-def run(path, dotted, module_name=None):
+def signature_of(function):
+    """Its parameters by name."""
+    import inspect
+
+    try:
+        return inspect.signature(function).parameters
+    except NameError:
+        import annotationlib  # 3.14: an annotation names what only type checkers know
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF).parameters
+
+
+def run(given, path, dotted, module_name=None):
     import json
     import os
 
@@ -37,6 +50,7 @@ def run(path, dotted, module_name=None):
     try:
         os.set_inheritable(descriptor, False)
         same = os.fstat(descriptor)
+        os.write(descriptor, b" ")  # Nothing to JSON, but a Python is here.
     except OSError:
         same = None
 
@@ -140,30 +154,60 @@ def run(path, dotted, module_name=None):
         return found
 
     def bind(function, given):
+        """The arguments of the call: what is given, as the annotations say."""
         import inspect
 
         try:
-            parameters = inspect.signature(function).parameters.values()
+            parameters = list(signature_of(function).values())
         except (TypeError, ValueError):
             return [], given
         by_name = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        known = {p.name for p in by_name}
+        further = {p.kind: p for p in parameters if p not in by_name}
+        several, open_ended = further.get(inspect.Parameter.VAR_POSITIONAL), further.get(inspect.Parameter.VAR_KEYWORD)
+        if several is not None and not isinstance(given.get(several.name), list):
+            several = None
+        known = {p.name: p for p in by_name + [several] * (several is not None)}
         missing = [p.name for p in by_name if p.default is p.empty and p.name not in given]
-        open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
         unexpected = [] if open_ended else [name for name in given if name not in known]
         problems = []
+        if missing[:1] == ["self"] and "." in dotted:
+            refuse("%s is a method of instances of its class: a run has none to give it as self; name a function that calls it" % dotted)
         if missing:
             problems.append("missing: " + ", ".join(missing))
         if unexpected:
             problems.append("unexpected: " + ", ".join(unexpected))
         if problems:
             refuse("parameters of %s do not fit (%s); it takes: %s" % (dotted, "; ".join(problems), ", ".join(p.name for p in by_name) or "none"))
-        named = dict(given)
+        named = fitted(function, given, known, several, open_ended)
         positional = []
         for p in by_name:
-            if p.kind == p.POSITIONAL_ONLY:
+            if p.kind == p.POSITIONAL_ONLY or several is not None and p.kind == p.POSITIONAL_OR_KEYWORD:
                 positional.append(named.pop(p.name) if p.name in named else p.default)
-        return positional, named
+        return positional + (named.pop(several.name) if several is not None else []), named
+
+    def fitted(function, given, known, several, open_ended):
+        import inspect
+
+        if all(known.get(name, open_ended).annotation is inspect.Parameter.empty for name in given):
+            return dict(given)
+        exec(handed["values"], globals())
+        values, names, found = Values(), namespace(function), {}
+        try:
+            for name, value in given.items():
+                p = known.get(name, open_ended)
+                kind = typing.Any if p.annotation is p.empty else resolved(p.annotation, names)
+                if p is open_ended and getattr(typing.get_origin(kind), "_name", None) == "Unpack":
+                    kind = fields_of(typing.get_args(kind)[0]).get(name, typing.Any)
+                if p is several:
+                    found[name] = [values.fit(item, kind, (name, number)) for number, item in enumerate(value)]
+                else:
+                    # `day: date = None` says that it may be None without saying it.
+                    found[name] = value if value is None and p.default is None else values.fit(value, kind, (name,))
+        except Misfit as misfit:
+            if misfit.__cause__ is not None and not isinstance(misfit.__cause__, ValueError):
+                raise misfit.__cause__ from None  # The program's own fault: its traceback tells where.
+            refuse(str(misfit))
+        return found
 
     async def drain(generator):
         async for _ in generator:
@@ -172,73 +216,6 @@ def run(path, dotted, module_name=None):
     async def wait(awaitable):
         value = await awaitable
         return await drain(value) if hasattr(value, "__aiter__") else value
-
-    def fit(value, kind):
-        """JSON has no dates, enumerations or classes: a value becomes what its annotation asks for, where that is plain; else it stays."""
-        import typing
-
-        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-        if origin in (list, set, frozenset) and arguments and isinstance(value, list):
-            return origin(fit(item, arguments[0]) for item in value)
-        if origin is tuple and arguments and isinstance(value, list):
-            kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-            return tuple(fit(item, kind) for item, kind in zip(value, kinds)) if len(kinds) == len(value) else value
-        if origin is dict and len(arguments) == 2 and isinstance(value, dict):
-            return {key: fit(item, arguments[1]) for key, item in value.items()}
-        if origin is typing.Union or type(kind).__name__ == "UnionType":
-            if any(type(value) is argument for argument in arguments) or value is None:
-                return value
-            fitted = (fit(value, argument) for argument in arguments)
-            return next((new for new in fitted if type(new) is not type(value)), value)
-        if not isinstance(kind, type) or isinstance(value, kind):
-            return value
-        name = "%s.%s" % (kind.__module__, kind.__qualname__)
-        try:
-            if name == "datetime.timedelta" and isinstance(value, str):
-                return duration(value, kind)
-            if name in ("datetime.datetime", "datetime.date", "datetime.time") and isinstance(value, str):
-                return kind.fromisoformat(value[:-1] + "+00:00" if value[-1:] in "Zz" and name != "datetime.date" else value)
-            if name in ("uuid.UUID", "decimal.Decimal") or name.startswith("pathlib."):
-                return kind(value) if isinstance(value, str) else value
-            if name == "builtins.float" and type(value) is int or hasattr(kind, "__members__"):
-                return kind(value)
-            if kind in (set, frozenset, tuple) and isinstance(value, list):
-                return kind(value)
-        except (ValueError, ArithmeticError):
-            return value
-        if isinstance(value, dict) and hasattr(kind, "model_validate"):
-            return kind.model_validate(value)
-        if isinstance(value, dict) and hasattr(kind, "__dataclass_fields__"):
-            kinds = typing.get_type_hints(kind)
-            return kind(**{key: fit(item, kinds.get(key)) for key, item in value.items()})
-        return value
-
-    def duration(text, kind):
-        """ISO 8601 (`PT1H30M`), seconds, or as `str` writes one: `1 day, 2:03:04`."""
-        import re
-
-        sign, text = (-1, text.strip()[1:]) if text.strip().startswith("-") else (1, text.strip())
-        number = r"(?:(\d+(?:\.\d+)?)%s)?"
-        iso = re.fullmatch("P%s%s(?:T%s%s%s)?" % tuple(number % unit for unit in "WDHMS"), text)
-        if iso:
-            weeks, days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
-            return sign * kind(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if text.count(":") > 2:
-            raise ValueError(text)
-        days, _, clock = re.sub(r" days?,?$", " 0", text).rpartition(" ")
-        hours, minutes, seconds = ([0.0, 0.0] + [float(part) for part in clock.split(":")])[-3:]
-        return sign * kind(days=float(re.sub(r" days?,?$", "", days) or 0), hours=hours, minutes=minutes, seconds=seconds)
-
-    def fitted(function, given):
-        if not given or not getattr(function, "__annotations__", None):
-            return given
-        import typing
-
-        try:
-            kinds = typing.get_type_hints(function)
-        except Exception:
-            return given  # Names that are known to type checkers alone.
-        return {name: fit(value, kinds.get(name)) for name, value in given.items()}
 
     def keep_levels():
         """Records of `logging` keep their levels in the run's log, in order with what is printed; INFO and above unless the file says
@@ -283,6 +260,18 @@ def run(path, dotted, module_name=None):
                 value = stop.value
         return value
 
+    def headline(error):
+        """Type and first line, as the traceback has them at its end; of Pydantic's errors also the first place."""
+        import traceback
+
+        lines = "".join(traceback.format_exception_only(type(error), error)).splitlines()
+        lines = [line.strip() for line in lines if line.strip()] or [type(error).__name__]
+        if isinstance(error, SyntaxError):  # The place comes first.
+            return next((line for line in lines if line.startswith(type(error).__name__)), lines[-1])
+        if type(error).__name__ == "ValidationError":
+            return ": ".join(lines[:3])
+        return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
     def report(error):
         import traceback
 
@@ -296,8 +285,7 @@ def run(path, dotted, module_name=None):
             entry = entry.tb_next
         while frame is not None and frame.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
             frame = frame.tb_next
-        last = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
-        leave(exception=last[-1][:1000] if last else type(error).__name__)
+        leave(exception=headline(error)[:1000])
         try:
             sys.stdout.flush()
         except (OSError, ValueError):
@@ -346,8 +334,7 @@ def run(path, dotted, module_name=None):
             refuse_flow()
         keep_levels()
         function = find(load())
-        given = json.loads(os.environ.get("REEVE_PARAMETERS") or "{}")
-        positional, named = bind(function, fitted(function, given))
+        positional, named = bind(function, given)
         value = call(function, positional, named)
     except Terminated:
         end()
@@ -364,4 +351,4 @@ def run(path, dotted, module_name=None):
             say("reeve: the return value is not kept: it is not JSON (%s)" % error, 20, sys.stdout)
 
 
-run(sys.argv[1], sys.argv[2], sys.argv[1] if len(sys.argv) > 3 else None)
+run(handed["parameters"], sys.argv[1], sys.argv[2], sys.argv[1] if len(sys.argv) > 3 else None)

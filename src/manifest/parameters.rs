@@ -70,8 +70,11 @@ impl Signature {
         let mut lenient = schema.clone();
         if let Value::Object(map) = &mut lenient {
             map.remove("required");
-            map.remove("additionalProperties");
+            if map.get("additionalProperties").is_some_and(Value::is_boolean) {
+                map.remove("additionalProperties");
+            }
         }
+        bound_integers(&mut lenient, 0);
         let options = jsonschema::options().should_validate_formats(true);
         let options = FORMATS.into_iter().fold(options, |options, (name, check, _)| options.with_format(name, check));
         Signature { validator: options.build(&lenient).ok(), schema, place: None }
@@ -129,7 +132,7 @@ impl Signature {
 
     fn wrong(&self, parameters: &JsonMap) -> Vec<Misfit> {
         let (Some(properties), Some(validator)) = (self.properties(), &self.validator) else { return Vec::new() };
-        let known = parameters.iter().filter(|(name, value)| properties.contains_key(*name) && !placeholders::any(value));
+        let known = parameters.iter().filter(|(name, value)| (properties.contains_key(*name) || self.is_open()) && !placeholders::any(value));
         let known: JsonMap = known.map(|(name, value)| (name.clone(), value.clone())).collect();
         if known.is_empty() {
             return Vec::new();
@@ -150,12 +153,15 @@ impl Signature {
         }
         let pointer = error.instance_path().to_string();
         let path: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-        let property = self.properties()?.get(path.first()?);
+        let property = self.properties()?.get(path.first()?).or_else(|| self.schema.get("additionalProperties"));
         let choices = self.schema.pointer(error.schema_path().as_str()).filter(|choices| choices.is_array());
         let choices = choices.or_else(|| property.and_then(|property| property.get("anyOf").or_else(|| property.get("oneOf"))));
         let found = match (error.kind(), error.instance().as_array()) {
             (ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. }, Some(items)) => format!("a list of {}", items.len()),
             (ValidationErrorKind::Required { property }, _) => format!("a mapping without `{}`", plain(property)),
+            (ValidationErrorKind::AdditionalProperties { unexpected }, _) => {
+                format!("a mapping with the unknown key {}", unexpected.first().map_or_else(String::new, |key| shown(key)))
+            }
             _ if path.iter().any(|name| looks_secret(name)) && error.instance().is_string() => "a text".to_owned(),
             _ => described(error.instance()),
         };
@@ -216,6 +222,9 @@ impl Signature {
             ValidationErrorKind::MaxItems { limit } => format!("a list of at most {limit}"),
             ValidationErrorKind::UniqueItems => "a list in which nothing comes twice".to_owned(),
             ValidationErrorKind::Required { property } => format!("a mapping with `{}`", plain(property)),
+            ValidationErrorKind::AdditionalProperties { .. } => "no other keys than the fields of its class".to_owned(),
+            ValidationErrorKind::Maximum { limit } if limit.as_u64() == Some(u64::MAX) => WIDE_INTEGER.to_owned(),
+            ValidationErrorKind::Minimum { limit } if limit.as_i64() == Some(i64::MIN) => WIDE_INTEGER.to_owned(),
             other => format!("what the function's signature says ({})", other.keyword()),
         }
     }
@@ -235,6 +244,30 @@ impl Signature {
             (_, _, Some(Value::String(kind))) => Some(type_in_words(kind).to_owned()),
             _ => None,
         }
+    }
+}
+
+/// What is expected in place of a whole number of more than 64 bits: JSON has been read, and its last digits are lost.
+const WIDE_INTEGER: &str = "a whole number of at most 64 bits (a larger one loses its last digits on the way: give it as a text, to a parameter annotated `str`)";
+
+/// Levels of a schema that are looked into; those of signatures have fewer.
+const MAX_DEPTH: usize = 64;
+
+/// Gives each integer of a schema the bounds within which no digit is lost.
+fn bound_integers(schema: &mut Value, depth: usize) {
+    let inner: Vec<&mut Value> = match schema {
+        Value::Object(map) => {
+            if map.get("type").is_some_and(|kind| kind == "integer") && !map.contains_key("enum") {
+                map.entry("maximum").or_insert_with(|| u64::MAX.into());
+                map.entry("minimum").or_insert_with(|| i64::MIN.into());
+            }
+            map.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "default" | "enum" | "const" | "examples")).map(|(_, value)| value).collect()
+        }
+        Value::Array(items) => items.iter_mut().collect(),
+        _ => return,
+    };
+    if depth < MAX_DEPTH {
+        inner.into_iter().for_each(|value| bound_integers(value, depth + 1));
     }
 }
 

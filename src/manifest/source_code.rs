@@ -19,6 +19,8 @@ pub struct Flow {
     /// The decorator's description, else the docstring.
     pub description: Option<String>,
     pub signature: Option<Signature>,
+    /// A method that cannot be called without an instance of its class.
+    needs_instance: bool,
 }
 
 enum Source {
@@ -136,7 +138,9 @@ impl<'a> SourceCode<'a> {
 
     fn function(&self, field: &Node<'_>, path: &str, module: &Module, text: &str, name: &str, elsewhere: bool) -> Option<Rc<Flow>> {
         if let Some(flow) = self.flows.borrow().get(path).and_then(|flows| flows.get(name)) {
-            return Some(Rc::clone(flow));
+            let flow = Rc::clone(flow);
+            self.check_callable(field, name, &flow, elsewhere);
+            return Some(flow);
         }
         let Some(function) = module.function(name) else {
             self.missing_function(field, path, module, text, name, elsewhere);
@@ -146,8 +150,20 @@ impl<'a> SourceCode<'a> {
         let (column, length) = (line.len() - line.trim_start().len() + 1, line.trim().chars().count());
         let place = Place::Exact(Exact::new(path, function.line as u32, column as u32, line, length as u32));
         let flow = Rc::new(flow(&function, module, place));
+        self.check_callable(field, name, &flow, elsewhere);
         self.flows.borrow_mut().entry(path.to_owned()).or_default().insert(name.to_owned(), Rc::clone(&flow));
         Some(flow)
+    }
+
+    fn check_callable(&self, field: &Node<'_>, name: &str, flow: &Flow, elsewhere: bool) {
+        if !flow.needs_instance {
+            return;
+        }
+        let (class, method) = name.rsplit_once('.').unwrap_or(("", name));
+        let message = format!("{} is a method of instances of {}: a run has none to give it as `self`", shown(name), shown(class));
+        let place = part(field, name);
+        let problem = if elsewhere { Problem::warning("instance-method", message, place) } else { Problem::error("instance-method", message, place) };
+        self.report.push(problem.help(format!("name a function of the file that calls `{class}(...).{method}(...)`, or make it a `@staticmethod`")));
     }
 
     /// A name that the file mentions, or that a wildcard import may bring, can be there without a `def`.
@@ -180,10 +196,15 @@ impl<'a> SourceCode<'a> {
 fn flow(function: &Function, module: &Module, place: Place) -> Flow {
     let decorator = function.flow.as_ref();
     let text = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+    let schema = match decorator {
+        Some(_) => python::parameter_schema(function, module),
+        None => python::plain_parameter_schema(function, module),
+    };
     Flow {
         name: text(decorator.and_then(|decorator| decorator.name.as_ref())),
         description: text(decorator.and_then(|decorator| decorator.description.as_ref())).or_else(|| text(function.docstring.as_ref())),
-        signature: Some(Signature::new(python::parameter_schema(function, module)).at(place)),
+        signature: Some(Signature::new(schema).at(place)),
+        needs_instance: decorator.is_none() && function.needs_instance(),
     }
 }
 

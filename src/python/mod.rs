@@ -12,7 +12,7 @@ use expression::Expression;
 use std::collections::BTreeMap;
 
 pub use flow::{FlowDecorator, flow_name};
-pub use schema::parameter_schema;
+pub use schema::{parameter_schema, plain_parameter_schema};
 pub use source::{MAX_BYTES, parse};
 
 /// Why a source was not read at all. A syntax error is not such a reason: see [`Module::syntax_error`].
@@ -107,6 +107,14 @@ pub struct Function {
     pub docstring: Option<String>,
     /// Its parameters in order, `self` included.
     pub parameters: Vec<Parameter>,
+}
+
+impl Function {
+    /// A method that needs an instance to be called on: nothing would give it its `self`.
+    pub fn needs_instance(&self) -> bool {
+        let first = self.parameters.first();
+        self.name.contains('.') && self.decorators.is_empty() && first.is_some_and(|first| first.name == "self" && first.default.is_none())
+    }
 }
 
 /// One decorator.

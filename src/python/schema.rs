@@ -5,7 +5,7 @@
 //! One deliberate difference: `*args` and `**kwargs` are not required, as Python does not require them.
 use super::expression::Expression;
 use super::source::parse_expression;
-use super::{Class, Field, Function, Module, ParameterKind, docstring};
+use super::{Class, Decorator, Field, Function, Module, ParameterKind, docstring};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,21 @@ const MAX_DEPTH: usize = 24;
 /// work grows with their square.
 const MAX_MEMBERS: usize = 1_000;
 
-/// The JSON schema of a function's parameters. `required` is absent where it would be empty, as in what Prefect sends.
+/// The JSON schema of a flow's parameters as Prefect has it. `required` is absent where it would be empty, as in what Prefect sends.
 pub fn parameter_schema(function: &Function, module: &Module) -> Value {
+    schema_of(function, module, false)
+}
+
+/// The same of a plain function. reeve itself makes its values (`executor/values.py`) and takes less than Pydantic: a dataclass has no
+/// further keys, a text for a `Decimal` is a number; `*args` is a list, and further names have the type of `**kwargs`.
+pub fn plain_parameter_schema(function: &Function, module: &Module) -> Value {
+    schema_of(function, module, true)
+}
+
+fn schema_of(function: &Function, module: &Module, is_plain: bool) -> Value {
     let mut types = Types {
         module,
+        is_plain,
         definitions: Map::new(),
         opaque: BTreeSet::new(),
     };
@@ -30,7 +41,7 @@ pub fn parameter_schema(function: &Function, module: &Module) -> Value {
         .unwrap_or_default()
         .into_iter()
         .collect();
-    let (mut properties, mut required, mut additional) = (Map::new(), Vec::new(), false);
+    let (mut properties, mut required, mut additional) = (Map::new(), Vec::new(), None);
     for (position, parameter) in function.parameters.iter().enumerate() {
         if matches!(parameter.name.as_str(), "self" | "cls") {
             continue;
@@ -42,13 +53,16 @@ pub fn parameter_schema(function: &Function, module: &Module) -> Value {
         if let Some(text) = descriptions.get(&parameter.name) {
             property.insert("description".to_owned(), json!(text));
         }
-        property.extend(
-            parameter
-                .type_expression
-                .as_ref()
-                .map(|expression| types.of(expression, 0))
-                .unwrap_or_default(),
-        );
+        let kind = parameter.type_expression.as_ref().map(|expression| types.of(expression, 0)).unwrap_or_default();
+        match parameter.kind {
+            ParameterKind::VarKeyword if is_plain => additional = Some(kind),
+            ParameterKind::VarKeyword => {
+                additional = Some(Schema::new());
+                property.extend(kind);
+            }
+            ParameterKind::VarPositional if is_plain => property.extend(schema(json!({"type": "array", "items": kind}))),
+            _ => property.extend(kind),
+        }
         if let Some(value) = parameter
             .default_expression
             .as_ref()
@@ -60,7 +74,6 @@ pub fn parameter_schema(function: &Function, module: &Module) -> Value {
             parameter.kind,
             ParameterKind::VarPositional | ParameterKind::VarKeyword
         );
-        additional |= parameter.kind == ParameterKind::VarKeyword;
         if parameter.default.is_none() && !variadic {
             required.push(json!(parameter.name));
         }
@@ -70,8 +83,8 @@ pub fn parameter_schema(function: &Function, module: &Module) -> Value {
     if !required.is_empty() {
         schema["required"] = Value::Array(required);
     }
-    if additional {
-        schema["additionalProperties"] = Value::Bool(true);
+    if let Some(kind) = additional {
+        schema["additionalProperties"] = if kind.is_empty() { Value::Bool(true) } else { Value::Object(kind) };
     }
     schema["definitions"] = Value::Object(types.definitions);
     schema
@@ -88,6 +101,7 @@ fn schema(value: Value) -> Schema {
 
 struct Types<'m> {
     module: &'m Module,
+    is_plain: bool,
     definitions: Schema,
     /// Classes of the file that turned out to accept anything.
     opaque: BTreeSet<String>,
@@ -128,6 +142,7 @@ impl Types<'_> {
             "datetime.timedelta" => text("duration"),
             "uuid.UUID" => text("uuid"),
             "pathlib.Path" | "pathlib.PurePath" => text("path"),
+            "decimal.Decimal" if self.is_plain => json!({"anyOf": [{"type": "number"}, text("decimal")]}),
             "decimal.Decimal" => json!({"anyOf": [{"type": "number"}, {"type": "string"}]}),
             _ => return self.generic(&name, &[], depth),
         })
@@ -240,7 +255,8 @@ impl Types<'_> {
                 Some(members) => Some(choice_or_enumeration(members)),
                 None => self
                     .fields(class, &mut BTreeSet::new())
-                    .map(|fields| self.model(&fields, depth)),
+                    .map(|fields| self.model(&fields, depth))
+                    .map(|model| self.closed(model, name, class)),
             };
             let Some(mut definition) = definition else {
                 self.definitions.remove(short);
@@ -275,10 +291,30 @@ impl Types<'_> {
             .fields
             .iter()
             .filter(|field| field.annotation.is_none() && !field.name.starts_with('_'));
-        let values: Vec<Value> = members
-            .map(|field| field.value.as_ref()?.literal().cloned())
-            .collect::<Option<_>>()?;
-        (!values.is_empty()).then_some(values)
+        let members: Vec<&Field> = members.collect();
+        let values: Option<Vec<Value>> = match members.iter().all(|field| self.is_auto(field)) {
+            true => self.counted(class, &members),
+            false => members.iter().map(|field| field.value.as_ref()?.literal().cloned()).collect(),
+        };
+        values.filter(|values| !values.is_empty())
+    }
+
+    fn is_auto(&self, field: &Field) -> bool {
+        matches!(&field.value, Some(Expression::Call(name, positional, keywords))
+            if positional.is_empty() && keywords.is_empty() && self.module.resolve(name) == "enum.auto")
+    }
+
+    /// The values of members that are all `auto()`: 1, 2, …, of a `StrEnum` the names in lower case. `None` where the class counts itself.
+    fn counted(&self, class: &Class, members: &[&Field]) -> Option<Vec<Value>> {
+        let counts = |function: &Function| function.name.ends_with("._generate_next_value_");
+        let [base] = &class.bases[..] else { return None };
+        if self.module.functions.iter().any(counts) {
+            return None;
+        }
+        match self.module.resolve(base).as_str() {
+            "enum.StrEnum" => Some(members.iter().map(|field| json!(field.name.to_lowercase())).collect()),
+            _ => Some((1..=members.len()).map(|number| json!(number)).collect()),
+        }
     }
 
     /// The fields of a dataclass or Pydantic model, inherited ones first; `None` for any other class.
@@ -345,6 +381,23 @@ impl Types<'_> {
             model.insert("required".to_owned(), Value::Array(required));
         }
         model
+    }
+
+    /// Without further keys, where the class is a dataclass of which the file shows all.
+    fn closed(&self, mut model: Schema, name: &str, class: &Class) -> Schema {
+        if self.is_plain && self.shows_all_fields(name, class, 0) {
+            model.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
+        model
+    }
+
+    fn shows_all_fields(&self, name: &str, class: &Class, depth: usize) -> bool {
+        let is_dataclass = |decorator: &Decorator| self.module.resolve(&decorator.name) == "dataclasses.dataclass";
+        depth < MAX_DEPTH
+            && matches!(&class.decorators[..], [only] if is_dataclass(only))
+            && class.fields.iter().all(|field| !field.name.starts_with('_'))
+            && self.module.function(&format!("{name}.__init__")).is_none()
+            && class.bases.iter().all(|base| self.module.classes.get(base).is_some_and(|class| self.shows_all_fields(base, class, depth + 1)))
     }
 
     fn field_default(&self, field: &Field) -> FieldDefault {

@@ -103,9 +103,11 @@ def thing(): return object()
 #[tokio::test]
 async fn python_failures_say_what_is_wrong() {
     let source = "
-import sys
+import datetime, sys
 def raises(): raise ValueError('the disk is on fire')
 def leaves(): sys.exit(3)
+def explains(): raise ValueError('first line says why\\n\\n  see https://example.org')
+def dated(day: datetime.date): pass
 def takes(a, b, c=1): pass
 number = 5
 ";
@@ -116,6 +118,12 @@ number = 5
             "exited with code 1: ValueError: the disk is on fire",
         ),
         ("leaves", serde_json::json!({}), "exited with code 3"),
+        ("explains", serde_json::json!({}), "exited with code 1: ValueError: first line says why"),
+        (
+            "dated",
+            serde_json::json!({"day": "5 o'clock"}),
+            "exited with code 1: the parameter `day` is the text `5 o'clock`; expected a date such as `2026-11-20`",
+        ),
         (
             "takes",
             serde_json::json!({"a": 1, "z": 2, "y": 3}),
@@ -124,7 +132,7 @@ number = 5
         (
             "absent",
             serde_json::json!({}),
-            "exited with code 1: FILE has no function absent; it has leaves, raises, takes",
+            "exited with code 1: FILE has no function absent; it has dated, explains, leaves, raises, takes",
         ),
         (
             "number",
@@ -150,6 +158,85 @@ number = 5
             );
         }
     }
+}
+
+#[tokio::test]
+async fn values_reach_every_kind_of_parameter_as_its_annotation_says() {
+    let source = "
+from __future__ import annotations
+import functools
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+def logged(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs): return function(*args, **kwargs)
+    return inner
+@logged
+def wrapped(a: date, b: Any, c: Missing, d=None): return repr((a, b, c, d))
+def keywords(*args: date, **kwargs: date): return repr((args, kwargs))
+def positional(a, /, b: int = 3, *args: date): return repr((a, b, args))
+def absent(day: date = None): return repr(day)
+class Call:
+    def __call__(self, day: date): return repr(day)
+    def method(self): pass
+call = Call()
+part = functools.partial(absent)
+@dataclass
+class Faulty:
+    name: str
+    def __post_init__(self): self.nowhere
+def faulty(a: Faulty): pass
+";
+    let day = "datetime.date(2026, 1, 2)";
+    let table = [
+        ("wrapped", serde_json::json!({"a": "2026-01-02", "b": {"x": 1}, "c": 5, "d": "e"}), Ok(format!("({day}, {{'x': 1}}, 5, 'e')"))),
+        ("keywords", serde_json::json!({"k": "2026-01-02", "args": ["2026-01-02"]}), Ok(format!("(({day},), {{'k': {day}}})"))),
+        ("positional", serde_json::json!({"a": 1, "args": ["2026-01-02"]}), Ok(format!("(1, 3, ({day},))"))),
+        ("absent", serde_json::json!({"day": null}), Ok("None".to_owned())),
+        ("call", serde_json::json!({"day": "2026-01-02"}), Ok(day.to_owned())),
+        ("part", serde_json::json!({"day": "2026-01-02"}), Ok(day.to_owned())),
+        ("keywords", serde_json::json!({"k": "x"}), Err("the parameter `k` is the text `x`; expected a date such as `2026-11-20`")),
+        ("faulty", serde_json::json!({"a": {"name": "n"}}), Err("AttributeError: 'Faulty' object has no attribute 'nowhere'")),
+        ("Call.method", serde_json::json!({}), Err("Call.method is a method of instances of its class: a run has none to give it as self; name a function that calls it")),
+    ];
+    for (function, parameters, expected) in table {
+        let mut house = House::new();
+        let outcome = house.run(python(&house, source, function, parameters)).await;
+        match expected {
+            Ok(value) => assert_eq!(outcome.value, Some(value.into()), "{function}: {outcome:?} {:?}", house.output(Stream::Error)),
+            Err(message) => assert_eq!(outcome.message, format!("exited with code 1: {message}"), "{function}"),
+        }
+        if function == "faulty" {
+            let error = house.output(Stream::Error).join("\n");
+            assert!(error.contains("in __post_init__") && !error.contains("<string>\", line 1, in <module>"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interpreter_that_is_none_is_named() {
+    let mut house = House::new();
+    let Program::Python { file, function, parameters, .. } = python(&house, "", "f", serde_json::json!({})).program else { panic!() };
+    let program = Program::Python { interpreter: Some(Interpreter::Configured("/bin/ls".into())), file, function, parameters };
+    let outcome = house.run(house.job(program)).await;
+    let expected = "exited with code 2: /bin/ls ended before it called the function: is it a Python interpreter, 3.8 or newer, that keeps the open files it is given?";
+    assert_eq!(outcome.message, expected);
+    assert!(house.output(Stream::Error).concat().len() < 2_000, "the runner's source is not printed");
+}
+
+#[tokio::test]
+async fn megabytes_of_parameters_arrive_and_nothing_that_is_handed_over_is_inherited() {
+    let source = "
+import os, subprocess
+def main(text, days: list[__import__('datetime').date]):
+    held = subprocess.run('ls -l /proc/self/fd; env', shell=True, stdout=subprocess.PIPE, close_fds=False).stdout.decode()
+    return [len(text), days[0].year, 'memfd' in held or 'REEVE_HANDED' in held]
+";
+    let mut house = House::new();
+    let job = python(&house, source, "main", serde_json::json!({"text": "x".repeat(5_000_000), "days": ["2026-11-20"]}));
+    let outcome = house.run(job).await;
+    assert_eq!(outcome.value, Some(serde_json::json!([5_000_000, 2026, false])), "{outcome:?}");
 }
 
 /// What the log says with its levels, but for where the run's process is from.

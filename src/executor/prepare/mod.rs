@@ -13,7 +13,7 @@ mod script;
 mod steps;
 
 use super::program::{self, Choice, Surroundings};
-use super::result;
+use super::{handed, result};
 use super::{Interpreter, Job, Program};
 use crate::model::secret::looks_secret;
 use rustix::fs::MemfdFlags;
@@ -121,10 +121,12 @@ pub fn main() -> u8 {
         }
     };
     // For the program, not for the steps.
-    let result = std::env::var(result::DESCRIPTOR_VARIABLE).ok().and_then(|number| number.parse().ok());
-    let result: Option<i32> = result.filter(|number| result::set_inherited(*number, false).is_ok());
+    let inherited = [result::DESCRIPTOR_VARIABLE, handed::DESCRIPTOR_VARIABLE].map(|variable| {
+        let number = std::env::var(variable).ok()?.parse().ok()?;
+        result::set_inherited(number, false).is_ok().then_some(number)
+    });
     let failure = match steps::all(&order) {
-        Ok(prepared) => become_program(&order, prepared, result),
+        Ok(prepared) => become_program(&order, prepared, &inherited),
         Err(failure) => failure,
     };
     fail(file, &failure);
@@ -146,7 +148,7 @@ fn take_order() -> io::Result<(Order, File)> {
 }
 
 /// Executes the program where the steps led. Returns only the reason why that failed.
-fn become_program(order: &Order, prepared: steps::Prepared, result: Option<i32>) -> String {
+fn become_program(order: &Order, prepared: steps::Prepared, inherited: &[Option<i32>]) -> String {
     let directory = prepared.directory;
     if let Err(message) = program::check_directory(&directory) {
         return format!("after the pull steps, the {message}");
@@ -159,8 +161,8 @@ fn become_program(order: &Order, prepared: steps::Prepared, result: Option<i32>)
         // The program holds on to its work tree as long as any of its processes lives.
         let _closed_with_the_exec_otherwise = rustix::io::fcntl_setfd(lock, rustix::io::FdFlags::empty());
     }
-    if let Some(number) = result {
-        let _closed_otherwise = result::set_inherited(number, true);
+    for number in inherited.iter().flatten() {
+        let _closed_otherwise = result::set_inherited(*number, true);
     }
     let error = Command::new(&program).args(arguments).current_dir(&directory).env("PWD", &directory).exec();
     let search_path = std::env::var("PATH").ok();

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, PipeReader};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 use std::process::{Command, Stdio};
@@ -20,7 +20,7 @@ use crate::executor::confinement::Resolved;
 use crate::executor::outcome::{NotStarted, STOPPED_BEFORE_START};
 use crate::executor::program::{self, Choice, Surroundings};
 use crate::executor::result::{self, ResultFile};
-use crate::executor::{Job, RUN_ID_VARIABLE, prepare};
+use crate::executor::{Job, RUN_ID_VARIABLE, handed, prepare};
 
 /// A run's process, just started.
 pub struct Launched {
@@ -46,6 +46,8 @@ pub struct Plan {
     pub remark: Option<String>,
     /// What the process that prepares the code is to do; its standard input.
     order: Option<io::Result<File>>,
+    /// What a Python function is called with.
+    handed: Option<io::Result<File>>,
     result: Option<ResultFile>,
     confinement: Resolved,
 }
@@ -63,11 +65,9 @@ pub fn plan(job: &Job) -> Plan {
         .env_clear()
         .envs(&job.environment)
         .env(RUN_ID_VARIABLE, job.run_id.to_string());
-    if let Some(parameters) = job.program.parameters() {
-        command.env(
-            "REEVE_PARAMETERS",
-            serde_json::Value::Object(parameters.clone()).to_string(),
-        );
+    let handed = job.program.parameters().map(handed::file);
+    if let Some(Ok(handed)) = &handed {
+        command.env(handed::DESCRIPTOR_VARIABLE, handed.as_raw_fd().to_string());
     }
     // Without one the function runs nevertheless, and its log says that the result was not kept.
     let result = job.program.parameters().and_then(|_| ResultFile::create().ok());
@@ -80,6 +80,7 @@ pub fn plan(job: &Job) -> Plan {
         program: program.to_string_lossy().into_owned(),
         remark,
         order,
+        handed,
         result,
         confinement: Resolved::default(),
     }
@@ -121,16 +122,17 @@ impl Plan {
         let (output, output_end) = io::pipe().map_err(other)?;
         let (error, error_end) = io::pipe().map_err(other)?;
         let order = self.order.take().transpose().map_err(unprepared)?;
-        let handed = order.as_ref().map(File::try_clone).transpose().map_err(unprepared)?;
+        let input = order.as_ref().map(File::try_clone).transpose().map_err(unprepared)?;
+        let handed = self.handed.take().transpose().map_err(unhanded)?;
         self.command
-            .stdin(handed.map_or_else(Stdio::null, Stdio::from))
+            .stdin(input.map_or_else(Stdio::null, Stdio::from))
             .stdout(output_end)
             .stderr(error_end);
         let supervisor = getpid();
         let confinement = std::mem::take(&mut self.confinement);
-        let inherited = self.result.as_ref().map(ResultFile::number);
+        let inherited = [self.result.as_ref().map(ResultFile::number), handed.as_ref().map(AsRawFd::as_raw_fd)];
         // SAFETY: runs between fork and exec in a process that had one thread; only makes system calls.
-        unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement, inherited)) };
+        unsafe { self.command.pre_exec(move || isolate(supervisor, &confinement, &inherited)) };
         let cgroup = cgroup.and_then(|cgroup| cgroup.open().ok());
         if is_stopped_before(job.not_before) {
             return Err(LaunchError { why: NotStarted::Stopped, message: STOPPED_BEFORE_START.to_owned() });
@@ -160,10 +162,10 @@ fn explain(program: &str, error: &io::Error, job: &Job) -> LaunchError {
 }
 
 /// Own session and group; the end of the supervisor, however it comes, is the end of this process too.
-fn isolate(supervisor: Pid, confinement: &Resolved, inherited: Option<i32>) -> io::Result<()> {
+fn isolate(supervisor: Pid, confinement: &Resolved, inherited: &[Option<i32>]) -> io::Result<()> {
     setsid()?;
-    if let Some(number) = inherited {
-        result::set_inherited(number, true)?;
+    for number in inherited.iter().flatten() {
+        result::set_inherited(*number, true)?;
     }
     confinement.apply()?;
     // After the rights have gone: the kernel forgets this when they change.
@@ -193,6 +195,10 @@ fn holds_nul(command: &Command) -> Option<String> {
 
 fn unprepared(error: io::Error) -> LaunchError {
     LaunchError { why: NotStarted::Other, message: format!("its pull steps could not be handed over: {error}") }
+}
+
+fn unhanded(error: io::Error) -> LaunchError {
+    LaunchError { why: NotStarted::Other, message: format!("its parameters could not be handed over: {error}") }
 }
 
 fn other(error: io::Error) -> LaunchError {

@@ -190,6 +190,10 @@ fn conclude(
     secrets: &Rc<Secrets>,
     log: &mut LogWriter,
 ) -> Outcome {
+    let no_python = match result.is_untouched && end.end != (End::Exited { code: 0 }) {
+        true => program::no_python(&job.program, &job.working_directory),
+        false => None,
+    };
     let exception = result.exception.map(|text| secrets.mask(&text));
     let value = result.value.map(|value| masked(value, secrets));
     let mut message = end
@@ -198,6 +202,7 @@ fn conclude(
     if let End::Exited { code } = end.end {
         let reason = exception
             .as_deref()
+            .or(no_python.as_deref())
             .or_else(|| program::shell_hint(&job.program, code));
         message.extend(reason.map(|reason| format!(": {reason}")));
     }
