@@ -68,14 +68,17 @@ fn hostile(name: &str) -> (Vec<u8>, &'static str) {
         "kubernetes" => text("apiVersion: v1\nkind: Pod\n".to_owned() + &"# x\n".repeat(1 << 20), "kubernetes"),
         "one long line" => text("x".repeat(10 << 20), "one-value"),
         "open quote" => text("deployments: \"".to_owned() + &"x\n ".repeat(1 << 20), "not-yaml"),
+        "long parameter" => {
+            text(format!("deployments:\n- name: a\n  command: x\n  parameters: {{p: {}}}\n", "x".repeat(1 << 20)), "too-large")
+        }
         other => panic!("{other}"),
     }
 }
 
-const HOSTILE: [&str; 18] = [
+const HOSTILE: [&str; 19] = [
     "33 MiB", "binary", "not UTF-8", "10,000 brackets", "30 MiB of brackets", "100,000 braces", "10,000 dashes", "10,000 question marks",
     "staircase", "alias bomb", "alias bomb of texts", "alias to itself", "merge bomb", "two documents", "merge conflict", "kubernetes",
-    "one long line", "open quote",
+    "one long line", "open quote", "long parameter",
 ];
 
 /// Peak resident memory of this process in bytes.

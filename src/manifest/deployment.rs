@@ -148,6 +148,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn deployment(&self) -> Option<Entry> {
         let node = &self.node;
+        node.keep_small("this deployment");
         self.old_keys();
         let pool = self.pool();
         let entrypoint = entrypoint::read(node);

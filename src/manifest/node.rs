@@ -99,6 +99,19 @@ pub struct Node<'a> {
     pub report: &'a Report<'a>,
 }
 
+/// Bytes of text in one deployment or work pool: its record must fit into one value of the store (1 MiB) with all else that it holds.
+const MOST_BYTES: usize = 900_000;
+
+/// About what a value takes as JSON. The depth of what was read is bounded.
+fn bytes_in(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| bytes_in(item) + 1).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + 4 + bytes_in(value)).sum(),
+    }
+}
+
 impl<'a> Node<'a> {
     pub fn new(value: &'a Value, path: Path<'a>, report: &'a Report<'a>) -> Self {
         Node { value, path, report }
@@ -129,6 +142,15 @@ impl<'a> Node<'a> {
         match self.path.step {
             Step::Key(key) => key,
             _ => "",
+        }
+    }
+
+    /// Says so where the value, `what`, is larger than the record that is kept of it can be.
+    pub fn keep_small(&self, what: &str) {
+        let bytes = bytes_in(self.value);
+        if bytes > MOST_BYTES {
+            let message = format!("{what} holds {bytes} bytes of text; expected at most {MOST_BYTES}");
+            self.report.push(self.error("too-large", message).help("put what is long into a file beside it, and name the file"));
         }
     }
 

@@ -59,6 +59,7 @@ fn read_pool(node: &Node<'_>, file: &str, desired: &mut Desired, seen: &mut Seen
     if node.mapping("a work pool (a mapping with `name` and `type`)").is_none() {
         return;
     }
+    node.keep_small("this work pool");
     node.unknown_keys_or("a work pool", &[&POOL_KEYS], &[], &["protect"]);
     let spec = WorkPoolSpec {
         kind: node.field("type").and_then(|kind| kind.text()).unwrap_or_else(|| DEFAULT_KIND.to_owned()),

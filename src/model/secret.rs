@@ -24,6 +24,9 @@ const ORDINARY: [(&str, &[&str]); 2] = [
     ("token", &["max", "min", "num"]),
 ];
 
+/// Words before `keys` with which these are secrets; else they are names of columns and the like: `required_keys`.
+const BEFORE_KEYS: [&str; 10] = ["api", "access", "secret", "private", "auth", "ssh", "gpg", "signing", "encryption", "service"];
+
 /// Last words of names that say where a secret is: `DB_PASSWORD_FILE`.
 const PLACES: [&str; 4] = ["file", "path", "dir", "sock"];
 
@@ -45,6 +48,7 @@ pub fn looks_secret(name: &str) -> bool {
         let singular = word.strip_suffix('s').unwrap_or(word);
         let before = index.checked_sub(1).map(|before| words[before].as_str());
         let is_ordinary = ORDINARY.iter().any(|(of, befores)| *of == singular && before.is_some_and(|before| befores.contains(&before)));
+        let is_ordinary = is_ordinary || word == "keys" && !before.is_some_and(|before| BEFORE_KEYS.contains(&before));
         let is_last = index + 1 == words.len() && LAST_WORDS.contains(&word);
         // The shell's own `PWD` and `OLDPWD` are directories.
         let is_directory = word == "pwd" && before.is_none_or(|before| before == "old");
@@ -151,8 +155,8 @@ mod tests {
 
     #[test]
     fn text_under_a_secret_name_is_masked() {
-        let value = json!({"token": "hunter2", "n": {"a": ["x"]}, "keys": ["y", 3], "password": "{{ $DB }}", "passwd": "", "AUTH": "{{ a }}x{{ b }}"});
-        let shown = json!({"token": MASK, "n": {"a": ["x"]}, "keys": [MASK, 3], "password": "{{ $DB }}", "passwd": "", "AUTH": MASK});
+        let value = json!({"token": "hunter2", "n": {"a": ["x"]}, "api_keys": ["y", 3], "password": "{{ $DB }}", "passwd": "", "AUTH": "{{ a }}x{{ b }}"});
+        let shown = json!({"token": MASK, "n": {"a": ["x"]}, "api_keys": [MASK, 3], "password": "{{ $DB }}", "passwd": "", "AUTH": MASK});
         assert_eq!(masked(false, &value), shown);
         assert_eq!(masked(true, &json!("{{ a }}x{{ b }}")), json!(MASK));
         let variables = json!({"env": {"Q": {"secret": "hunter2"}, "URL": "pg://me:hunter2@db/x", "MODE": "fast"}});
@@ -188,14 +192,14 @@ mod tests {
     #[test]
     fn secret_names_are_known_by_their_words() {
         for name in [
-            "API_TOKEN", "dbPassword", "aws-secret-access-key", "KEY", "github.token", "AUTH_STRING", "PRIVATE_KEY", "TOKENS", "KEY2", "GITHUBTOKEN",
+            "API_TOKEN", "API_KEYS", "dbPassword", "aws-secret-access-key", "KEY", "github.token", "AUTH_STRING", "PRIVATE_KEY", "TOKENS", "KEY2", "GITHUBTOKEN",
             "GITHUB_PAT", "PAT", "DB_PASS", "PGPASSWD", "PGPASSWORD", "PASSPHRASE", "SSH_PASSPHRASE", "CREDENTIALS", "AWS_CREDS", "API_KEY", "APIKEY", "SECRET",
             "ACCESS_KEY_ID", "SENTRY_DSN", "MYSQL_PWD", "dbPwd", "AUTH", "BASIC_AUTH", "SSHKey", "APIKey", "accessToken", "DB_PASS2", "SMTP-PASS", "SECRETKEY",
         ] {
             assert!(looks_secret(name), "{name}");
         }
         for name in [
-            "HOME", "MONKEY", "TOKENIZER_PATH", "TOKENIZER", "TOKENIZERS_PARALLELISM", "keyboard", "KEYBOARD", "author", "AUTHORITY", "PATH", "PWD", "OLDPWD",
+            "HOME", "REQUIRED_KEYS", "keys", "MONKEY", "TOKENIZER_PATH", "TOKENIZER", "TOKENIZERS_PARALLELISM", "keyboard", "KEYBOARD", "author", "AUTHORITY", "PATH", "PWD", "OLDPWD",
             "OLD_PWD", "COMPASS", "PASSENGER", "BYPASS", "PASS_THROUGH", "passes", "PATTERN", "PATIENT_ID", "PRIMARY_KEY", "SORT_KEY", "sortKey", "MAX_TOKENS",
             "DB_PASSWORD_FILE", "SSH_AUTH_SOCK", "KEYWORD", "_", "",
         ] {
