@@ -56,6 +56,31 @@ fn an_interrupt_stops_cleanly_and_says_so() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_stops_a_daemon_cleanly_unless_it_was_told_to_ignore_that() {
+    let host = Host::new(QUIET);
+    let daemon = host.daemon();
+    daemon.signal(Signal::HUP);
+    let (status, said) = daemon.ended();
+    assert!(status.success() && said.contains("left by its terminal: stopping"), "{status}: {said}");
+
+    let mut command = host.command();
+    command.args(["daemon", "--port", "0"]);
+    // As `nohup` starts a program.
+    // SAFETY: one system call between fork and exec.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        })
+    };
+    let daemon = Daemon::start(command);
+    daemon.signal(Signal::HUP);
+    daemon.reconciled();
+    let (status, said) = daemon.interrupt();
+    assert!(status.success() && said.contains("interrupted: stopping"), "{status}: {said}");
+}
+
+#[test]
 fn g1_a_second_start_says_that_nothing_changed_and_writes_nothing() {
     let host = Host::new(QUIET);
     let daemon = host.daemon();

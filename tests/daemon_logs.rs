@@ -176,3 +176,15 @@ deployments:
     let (status, said) = daemon.interrupt();
     assert!(status.success() && said.lines().last().unwrap().contains("stopped"), "{status} {said}");
 }
+
+#[test]
+fn a_watch_of_a_run_whose_log_cannot_be_read_ends_with_the_run() {
+    let host = Host::new("deployments: [{name: short, command: 'true'}]");
+    let daemon = host.daemon();
+    daemon.reconciled();
+    let runs = host.home().join("runs");
+    let _not_made_yet = std::fs::remove_dir_all(&runs);
+    std::fs::write(&runs, "x").unwrap();
+    let watched = host.cli(&["deployment", "run", "short", "--watch"]).exits(1);
+    watched.says(&["finished in state Crashed"]);
+}

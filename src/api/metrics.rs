@@ -3,7 +3,7 @@ use super::Api;
 use super::concurrency_limits::holders;
 use super::error::ApiError;
 use crate::clock;
-use crate::model::measure::{Histogram, Place, Totals};
+use crate::model::measure::{Count, Histogram, Place, Totals};
 use crate::model::status::{PASS_OUTCOMES, Phase, Status};
 use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::{DEFAULT_QUEUE, WorkPool, WorkQueue};
@@ -61,7 +61,7 @@ fn runs(page: &mut Page, totals: &Totals) {
     }
     page.family("flow_runs", "gauge", "Runs that are not over, by state.");
     for (state, count) in &totals.by_state {
-        page.line("flow_runs", &[("state", state)], count);
+        page.line("flow_runs", &[("state", state)], count.max(&0));
     }
     page.histogram("flow_run_lateness_seconds", "From when a run was to start until it did.", &totals.lateness);
     let help = "From when an attempt was due until it was claimed: it waited for a slot, a paused pool or queue, or the daemon.";
@@ -76,10 +76,10 @@ fn places(page: &mut Page, totals: &Totals) {
         for ((pool, queue), active) in &totals.active {
             let count = if name == "flow_runs_waiting" { active.waiting } else { active.running };
             // A run that names no queue has one when it holds a slot.
-            if count == 0 && queue.is_none() {
+            if count <= 0 && queue.is_none() {
                 continue;
             }
-            page.line(name, &[("work_pool", pool.as_deref().unwrap_or_default()), ("work_queue", queue.as_deref().unwrap_or_default())], count);
+            page.line(name, &[("work_pool", pool.as_deref().unwrap_or_default()), ("work_queue", queue.as_deref().unwrap_or_default())], count.max(0));
         }
     }
 }
@@ -95,7 +95,7 @@ fn slots(page: &mut Page, totals: &Totals, pools: &[WorkPool], queues: &[WorkQue
     page.family("work_pool_slots_taken", "gauge", "Runs that hold a slot of a pool that has a limit.");
     for (pool, _) in &pools {
         let of_it = totals.active.iter().filter(|((place, _), _)| place.as_ref() == Some(pool));
-        page.line("work_pool_slots_taken", &[("work_pool", pool)], of_it.map(|(_, active)| active.running).sum::<u64>());
+        page.line("work_pool_slots_taken", &[("work_pool", pool)], of_it.map(|(_, active)| active.running).sum::<Count>().max(0));
     }
     let limited = |queue: &WorkQueue| Some((queue.pool.clone(), queue.name.clone(), queue.effective().concurrency_limit?));
     let queues: Vec<_> = queues.iter().filter_map(limited).collect();
@@ -106,8 +106,8 @@ fn slots(page: &mut Page, totals: &Totals, pools: &[WorkPool], queues: &[WorkQue
     page.family("work_queue_slots_taken", "gauge", "Runs that hold a slot of a queue that has a limit.");
     for (pool, queue, _) in &queues {
         let is_it = |place: &Place| place.0.as_ref() == Some(pool) && place.1.as_deref().unwrap_or(DEFAULT_QUEUE) == queue;
-        let taken: u64 = totals.active.iter().filter(|(place, _)| is_it(place)).map(|(_, active)| active.running).sum();
-        page.line("work_queue_slots_taken", &[("work_pool", pool), ("work_queue", queue)], taken);
+        let taken: Count = totals.active.iter().filter(|(place, _)| is_it(place)).map(|(_, active)| active.running).sum();
+        page.line("work_queue_slots_taken", &[("work_pool", pool), ("work_queue", queue)], taken.max(0));
     }
 }
 

@@ -7,7 +7,7 @@ use super::wire::{FlowRun, Log, State};
 use crate::model::state::StateType;
 use crate::telemetry;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a daemon that went away is waited for; its upgrade or a reboot takes less.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks for it, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// So often in a row a log that yields nothing is asked for again.
+const MOST_FRUITLESS: u32 = 5;
 
 const AGAIN: &str = "the run itself goes on: `reeve flow-run logs -f` follows it again";
 
@@ -30,13 +33,31 @@ struct Place {
 /// `Exit::Done` only when it is Completed.
 pub async fn to_the_end(client: &Client, run: &FlowRun, mut screen: Option<&mut Screen>) -> Result<Exit, CliError> {
     let (mut client, mut place) = (client.clone(), Place { attempt: 1, position: 0 });
+    let mut fruitless = 0;
     let run = loop {
+        let (before, begun) = (place, Instant::now());
         match follow(&client, run, &mut place, screen.as_deref_mut()).await {
             Ok(run) if is_over(&run) || screen.as_ref().is_some_and(|screen| screen.is_gone()) => break run,
             Err(error) if error.is_not_found() => {
                 return Err(CliError::new(format!("flow run '{}' was deleted, and its log with it", run.name)));
             }
             Err(error) if !error.is_unreachable() => return Err(error.hint(AGAIN)),
+            // The daemon is there, so it is the log that it cannot read.
+            Err(_) if let Ok(json) = client.get(&format!("/flow_runs/{}", run.id)).await => {
+                let run: FlowRun = view(&json)?;
+                if place.position != before.position || place.attempt != before.attempt || begun.elapsed() > LONGEST_PAUSE {
+                    fruitless = 0;
+                }
+                fruitless += 1;
+                if is_over(&run) {
+                    note(&format!("the log of flow run '{}' cannot be read to its end: the daemon's own log may say why", run.name));
+                    break run;
+                }
+                if fruitless > MOST_FRUITLESS {
+                    return Err(CliError::new(format!("the log of flow run '{}' cannot be read", run.name)).hint("the daemon's own log may say why").hint(AGAIN));
+                }
+                tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(fruitless)).await;
+            }
             Ok(_) | Err(_) => client = daemon_again(&client, &run.name).await?,
         }
     };

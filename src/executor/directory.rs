@@ -255,6 +255,8 @@ impl ClaimedRecord {
     pub fn finish(mut self, outcome: &Outcome) -> io::Result<()> {
         let line = Message::Finished(Box::new(outcome.clone())).line()?;
         self.file.write_all_at(&line, self.length)?;
+        // What was reserved and is not needed goes back: it would cost ten times what the record does.
+        let _only_its_room = self.file.set_len(self.length + line.len() as u64);
         self.file.sync_all()?;
         self.rename(EXIT)?;
         File::open(&self.directory)?.sync_all()

@@ -16,7 +16,7 @@
 //! A position is a byte offset in the log as if it had never been shortened. `log` holds the head, from 0. Where the log
 //! outgrows its bound, it goes on in segments named after the position of their first byte, `log.tail.00000000000000131072`;
 //! the oldest segment is removed when a new one is begun. So positions never change their meaning, a reader that holds one
-//! can always go on, and what lies between two files was dropped: a reader shows `[N bytes dropped]` there. All files together
+//! can always go on, and what lies between two files was dropped: a reader shows `[N bytes of this log dropped]` there. All files together
 //! stay within the bound: half of it for the head, two quarters for segments.
 use std::fs::File;
 use std::io::{self, Read};
@@ -267,7 +267,7 @@ fn take_records(
             lines.last().map(|line| line.timestamp),
         );
         if *dropped > 0 {
-            let message = format!("[{dropped} bytes dropped]");
+            let message = format!("[{dropped} bytes of this log dropped]");
             lines.push(LogLine {
                 timestamp: line.timestamp,
                 stream: Stream::Reeve,

@@ -449,7 +449,7 @@ mod tests {
         assert_eq!(
             lines
                 .iter()
-                .filter(|line| line.message.ends_with("bytes dropped]"))
+                .filter(|line| line.message.ends_with("bytes of this log dropped]"))
                 .count(),
             1
         );

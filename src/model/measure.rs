@@ -40,10 +40,13 @@ impl Histogram {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Active {
     /// Scheduled, or waiting for its next attempt.
-    pub waiting: u64,
+    pub waiting: Count,
     /// It holds a slot. (One that is paused does neither.)
-    pub running: u64,
+    pub running: Count,
 }
+
+/// How many there are. Changes are told in any order, so that one may leave before it was told to have entered: below zero for a moment.
+pub type Count = i64;
 
 /// The work pool and the work queue of a run.
 pub type Place = (Option<String>, Option<String>);
@@ -61,7 +64,7 @@ pub struct Totals {
     pub duration: Histogram,
     pub active: BTreeMap<Place, Active>,
     /// Runs that are not over, by the name of their state.
-    pub by_state: BTreeMap<&'static str, u64>,
+    pub by_state: BTreeMap<&'static str, Count>,
 }
 
 impl Default for Totals {
@@ -128,7 +131,7 @@ impl Totals {
     pub fn add(&mut self, measured: Measured) {
         let Measured { left, entered, ended, lateness, queue_wait, duration } = measured;
         if let Some(left) = left {
-            self.count(left, |count| *count = count.saturating_sub(1));
+            self.count(left, |count| *count -= 1);
         }
         if let Some(entered) = entered {
             self.count(entered, |count| *count += 1);
@@ -141,7 +144,7 @@ impl Totals {
         duration.into_iter().for_each(|seconds| self.duration.add(seconds));
     }
 
-    fn count(&mut self, standing: Standing, change: impl Fn(&mut u64)) {
+    fn count(&mut self, standing: Standing, change: impl Fn(&mut Count)) {
         change(self.by_state.entry(standing.state).or_default());
         let active = self.active.entry(standing.place).or_default();
         match standing.kind {
@@ -196,6 +199,16 @@ mod tests {
         totals.add(Measured::of(Some(&life[0]), Some(&run("CANCELLED", "Missed", 0))));
         totals.add(Measured::of(Some(&life[2]), Some(&run("FAILED", "my own name", 1))));
         assert_eq!(totals.ended, BTreeMap::from([("Completed", 1), ("Missed", 1), ("Failed", 1)]));
+    }
+
+    #[test]
+    fn what_is_told_in_another_order_counts_the_same() {
+        let life = [run("SCHEDULED", "Scheduled", 0), run("PENDING", "Pending", 0), run("RUNNING", "Running", 1), run("COMPLETED", "Completed", 1)];
+        let steps = || std::iter::once(Measured::of(None, Some(&life[0]))).chain(life.windows(2).map(|pair| Measured::of(Some(&pair[0]), Some(&pair[1]))));
+        let mut totals = Totals::default();
+        steps().collect::<Vec<_>>().into_iter().rev().for_each(|step| totals.add(step));
+        assert!(totals.by_state.values().all(|count| *count == 0), "{:?}", totals.by_state);
+        assert!(totals.active.values().all(|active| *active == Active::default()), "{:?}", totals.active);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How runs end, what they are given, and what is reported of them.
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use reeve::executor::{End, Executor, Job, Program, RUN_ID_VARIABLE, Report, StartError, directory};
 use reeve::executor::log::Stream;
 use reeve::executor::outcome::NotStarted;
@@ -38,6 +38,9 @@ async fn success_is_reported_with_what_it_used() {
         directory::read_record(&house.run_directory()).unwrap().outcome,
         Some(outcome)
     );
+    // The room that was kept for the outcome is given back, in blocks of 512 bytes.
+    let record = fs::metadata(house.run_directory().join("exit.json")).unwrap();
+    assert!(record.blocks() * 512 <= 8192 && record.len() < 8192, "{} blocks, {} bytes", record.blocks(), record.len());
 }
 
 #[tokio::test]

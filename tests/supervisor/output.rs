@@ -46,7 +46,7 @@ async fn a_flood_without_a_line_end_grows_neither_file_nor_memory() {
     assert!(size <= 1 << 20, "{size} bytes of log");
     let remarks = house.output(Stream::Reeve);
     assert!(
-        remarks.iter().any(|line| line.ends_with("bytes dropped]")),
+        remarks.iter().any(|line| line.ends_with("bytes of this log dropped]")),
         "{remarks:?}"
     );
 }
@@ -167,7 +167,7 @@ async fn a_flood_keeps_head_and_tail_hides_its_secrets_and_costs_no_other_run_a_
     assert!((max_log_bytes / 2..room).contains(&size), "{size} bytes");
     let lines = flooded.output(Stream::Output);
     assert_eq!(lines[..2], ["first", "***"]);
-    let after_gap = read_all(&flooded.run_directory()).unwrap().into_iter().rev().take_while(|line| !line.message.ends_with("bytes dropped]"));
+    let after_gap = read_all(&flooded.run_directory()).unwrap().into_iter().rev().take_while(|line| !line.message.ends_with("bytes of this log dropped]"));
     let tail: Vec<String> = after_gap.filter(|line| line.stream == Stream::Output).map(|line| line.message).collect();
     assert_eq!(tail[..2], ["last", "***"]);
     assert_eq!(tail[2..4], ["\\xff", "cut"]);

@@ -105,16 +105,15 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Why a run whose deployment is gone is not started.
+    /// Why a run whose deployment is gone is not started, or not again.
     pub(super) fn gone(&self, run: &FlowRun) -> Result<String, DaemonError> {
         let name = run.deployment.clone().map(ObjectName::Deployment);
         let tombstone = name.map(|name| self.ledger.tombstone(&name)).transpose()?.flatten();
         let is_its_own = |tombstone: &Tombstone| matches!(&tombstone.object, Pruned::Deployment(pruned) if Some(pruned.id) == run.deployment_id);
         let tombstone = tombstone.filter(is_its_own);
-        Ok(match tombstone {
-            Some(tombstone) => format!("{} before it could start", pruned_by(&tombstone.project)),
-            None => "its deployment was deleted before it could start".to_owned(),
-        })
+        let what = tombstone.map_or_else(|| "its deployment was deleted".to_owned(), |tombstone| pruned_by(&tombstone.project));
+        let when = if run.run_count == 0 { "it could start" } else { "its next attempt, for which nothing is left to say what to run" };
+        Ok(format!("{what} before {when}"))
     }
 
     async fn resume_unbegun(&mut self, run: &FlowRun, claim: &Claim) -> Result<(), DaemonError> {
