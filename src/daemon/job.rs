@@ -5,7 +5,7 @@
 //! file that `env_file` names, then `env` of the job variables (a deployment's, then the run's own), then the deployment's `env`, then what reeve sets: `REEVE_FLOW_RUN_ID`, `REEVE_FLOW_RUN_NAME`, `REEVE_DEPLOYMENT`,
 //! `REEVE_PARAMETERS` (JSON) and `REEVE_PARAMETER_<NAME>` for each parameter (`handover.rs`).
 use super::handover::{self, text_of};
-use super::{environment, parameters as checked, variables};
+use super::{env_file, environment, parameters as checked, variables};
 use crate::executor::log::MINIMUM_LOG_BYTES;
 use crate::executor::mask;
 use crate::executor::prepare::{self, Preparation};
@@ -301,8 +301,7 @@ fn max_output(job_variables: &JsonMap) -> Result<u64, String> {
     }
 }
 
-/// The variables of the file that `env_file` names: lines of `NAME=VALUE`, read when the run starts. Values may be quoted; `#` begins a
-/// remark; `export ` before a name is passed over; nothing is expanded.
+/// The variables of the file that `env_file` names, read when the run starts.
 fn file_env(deployment: &Deployment, job_variables: &JsonMap) -> Result<BTreeMap<String, Option<String>>, String> {
     const MOST_BYTES: u64 = 1 << 20;
     let Some(file) = job_variables.get("env_file").and_then(Value::as_str) else { return Ok(BTreeMap::new()) };
@@ -313,18 +312,9 @@ fn file_env(deployment: &Deployment, job_variables: &JsonMap) -> Result<BTreeMap
         return Err(failed(&"expected a regular file of at most 1 MiB"));
     }
     let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
-    let mut map = JsonMap::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let pair = line.strip_prefix("export ").unwrap_or(line).split_once('=');
-        let (name, value) = pair.ok_or_else(|| format!("{}:{}: expected NAME=VALUE", path.display(), number + 1))?;
-        let value = value.trim();
-        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-        map.insert(name.trim().to_owned(), quoted.unwrap_or(value).into());
-    }
+    let variables = env_file::read(&text)
+        .map_err(|env_file::Wrong { line, column, message }| format!("{}:{line}:{column}: {message}", path.display()))?;
+    let map = variables.into_iter().map(|(name, value)| (name, value.into())).collect();
     env_of(map).map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -8,6 +8,7 @@ mod apply;
 mod commands;
 mod dispatcher;
 pub mod ending;
+mod env_file;
 mod environment;
 mod error;
 mod events;

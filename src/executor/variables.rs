@@ -56,3 +56,16 @@ pub fn schema() -> Value {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::job::OF_PROCESSES;
+
+    #[test]
+    fn what_is_read_is_what_the_template_knows_of() {
+        let schema = schema();
+        let names: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, OF_PROCESSES);
+    }
+}

@@ -1,13 +1,16 @@
 //! Job variables against the base job template of their pool, where both stand in one project; and the template itself. What a run
 //! would find only at its start is said at its line. Values with placeholders are left to the run.
-use super::{ManifestFile, placeholders, process};
 use super::project::Document;
 use super::report::{At, Place, Problem, Report, shown};
+use super::{ManifestFile, placeholders, process, words};
+use crate::model::JsonMap;
 use crate::model::deployment::{DeploymentSpec, Entrypoint};
 use crate::model::desired::{Declared, Desired};
-use crate::template::job::{JobTemplate, Misfit};
+use crate::template::faults::{self, PARTS};
+use crate::template::job::{JobTemplate, Misfit, OF_PROCESSES};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Keys of a deployment that are no job variables.
 const OF_DEPLOYMENT: [&str; 10] = [
@@ -31,9 +34,10 @@ pub fn check(desired: &Desired, documents: &[Document], manifests: &[ManifestFil
     let mut templates = BTreeMap::new();
     for (name, pool) in &desired.work_pools {
         let Some(template) = &pool.spec.base_job_template else { continue };
-        let template = JobTemplate::new(name, template);
+        let written = template;
+        let template = JobTemplate::new(name, written);
         if let Some(checker) = checker(&pool.file, &pool.pointer) {
-            checker.template(&template);
+            checker.template(&template, written);
         }
         templates.insert(name.as_str(), template);
     }
@@ -47,6 +51,9 @@ pub fn check(desired: &Desired, documents: &[Document], manifests: &[ManifestFil
             let pool = spec.work_pool.as_deref().and_then(|pool| desired.work_pools.get(pool));
             if pool.is_none_or(|pool| pool.spec.kind == PROCESS) {
                 checker.values(spec, template);
+            }
+            if spec.work_pool.is_none() || pool.is_some() {
+                checker.unread(spec, template, pool.is_none_or(|pool| pool.spec.kind == PROCESS));
             }
         }
     }
@@ -70,8 +77,22 @@ impl Checker<'_> {
         places.iter().copied().find(|place| self.value.pointer(place).is_some())
     }
 
-    fn template(&self, template: &JobTemplate<'_>) {
+    /// What is wrong with a pool's template itself.
+    fn template(&self, template: &JobTemplate<'_>, written: &JsonMap) {
         const TEMPLATE: &str = "/base_job_template";
+        for key in written.keys().map(String::as_str).filter(|key| !PARTS.contains(key) && !key.starts_with("x-")) {
+            let message = format!("unknown key {} in a base job template", shown(key));
+            let place = self.place(&format!("{TEMPLATE}/{}", escaped(key)), At::Key);
+            let help = words::closest(key, PARTS).map_or_else(|| "it has `job_configuration` and `variables`".to_owned(), |near| format!("did you mean `{near}`?"));
+            self.report.push_strict(Problem::warning("unknown-key", message, place).help(help));
+        }
+        for fault in faults::of(written) {
+            let text = self.value.pointer(&format!("{TEMPLATE}{}", fault.path)).and_then(Value::as_str).unwrap_or_default();
+            let count = |range: Range<usize>| text.get(range).map_or(0, |text| text.chars().count() as u32);
+            let at = fault.part.map_or(At::Value, |part| At::Part { start: count(0..part.start), length: count(part) });
+            let place = self.place(&format!("{TEMPLATE}{}", fault.path), at);
+            self.report.push(Problem::error("wrong-template", fault.message, place).help(fault.help));
+        }
         for misfit in template.unfit_defaults() {
             let (name, below) = misfit.path.split_first().map_or(("", [].as_slice()), |(name, below)| (name.as_str(), below));
             let below = format!("{TEMPLATE}/variables/properties/{}/default{}", escaped(name), pointer(below));
@@ -99,6 +120,33 @@ impl Checker<'_> {
             self.misfit(&misfit, spec);
         }
         self.command(spec, template);
+    }
+
+    /// Job variables that have no effect, since neither the pool's template nor the executor reads them: a slip goes unseen. What workers of
+    /// another type read without a template is theirs to know.
+    fn unread(&self, spec: &DeploymentSpec, template: Option<&JobTemplate<'_>>, is_process: bool) {
+        let also: &[&str] = if is_process { &OF_PROCESSES } else { &[] };
+        let unread = match template {
+            Some(template) => template.unread(&spec.job_variables, also),
+            None if is_process => spec.job_variables.keys().map(String::as_str).filter(|name| !also.contains(name)).collect(),
+            None => return,
+        };
+        for name in unread.into_iter().filter(|name| !OF_DEPLOYMENT.contains(name) && !name.starts_with("x-")) {
+            let Some(place) = self.variable(name) else { continue };
+            let message = match &spec.work_pool {
+                Some(pool) => format!("the work pool {} knows no job variable {}: it has no effect", shown(pool), shown(name)),
+                None => format!("processes know no job variable {}: it has no effect", shown(name)),
+            };
+            let known = template.into_iter().flat_map(JobTemplate::names).chain(also.iter().copied());
+            let help = match (words::closest(name, known), template) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                // Files that were written for another's pool keep its variables (`image`) where they name none.
+                (None, _) if spec.work_pool.is_none() => continue,
+                (None, Some(_)) => format!("declare `{name}` below `variables.properties` of the pool's `base_job_template`, or take it out"),
+                (None, None) => "take it out; what a command should see is written below `env`".to_owned(),
+            };
+            self.report.push(Problem::warning("unknown-job-variable", message, self.place(&place, At::Key)).help(help));
+        }
     }
 
     /// What a run of this host would refuse, or take for something else, at its start; the same that is said of the keys beside

@@ -7,6 +7,8 @@ use serde_json::Value;
 /// Where exponential delays begin and end when nothing else is said, in seconds.
 const FIRST: f64 = 10.0;
 const MOST: f64 = 3600.0;
+/// The longest delay, in seconds: a year. What is longer is no delay but an attempt that never comes.
+const LONGEST: f64 = 31_536_000.0;
 /// The keys of exponential delays.
 pub const KEYS: [&str; 3] = ["exponential", "cap", "jitter"];
 
@@ -14,7 +16,7 @@ pub const KEYS: [&str; 3] = ["exponential", "cap", "jitter"];
 pub fn delays(node: &Node<'_>) -> (Vec<f64>, f64) {
     let mut jitter = 0.0;
     let mut delays: Vec<f64> = match node.value {
-        Value::Array(items) => items.iter().enumerate().filter_map(|(index, item)| node.item(index, item).seconds()).collect(),
+        Value::Array(items) => items.iter().enumerate().filter_map(|(index, item)| wait(&node.item(index, item))).collect(),
         Value::String(text) if text.trim() == "exponential" => doubling(FIRST, MOST),
         Value::String(text) if text.trim().parse::<f64>().is_err() => {
             node.expected("seconds, a list of seconds, or `exponential`");
@@ -29,7 +31,7 @@ pub fn delays(node: &Node<'_>) -> (Vec<f64>, f64) {
             node.expected("seconds, a list of seconds, or `exponential`");
             Vec::new()
         }
-        _ => node.seconds().into_iter().collect(),
+        _ => wait(node).into_iter().collect(),
     };
     // Repetitions at the end say nothing, but that an exponential one has its cap.
     while node.value.is_array()
@@ -52,8 +54,19 @@ fn exponential(node: &Node<'_>) -> (Vec<f64>, f64) {
     }
 }
 
-fn positive(node: &Node<'_>) -> Option<f64> {
+/// Seconds up to the longest delay.
+fn wait(node: &Node<'_>) -> Option<f64> {
     let seconds = node.seconds()?;
+    if seconds <= LONGEST {
+        return Some(seconds);
+    }
+    let message = format!("{} is {}; expected seconds, from 0 to {LONGEST} (a year)", node.name(), described(node.value));
+    node.report.push(node.error("out-of-range", message));
+    None
+}
+
+fn positive(node: &Node<'_>) -> Option<f64> {
+    let seconds = wait(node)?;
     if seconds > 0.0 {
         return Some(seconds);
     }
@@ -74,6 +87,10 @@ pub fn share(node: &Node<'_>) -> Option<f64> {
 
 /// Which ends are worth another attempt; an empty list is all of them.
 pub fn on(node: &Node<'_>) -> Vec<RetryCause> {
+    if node.value.as_array().is_some_and(Vec::is_empty) {
+        let problem = node.error("no-retry-cause", "`retry_on` is an empty list; expected exit codes, signals, `timeout` or `crashed`");
+        node.report.push(problem.help("take `retry_on` out to try again after every failure, or write `retries: 0` to never do so"));
+    }
     let items: Vec<(Node<'_>, &Value)> = match node.value {
         Value::Array(items) => items.iter().enumerate().map(|(index, item)| (node.item(index, item), item)).collect(),
         single => vec![(node.with(single), single)],

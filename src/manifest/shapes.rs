@@ -59,12 +59,12 @@ pub(super) fn inherited(_: &mut schemars::SchemaGenerator) -> Schema {
 /// Exit codes, signals, words.
 pub(super) fn retry_on(_: &mut schemars::SchemaGenerator) -> Schema {
     let cause = json!({ "type": ["integer", "string"] });
-    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": cause }, cause, { "type": "null" }] })
+    schemars::json_schema!({ "anyOf": [{ "type": "array", "items": cause, "minItems": 1 }, cause, { "type": "null" }] })
 }
 
 /// Seconds, a list of seconds, or how they grow.
 pub(super) fn delays(_: &mut schemars::SchemaGenerator) -> Schema {
-    let number = json!({ "type": "number", "minimum": 0 });
+    let number = json!({ "type": "number", "minimum": 0, "maximum": 31_536_000 });
     let exponential = json!({ "type": "object", "properties": {
         "exponential": { "description": "The first delay; each further one is twice as long.", "type": ["number", "string"], "default": 10 },
         "cap": { "description": "No delay is longer.", "type": ["number", "string"], "default": 3600 },

@@ -1,5 +1,5 @@
 //! The pass over all kinds that makes a plan: limits of tags, pools, queues, deployments, then the guard and the notes.
-use super::implied::Implied;
+use super::implied::{Implied, Place};
 use super::kept::Kept;
 use super::others::Others;
 use super::plan::{Action, Counts, Drift, FORMAT, FieldChange, Made, Moved, Note, NoteLevel, Plan, Shadow, Step};
@@ -242,12 +242,16 @@ impl<'a> Planner<'a> {
 
     /// Counts an object that is as declared; nothing of it is cloned unless it is to be listed.
     pub fn unchanged<T>(&mut self, kind: Kind, name: impl Fn() -> String, id: Uuid, declared: &Declared<T>) {
+        self.stays_as_it_is(kind, name, id, Place { file: &declared.file, pointer: &declared.pointer }, "as declared");
+    }
+
+    /// The same of an object that is declared or implied at `place`.
+    pub fn stays_as_it_is(&mut self, kind: Kind, name: impl Fn() -> String, id: Uuid, place: Place<'_>, reason: &'static str) {
         if !self.options.list_unchanged {
             self.counts.add(Action::Unchanged, None);
             return;
         }
-        let deed = Deed::new(Action::Unchanged, kind, name(), id, "as declared");
-        self.step(deed, Some(&declared.file), Some(&declared.pointer));
+        self.step(Deed::new(Action::Unchanged, kind, name(), id, reason), Some(place.file), Some(place.pointer));
     }
 
     /// What the difference of an object of ours, or of nobody's, from its file is. `written`: the digest of what was declared when it was

@@ -31,12 +31,19 @@ impl<'a> Planner<'a> {
                 Pair::Removed(_) => {}
             }
         }
-        if let Some(place) = self.implied.agent_pool
-            && !stored.work_pools.contains_key(DEFAULT_AGENT_POOL)
-        {
-            // Many projects may put things there, so that it belongs to none of them.
-            self.create_pool(DEFAULT_AGENT_POOL, &agent_pool_spec(), None, place);
+        if let Some(place) = self.implied.agent_pool {
+            match stored.work_pools.get(DEFAULT_AGENT_POOL) {
+                // Many projects may put things there, so that it belongs to none of them.
+                None => self.create_pool(DEFAULT_AGENT_POOL, &agent_pool_spec(), None, place),
+                // It is counted as it was when it was made.
+                Some(pool) if pool.owner.is_none() => self.agent_pool_stays(pool, place),
+                Some(_) => {}
+            }
         }
+    }
+
+    fn agent_pool_stays(&mut self, pool: &WorkPool, place: Place<'_>) {
+        self.stays_as_it_is(Kind::WorkPool, || pool.name.clone(), pool.id.0, place, "work queues and deployments without a pool stand in it");
     }
 
     fn create_pool(&mut self, name: &str, spec: &WorkPoolSpec, owner: Option<Owner>, place: Place<'_>) {
@@ -155,8 +162,8 @@ impl<'a> Planner<'a> {
         if self.implied.is_agent_pool(&old.name) {
             // It was declared once, and is now what it is when nobody declares it.
             let spec = agent_pool_spec();
-            if old.declared == spec {
-                return;
+            if let (true, Some(place)) = (old.declared == spec, self.implied.agent_pool) {
+                return self.agent_pool_stays(old, place);
             }
             if let Some(place) = self.implied.agent_pool
                 && kept::why(self.desired, old.declared.protect).is_none()

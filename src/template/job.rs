@@ -11,6 +11,12 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The job variables that the process executor reads, whatever a pool's template says.
+pub const OF_PROCESSES: [&str; 17] = [
+    "name", "env", "labels", "command", "stream_output", "working_dir", "python", "grace_seconds", "max_output", "env_file", "env_inherit",
+    "user", "group", "nice", "umask", "memory_max", "cpu_max",
+];
+
 /// The template of one pool, ready for many deployments.
 pub struct JobTemplate<'a> {
     pool: &'a str,
@@ -46,6 +52,31 @@ impl<'a> JobTemplate<'a> {
     /// Whether the template knows a variable of this name.
     pub fn declares(&self, variable: &str) -> bool {
         self.properties().is_some_and(|properties| properties.contains_key(variable))
+    }
+
+    /// Those of the variables that nobody reads: the template neither declares nor names them, and `also` does not hold them. A schema that
+    /// forbids others says so itself ([`JobTemplate::misfits`]).
+    pub fn unread<'v>(&self, variables: &'v JsonMap, also: &[&str]) -> Vec<&'v str> {
+        let forbids = self.template.get("variables").and_then(|schema| schema.get("additionalProperties")).is_some_and(|others| others == false);
+        if forbids {
+            return Vec::new();
+        }
+        let names = variables.keys().map(String::as_str);
+        let mut unread: Vec<&str> = names.filter(|name| !self.declares(name) && !also.contains(name)).collect();
+        if let (false, Some(configuration)) = (unread.is_empty(), self.template.get("job_configuration")) {
+            render(configuration, &mut |reference| {
+                if let Reference::Value(name) = reference {
+                    unread.retain(|unread| unread != name);
+                }
+                Resolution::Keep
+            });
+        }
+        unread
+    }
+
+    /// The names of all variables that the template declares.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.properties().into_iter().flat_map(|properties| properties.keys().map(String::as_str))
     }
 
     /// The variables with the defaults of those that nobody set.
@@ -258,6 +289,8 @@ mod tests {
         assert_eq!(found(json!({"region": "mars", "size": 9})).len(), 2);
         assert_eq!(template.unfit_defaults().into_iter().map(|misfit| misfit.path).collect::<Vec<_>>(), [["size"]]);
         assert_eq!(template.undeclared().into_iter().map(|place| place.name).collect::<Vec<_>>(), ["gone"]);
+        let given = map(json!({"region": "eu", "gone": 1, "sise": 2, "nice": 3}));
+        assert_eq!(template.unread(&given, &OF_PROCESSES), ["sise"]);
         assert_eq!(template.command(&map(json!({"region": "eu"}))).as_deref(), Some("run eu "));
     }
 }

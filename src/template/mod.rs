@@ -3,6 +3,7 @@
 //! The form is `{{ name }}` where `name` is of word characters, `.`, `-`, `[`, `]` and `$`. It is not Jinja: a filter, an
 //! expression or a call is ordinary text and stays as it stands. Unlike Prefect, nothing is ever dropped: what the caller
 //! cannot resolve stays in the value and is reported with its place. Must never read an environment or a store itself.
+pub mod faults;
 pub mod job;
 mod text;
 

@@ -2,6 +2,7 @@
 mod delete;
 mod execute;
 mod inspect;
+mod job_variables;
 mod ls;
 mod pause;
 mod run;

@@ -7,9 +7,10 @@ use super::super::screen::{OutputOption, Screen, Style, one_line};
 use super::super::wire::{FlowRun, RunWhy};
 use super::super::words::{local, relative};
 use super::super::{follow, resolve, when};
-use super::Name;
+use super::{Name, job_variables};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::io::Write;
 
 /// Create a flow run of a deployment: now, or when you say.
 ///
@@ -56,7 +57,8 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     let start = start_time(arguments, screen)?;
     let found = resolve::deployment(client, &arguments.deployment.name).await?;
     let parameters = parameters::read(&arguments.parameters, found.view.parameter_openapi_schema.as_ref())?;
-    let job_variables = parameters::pairs(&arguments.job_variables, "--job-variable")?;
+    let variables = parameters::pairs(&arguments.job_variables, "--job-variable")?;
+    let unread = job_variables::unread(client, found.view.work_pool_name.as_deref(), &variables).await;
     let text = !arguments.output.is_json();
     if text {
         screen.line(format!("Creating flow run for deployment '{}'...", found.full_name));
@@ -70,13 +72,19 @@ pub async fn run(arguments: &Arguments, client: &Client, screen: &mut Screen) ->
     if let Some(name) = &arguments.run_name {
         body["name"] = json!(name);
     }
-    if !job_variables.is_empty() {
-        body["job_variables"] = Value::Object(job_variables);
+    if !variables.is_empty() {
+        body["job_variables"] = Value::Object(variables);
     }
     let json = client.post(&format!("/deployments/{}/create_flow_run", found.view.id), body).await?;
     let run: FlowRun = view(&json)?;
+    for sentence in unread.iter().filter(|_| !text) {
+        let _nobody_reads = writeln!(std::io::stderr(), "{sentence}");
+    }
     if text {
         describe(&run, at, client, screen);
+        for sentence in &unread {
+            screen.line(screen.paint(Style::Warning, sentence));
+        }
         if let Some(reason) = held_back(client, &json, &run).await {
             screen.line(screen.paint(Style::Warning, &reason));
         }

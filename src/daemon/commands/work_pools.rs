@@ -5,12 +5,22 @@ use crate::clock;
 use crate::control::{Author, ControlError, WorkPoolPatch, WorkQueuePatch};
 use crate::daemon::events;
 use crate::executor::KINDS;
+use crate::model::JsonMap;
 use crate::model::event::Object;
 use crate::model::id::{self, Kind, WorkPoolId, WorkQueueId};
 use crate::model::overrides::{Overrides, Owner};
 use crate::model::work_pool::{DEFAULT_AGENT_POOL, DEFAULT_QUEUE, WorkPool, WorkPoolSpec, WorkQueue, WorkQueueSpec};
 use crate::model::write::Write;
 use crate::store::ledger::LedgerError;
+use crate::template::faults::{self, Fault};
+
+/// A template that is none would check nothing, and make nothing of what runs are given.
+fn check_template(template: &JsonMap) -> Result<(), ControlError> {
+    match faults::of(template).first() {
+        None => Ok(()),
+        Some(Fault { path, message, help, .. }) => Err(ControlError::Invalid(format!("base_job_template{path}: {message}: {help}"))),
+    }
+}
 
 impl Commands {
     pub(super) async fn create_work_pool_of(&self, name: String, spec: WorkPoolSpec, by: Author) -> Result<WorkPool, ControlError> {
@@ -19,6 +29,7 @@ impl Commands {
         if name.to_lowercase().starts_with("prefect") {
             return Err(ControlError::Refused("Work pools starting with 'Prefect' are reserved for internal use.".to_owned()));
         }
+        spec.base_job_template.as_ref().map_or(Ok(()), check_template)?;
         let edited = self.edit_told(|| {
             if self.reader.work_pool(&name)?.is_some() {
                 return Err(ControlError::Conflict("A work pool with this name already exists.".to_owned()));
@@ -49,7 +60,8 @@ impl Commands {
             if let Some(description) = patch.description.clone() {
                 pool.declared.description = description;
             }
-            if let Some(template) = patch.base_job_template.clone() {
+            if let Some(template) = patch.base_job_template.clone().filter(|template| pool.declared.base_job_template.as_ref() != Some(template)) {
+                check_template(&template)?;
                 pool.declared.base_job_template = Some(template);
             }
             if pool == before {

@@ -248,6 +248,8 @@ fn a_queue_without_a_pool_stands_in_the_agents_pool_which_is_nobodys() {
     let desired = project("shop").with_queue(DEFAULT_AGENT_POOL, "ml", queue(1));
     let plan = home.apply(&desired);
     assert_eq!(deeds(&plan), ["create work pool default-agent-pool", "create work queue default-agent-pool/ml"]);
+    let created = plan.counts.create;
+    assert_eq!(home.plan(&desired).counts.unchanged, created, "what was made is counted when it is there");
     assert_eq!(home.pool(DEFAULT_AGENT_POOL).owner, None);
     assert_eq!(home.pool(DEFAULT_AGENT_POOL).declared.kind, "process");
     assert!(home.plan(&desired).is_empty());
