@@ -169,10 +169,8 @@ fn in_line(ahead: usize, by_hand: bool) -> Option<String> {
     };
     match (by_hand, others) {
         (false, others) => others.map(|others| format!("as things stand, {others}")),
-        (true, None) => Some("until somebody lifts what no other run's end lifts, runs that do not wait for that go first".to_owned()),
-        (true, Some(others)) => {
-            Some(format!("until somebody lifts what no other run's end lifts, runs that do not wait for that go first; then, as things stand, {others}"))
-        }
+        (true, None) => Some("it waits until somebody acts; other runs go first meanwhile".to_owned()),
+        (true, Some(others)) => Some(format!("it waits until somebody acts; other runs go first meanwhile; after that, as things stand, {others}")),
     }
 }
 

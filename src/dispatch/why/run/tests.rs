@@ -1,6 +1,8 @@
 //! What a run is told that waits, over small snapshots: all that stands in its way, and who goes first.
 use super::*;
 use crate::dispatch::queue::{Pool, Queue};
+use crate::model::deployment::{DeploymentSpec, FullName};
+use crate::model::id::FlowId;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,10 +19,9 @@ fn id_of(name: &str) -> Uuid {
 fn runs(rows: &[Row]) -> Vec<FlowRun> {
     let made = rows.iter().enumerate().map(|(minute, (name, state, deployment, queue, tags))| {
         let at = format!("2027-03-26T11:{minute:02}:00Z");
-        let kind = if *state == "AWAITING" { "SCHEDULED" } else { *state };
-        let state = json!({"id": Uuid::nil(), "type": kind, "name": kind, "timestamp": at, "details": {"scheduled_time": at}});
+        let state = json!({"id": Uuid::nil(), "type": state, "name": state, "timestamp": at, "details": {"scheduled_time": at}});
         let run = json!({"id": id_of(name), "name": name, "flow_id": Uuid::nil(), "expected_start_time": at, "state": state, "state_count": 1,
-            "deployment_id": id_of(deployment), "deployment": format!("flow/{deployment}"), "work_pool": "p", "work_queue": queue, "tags": tags,
+            "deployment_id": id_of(deployment), "deployment": FullName::new("flow", *deployment), "work_pool": "p", "work_queue": queue, "tags": tags,
             "created": at, "updated": at});
         serde_json::from_value(run).unwrap()
     });
@@ -35,14 +36,26 @@ fn capacity(pool: Option<u32>, queues: &[(&str, Option<u32>)], tags: &[(&str, u3
     Capacity { pools: BTreeMap::from([("p".to_owned(), pool)]), tags }
 }
 
+fn deployment(name: &str) -> Deployment {
+    let created: Timestamp = NOW.parse().unwrap();
+    Deployment {
+        id: DeploymentId(id_of(name)),
+        flow_id: FlowId(Uuid::nil()),
+        name: FullName::new("flow", name),
+        declared: DeploymentSpec::default(),
+        schedules: Vec::new(),
+        owner: None,
+        root: None,
+        overrides: BTreeMap::new(),
+        declared_digest: None,
+        created,
+        updated: created,
+    }
+}
+
 fn asked_of(capacity: &Capacity, rows: &[Row], name: &str, serving: bool) -> RunAnswer {
     let all = runs(rows);
-    let deployments: BTreeMap<DeploymentId, Deployment> = rows.iter().map(|(_, _, deployment, _, _)| {
-        let nil = Uuid::nil();
-        let value = json!({"id": id_of(deployment), "flow_id": nil, "name": format!("flow/{deployment}"), "declared": crate::model::deployment::DeploymentSpec::default(),
-            "schedules": [], "created": NOW, "updated": NOW});
-        (DeploymentId(id_of(deployment)), serde_json::from_value(value).unwrap())
-    }).collect();
+    let deployments = rows.iter().map(|(_, _, name, _, _)| (DeploymentId(id_of(name)), deployment(name))).collect();
     let run = all.iter().find(|run| run.name == name).unwrap();
     let active: Vec<FlowRun> = all.iter().filter(|other| other.id != run.id).cloned().collect();
     let facts = RunFacts { now: NOW.parse().unwrap(), run, deployments: &deployments, capacity, active: &active, kinds: &["process"], serving };
@@ -101,7 +114,7 @@ fn what_only_a_person_lifts_comes_first_with_what_to_do() {
     let remedies: Vec<_> = answer.obstacles.iter().map(|obstacle| obstacle.remedy.as_deref()).collect();
     assert_eq!(remedies, [Some("reeve work-pool resume p"), Some("reeve work-queue resume p/-hi"), Some("reeve concurrency-limit update db N"), None]);
     assert_eq!(answer.summary, "waits: its work pool 'p' is paused; its work queue 'p/-hi' is paused; the concurrency limit of the tag 'db' is 0; and 1 more");
-    assert!(answer.in_line.unwrap().contains("until somebody lifts"), "a pause is waited for by nobody's end");
+    assert!(answer.in_line.unwrap().contains("until somebody acts"), "a pause is waited for by nobody's end");
     assert_eq!(answer.holders.len(), 1, "each holder once");
     // Without a daemon too, and of a pool that another host serves.
     paused.pools.get_mut("p").unwrap().kind = "docker".to_owned();
@@ -115,12 +128,9 @@ fn a_run_whose_time_has_not_come_is_told_what_will_still_stand_then() {
     let rows: [Row; 2] = [("l1", "RUNNING", "l", "default", &[]), ("l2", "SCHEDULED", "l", "default", &[])];
     let asked = |capacity: &Capacity| {
         let mut all = runs(&rows);
-        let late = all.pop().unwrap();
-        let deployment = json!({"id": id_of("l"), "flow_id": Uuid::nil(), "name": "flow/l", "declared": crate::model::deployment::DeploymentSpec::default(),
-            "schedules": [], "created": NOW, "updated": NOW});
-        let deployments = BTreeMap::from([(DeploymentId(id_of("l")), serde_json::from_value(deployment).unwrap())]);
+        let mut run = all.pop().unwrap();
+        let deployments = BTreeMap::from([(DeploymentId(id_of("l")), deployment("l"))]);
         let now = "2027-03-26T11:00:30Z".parse().unwrap();
-        let mut run = late;
         run.state.timestamp = "2027-03-26T11:00:00Z".parse().unwrap();
         why_run(&RunFacts { now, run: &run, deployments: &deployments, capacity, active: &all, kinds: &["process"], serving: true })
     };
