@@ -142,7 +142,6 @@ fn a_run_whose_time_has_not_come_is_told_what_will_still_stand_then() {
     assert_eq!(told(&held).0, ["pool_paused", "not_due"]);
 }
 
-
 #[test]
 fn lists_are_bounded() {
     const TAGS: [&str; 30] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", "0", "1", "2", "3"];
@@ -152,4 +151,18 @@ fn lists_are_bounded() {
     let answer = asked_of(&capacity(Some(30), &[("default", None)], &limits), &rows, "all", true);
     assert_eq!((answer.obstacles.len(), answer.more_obstacles), (20, 11));
     assert_eq!((answer.obstacles[0].holders.len(), answer.obstacles[0].more_holders, answer.holders.len()), (20, 10, 20));
+}
+
+/// Two decisions over all that wait, and an answer that is no larger for it.
+#[test]
+fn of_five_thousand_that_wait_the_last_is_told_its_place() {
+    let (capacity, mut all) = (capacity(Some(1), &[("default", None)], &[]), runs(&THREE[2..]));
+    let last = all.pop().unwrap();
+    let going = all.swap_remove(0);
+    let waiting = (0..4_999_u128).map(|number| FlowRun { id: FlowRunId(Uuid::from_u128(number)), ..last.clone() });
+    let active: Vec<FlowRun> = waiting.chain([going]).collect();
+    let deployments = BTreeMap::from([(DeploymentId(id_of("l")), deployment("l"))]);
+    let now = NOW.parse().unwrap();
+    let answer = why_run(&RunFacts { now, run: &last, deployments: &deployments, capacity: &capacity, active: &active, kinds: &["process"], serving: true });
+    assert_eq!((told(&answer).0, answer.ahead), (vec!["pool_full l1".to_owned()], 4_999));
 }
