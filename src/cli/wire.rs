@@ -277,8 +277,20 @@ pub struct Why {
 pub struct RunWhy {
     pub name: String,
     pub summary: String,
+    #[serde(default)]
+    pub obstacles: Vec<Obstacle>,
+    #[serde(default)]
+    pub more_obstacles: usize,
+    pub in_line: Option<String>,
+}
+
+/// One thing that stands in a run's way.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Obstacle {
+    pub text: String,
+    pub remedy: Option<String>,
     pub holders: Vec<HeldBy>,
-    pub ahead: usize,
+    pub more_holders: usize,
 }
 
 /// A run that holds what another waits for.

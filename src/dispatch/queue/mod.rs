@@ -15,11 +15,13 @@
 //! it, else to the pool's `default`. A run without a pool belongs to a matching filtered queue of the default
 //! agent pool, else to none: it starts at once. A queue with a filter serves only what matches (`place`).
 mod heads;
+mod line;
 mod place;
 mod slots;
 mod turns;
 
 pub use heads::{Heads, heads};
+pub use line::{Line, line};
 
 use super::due::LATE_AFTER;
 use super::overlap::{Consequence, Going, Skipped};
@@ -32,6 +34,7 @@ use crate::model::state::StateType;
 use crate::model::tag_limit::TagLimit;
 use crate::model::work_pool::{QueueFilter, WorkPool, WorkQueue};
 use jiff::Timestamp;
+use line::Granted;
 use place::Places;
 use slots::Slots;
 use std::collections::{BTreeMap, HashMap};
@@ -187,7 +190,7 @@ pub enum Cancelled {
 }
 
 /// What a run waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason {
     NotDue,
     NoSuchPool(String),
@@ -225,6 +228,20 @@ impl fmt::Display for Reason {
     }
 }
 
+impl Reason {
+    /// Whether it stays as it is until somebody changes something: no run that ends lifts it, and no time that passes.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Reason::NotDue | Reason::StillGoing(_) => false,
+            Reason::NoSuchPool(_) | Reason::NoSuchQueue { .. } | Reason::PoolPaused(_) | Reason::QueuePaused { .. } => true,
+            Reason::QueueFilter { .. } | Reason::NoExecutor { .. } => true,
+            Reason::PoolFull { limit, .. } | Reason::QueueFull { limit, .. } | Reason::TagFull { limit, .. } | Reason::DeploymentFull { limit } => {
+                *limit == 0
+            }
+        }
+    }
+}
+
 fn full(f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>, limit: u32) -> fmt::Result {
     match limit {
         0 => write!(f, "the concurrency limit of {what} is 0"),
@@ -254,7 +271,38 @@ pub struct Snapshot<'a> {
 
 /// The verdict on each waiting run, the starting ones in the order in which they are to start.
 pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, Verdict)> {
-    let Snapshot { capacity, holders, served, kinds, now, horizon } = snapshot;
+    let (terms, holders) = snapshot.split();
+    settle(terms, holders, waiting, &Granted::default()).verdicts
+}
+
+/// All of a snapshot but who holds slots.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    capacity: &'a Capacity,
+    served: &'a HashMap<DeploymentId, Timestamp>,
+    kinds: &'a [&'a str],
+    now: Timestamp,
+    horizon: Timestamp,
+}
+
+impl<'a> Snapshot<'a> {
+    fn split(self) -> (Terms<'a>, &'a mut dyn Iterator<Item = &'a Holder>) {
+        let Snapshot { capacity, holders, served, kinds, now, horizon } = self;
+        (Terms { capacity, served, kinds, now, horizon }, holders)
+    }
+}
+
+/// A decision, and what it was made of.
+struct Settled<'a> {
+    verdicts: Vec<(FlowRunId, Verdict)>,
+    /// What is taken after what starts has started.
+    slots: Slots<'a>,
+    places: Places<'a>,
+}
+
+/// Decides as if nobody had to wait for what is granted.
+fn settle<'a, 'h: 'a>(terms: Terms<'a>, holders: impl Iterator<Item = &'h Holder>, waiting: &[&'a Waiting], granted: &Granted) -> Settled<'a> {
+    let Terms { capacity, served, kinds, now, horizon } = terms;
     let (mut slots, mut going) = (Slots::of(capacity), Going::default());
     for holder in holders {
         if !holder.between_attempts {
@@ -276,9 +324,10 @@ pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, V
         } else {
             match going.consequence(run) {
                 Consequence::Skip(why) => Verdict::Cancel(Cancelled::Skipped(why)),
+                Consequence::Wait { of, .. } if granted.holds(run, &Reason::StillGoing(of)) => slots.verdict(kinds, run, place, granted),
                 Consequence::Wait { of, stop } if stop.is_empty() => Verdict::Wait(Reason::StillGoing(of)),
                 Consequence::Wait { of, stop } => Verdict::Supersede { stop, reason: Reason::StillGoing(of) },
-                Consequence::None => slots.verdict(kinds, run, place),
+                Consequence::None => slots.verdict(kinds, run, place, granted),
             }
         };
         // A run may start a little ahead of its time; whether it may not is only known when it is due: what is in its way may end.
@@ -290,7 +339,7 @@ pub fn decide(snapshot: Snapshot<'_>, waiting: &[&Waiting]) -> Vec<(FlowRunId, V
         }
         verdicts.push((run.run, verdict));
     }
-    verdicts
+    Settled { verdicts, slots, places }
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //!
 //! A chain is told link by link, up to the first that stops it. It decides nothing: each link asks what the daemon asks (the rule,
 //! the slot's record, `queue`), of the same facts, and puts the answer into words.
+mod obstacle;
 mod run;
 
-pub use run::{HeldBy, RunAnswer, RunFacts, why_run};
+pub use obstacle::{HeldBy, Obstacle};
+pub use run::{RunAnswer, RunFacts, why_run};
 
 use super::due::CLOCK_TOLERANCE;
 use super::queue::{self, Cancelled, Capacity, Holder, Reason, Snapshot, Waiting};
