@@ -3,6 +3,7 @@ use super::run::RunFacts;
 use crate::dispatch::queue::Reason;
 use crate::model::deployment::Deployment;
 use crate::model::id::FlowRunId;
+use crate::model::name::typed;
 use crate::model::run::FlowRun;
 use crate::model::work_pool::DEFAULT_QUEUE;
 use jiff::Timestamp;
@@ -78,15 +79,15 @@ fn kind(reason: &Reason) -> &'static str {
 /// What somebody can do about what only a person can lift.
 fn remedy(reason: &Reason) -> Option<String> {
     Some(match reason {
-        Reason::NoSuchPool(pool) => format!("declare it under work_pools:, or: reeve work-pool create --type process {pool}"),
-        Reason::NoSuchQueue { pool, queue } => format!("reeve work-queue create --pool {pool} {queue}"),
-        Reason::PoolPaused(pool) => format!("reeve work-pool resume {pool}"),
-        Reason::QueuePaused { pool, queue } => format!("reeve work-queue resume {pool}/{queue}"),
+        Reason::NoSuchPool(pool) => format!("declare it under work_pools:, or: reeve work-pool create --type process {}", typed(pool)),
+        Reason::NoSuchQueue { pool, queue } => format!("reeve work-queue create --pool {} {}", typed(pool), typed(queue)),
+        Reason::PoolPaused(pool) => format!("reeve work-pool resume {}", typed(pool)),
+        Reason::QueuePaused { pool, queue } => format!("reeve work-queue resume {}", typed(&format!("{pool}/{queue}"))),
         Reason::QueueFilter { .. } => "give the queue another filter, or the deployment another queue".to_owned(),
         Reason::NoExecutor { pool, kind } => format!("let a worker of type '{kind}' serve the pool '{pool}'"),
         Reason::PoolFull { .. } => "give the work pool a higher concurrency_limit, or none".to_owned(),
         Reason::QueueFull { .. } => "give the work queue a higher concurrency_limit, or none".to_owned(),
-        Reason::TagFull { tag, .. } => format!("reeve concurrency-limit update {tag} N"),
+        Reason::TagFull { tag, .. } => format!("reeve concurrency-limit update {} N", typed(tag)),
         Reason::DeploymentFull { .. } => "give the deployment a higher concurrency_limit, or none".to_owned(),
         Reason::NotDue | Reason::StillGoing(_) => return None,
     })

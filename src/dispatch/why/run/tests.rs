@@ -116,6 +116,10 @@ fn what_only_a_person_lifts_comes_first_with_what_to_do() {
     assert_eq!(answer.summary, "waits: its work pool 'p' is paused; its work queue 'p/-hi' is paused; the concurrency limit of the tag 'db' is 0; and 1 more");
     assert!(answer.in_line.unwrap().contains("until somebody acts"), "a pause is waited for by nobody's end");
     assert_eq!(answer.holders.len(), 1, "each holder once");
+    // What is to be typed is quoted where a shell would take it apart.
+    let spaced: [Row; 1] = [("h1", "SCHEDULED", "h", "default", &["my db"])];
+    let answer = asked_of(&capacity(None, &[("default", None)], &[("my db", 0)]), &spaced, "h1", true);
+    assert_eq!(answer.obstacles[0].remedy.as_deref(), Some("reeve concurrency-limit update 'my db' N"));
     // Without a daemon too, and of a pool that another host serves.
     paused.pools.get_mut("p").unwrap().kind = "docker".to_owned();
     let kinds = told(&asked_of(&paused, &rows, "h2", false)).0;
