@@ -150,7 +150,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(8))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
         fn lists_from_memory_are_those_of_the_records(steps in proptest::collection::vec((0u8..60, 0u8..12), 0..250), read_after in 0usize..250, offset in 0usize..9) {
